@@ -1,0 +1,128 @@
+# Warren. `make` builds the programs; `sudo make check` and `sudo make demo` install what is missing
+# first. One folder of objects a variant: make VARIANT=asan|tsan|fuzz.
+
+.DEFAULT_GOAL := all
+VARIANT ?= release
+PREFIX ?= /usr/local
+O := build/$(VARIANT)
+BIN := $(if $(filter release,$(VARIANT)),build/bin,$(O)/bin)
+VERSION := 0.1.0
+
+PROGRAMS := warrend warren warren-coord warren-relay
+PKGS := libsodium libcrypto libuv libwebsockets jansson sqlite3 libmnl liburcu-bp inih \
+	libcap-ng libseccomp
+# Debian's libipsec-mb exists for x86-64 only.
+IPSEC_MB := $(if $(filter x86_64,$(shell uname -m)),yes)
+# The kernel WireGuard client that wireguard-tools ships as source; Debian keeps it compressed or not.
+WG_LIB := /usr/share/doc/wireguard-tools/examples/embeddable-wg-library
+
+WARN := -Wall -Wextra -Wconversion -Wvla -Wstrict-prototypes -Wmissing-prototypes -Wshadow -Werror
+HARDEN := -fstack-protector-strong -fstack-clash-protection -fcf-protection=full \
+	-ftrivial-auto-var-init=zero -fPIE
+OPT_release := -O2 -D_FORTIFY_SOURCE=3
+OPT_asan := -O1 -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
+OPT_tsan := -O1 -fsanitize=thread -fno-omit-frame-pointer
+OPT_fuzz := -O1 -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all
+ifeq ($(VARIANT),fuzz)
+CC := clang
+endif
+# V=1 shows whole command lines.
+say = $(if $(V),,@printf '  %-4s %s\n' '$(1)' '$(2)';)
+
+PKG_CFLAGS := $(shell pkg-config --cflags $(PKGS) 2>/dev/null)
+PKG_LIBS := $(shell pkg-config --libs $(PKGS) 2>/dev/null) $(if $(IPSEC_MB),-lIPSec_MB) -pthread
+CFLAGS ?= -g
+ALL_CFLAGS = -std=gnu17 -D_GNU_SOURCE -DWARREN_VERSION='"$(VERSION)"' -Ilib -I. $(WARN) $(HARDEN) \
+	$(OPT_$(VARIANT)) $(if $(IPSEC_MB),-DHAVE_IPSEC_MB) $(CFLAGS) $(PKG_CFLAGS)
+ALL_LDFLAGS = -pie -Wl,-z,relro,-z,now,-z,noexecstack $(OPT_$(VARIANT)) $(LDFLAGS)
+
+# Every folder is a static library of its sources without main.c, so tests can link any part of it.
+FOLDERS := lib kernel-iface relay daemon ctl coord
+SRC_lib := $(wildcard lib/*/*.c)
+$(foreach f,$(filter-out lib,$(FOLDERS)),$(eval SRC_$(f) := $(filter-out $(f)/main.c,$(wildcard $(f)/*.c))))
+objs = $(patsubst %.c,$(O)/%.o,$(1))
+archive = $(O)/lib$(1).a
+$(foreach f,$(FOLDERS),$(eval $(call archive,$(f)): $(call objs,$(SRC_$(f)))))
+
+UNIT := $(patsubst %.c,$(O)/%,$(wildcard tests/unit/test_*.c))
+SIM := $(patsubst %.c,$(O)/%,$(wildcard tests/sim/sim_*.c))
+FUZZ := $(patsubst %.c,$(O)/%,$(wildcard tests/fuzz/fuzz_*.c))
+TOOLS := $(patsubst %.c,$(O)/%,$(wildcard tests/net/tools/*.c tests/interop/*.c bench/*.c))
+
+.PHONY: all tests deps check check-built demo bench lint format fuzz install deb clean
+.SECONDARY:
+.DELETE_ON_ERROR:
+
+all: $(PROGRAMS:%=$(BIN)/%)
+
+tests: all $(UNIT) $(SIM) $(FUZZ) $(TOOLS)
+
+$(BIN)/warrend: $(O)/daemon/main.o $(call archive,daemon) $(call archive,kernel-iface) $(call archive,lib)
+$(BIN)/warren: $(O)/ctl/main.o $(call archive,ctl) $(call archive,lib)
+$(BIN)/warren-coord: $(O)/coord/main.o $(call archive,coord) $(call archive,relay) $(call archive,lib)
+$(BIN)/warren-relay: $(O)/relay/main.o $(call archive,relay) $(call archive,lib)
+
+$(PROGRAMS:%=$(BIN)/%):
+	@mkdir -p $(@D)
+	$(call say,LD,$@)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(PKG_LIBS)
+
+$(O)/lib%.a:
+	@mkdir -p $(@D)
+	@rm -f $@
+	$(call say,AR,$@)$(AR) rcs $@ $^
+
+$(O)/%.o: %.c
+	@mkdir -p $(@D)
+	$(call say,CC,$<)$(CC) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
+
+ALL_ARCHIVES := $(foreach f,daemon ctl coord relay kernel-iface lib,$(call archive,$(f)))
+TEST_SUPPORT := $(call objs,$(wildcard tests/support/*.c))
+
+$(UNIT) $(SIM) $(TOOLS): $(O)/%: $(O)/%.o $(TEST_SUPPORT) $(ALL_ARCHIVES)
+	$(call say,LD,$@)$(CC) $(ALL_LDFLAGS) -o $@ $^ -lcmocka $(PKG_LIBS)
+
+# Without libFuzzer a target replays the corpus files it is given.
+FUZZ_MAIN := $(if $(filter fuzz,$(VARIANT)),,$(O)/tests/fuzz/replay.o)
+$(FUZZ): $(O)/%: $(O)/%.o $(FUZZ_MAIN) $(ALL_ARCHIVES)
+	$(call say,LD,$@)$(CC) $(ALL_LDFLAGS) $(if $(FUZZ_MAIN),,-fsanitize=fuzzer) -o $@ $^ $(PKG_LIBS)
+
+# The packages live in scripts/deps and nowhere else.
+deps:
+	@scripts/deps
+
+check: deps
+	@$(MAKE) --no-print-directory check-built
+
+check-built:
+	@scripts/check
+
+demo: deps
+	@$(MAKE) --no-print-directory -j all tests
+	@tests/net/demo
+
+bench: deps
+	@$(MAKE) --no-print-directory -j all tests
+	@bench/run
+
+lint:
+	@scripts/lint
+
+format:
+	clang-format -i $(wildcard */*.[ch] lib/*/*.[ch] tests/*/*.[ch])
+
+# A minute of coverage-guided fuzzing for every target: make fuzz FUZZ_S=60
+fuzz:
+	@$(MAKE) --no-print-directory VARIANT=fuzz tests
+	@scripts/fuzz $${FUZZ_S:-60}
+
+install: all
+	install -D -m 0755 -t $(DESTDIR)$(PREFIX)/bin $(BIN)/warren $(BIN)/warren-coord $(BIN)/warren-relay
+	install -D -m 0755 -t $(DESTDIR)$(PREFIX)/sbin $(BIN)/warrend
+
+deb: deps
+	@packaging/build-deb
+
+clean:
+	rm -rf build
+
+-include $(shell find $(O) -name '*.d' 2>/dev/null)

@@ -1,0 +1,187 @@
+#ifndef WARREN_DAEMON_DATAPLANE_H
+#define WARREN_DAEMON_DATAPLANE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/addr.h"
+
+struct filter_flows;
+struct filter_rules;
+struct loop;
+
+/*
+ * The one narrow interface between control (handshakes, paths, policy; one thread with a loop) and
+ * the packet engine: N workers that run to completion, each with a TUN queue, a UDP socket of the
+ * reuseport group and buffers of its own. Everything here is called on the control thread, every
+ * callback comes on the control thread. Workers read only what is published through liburcu.
+ */
+struct dataplane;
+
+/* A peer as the workers know it: current keypair, path, rules, staged packets, counters. */
+struct dp_peer;
+
+/* One transport session in one slot: both keys, nonce counter, replay window. */
+struct dp_keypair;
+
+enum dp_path_kind {
+	DP_PATH_NONE,   /* nowhere to send: packets are staged, then answered with ICMP */
+	DP_PATH_UDP,    /* a datagram to remote, wrapped as ChannelData when channel is set */
+	DP_PATH_STREAM, /* handed to the control thread, which owns the relay's TLS stream */
+};
+
+/* Where packets go, or where one came from. */
+struct dp_path {
+	enum dp_path_kind kind;
+	struct endpoint remote; /* the peer, or the relay */
+	struct ip_addr local;   /* source address to stick to; family 0: the kernel chooses */
+	uint32_t ifindex;       /* with local; 0: any */
+	uint16_t channel;       /* 0x4000 to 0x4FFF towards a relay, 0 when direct */
+	uint32_t stream;        /* DP_PATH_STREAM: the number given to stream_output */
+};
+
+struct dp_config {
+	const char *tun_name;
+	unsigned int mtu;     /* inner; 0 for 1420 */
+	unsigned int workers; /* 0: one per core; at most DP_WORKERS_MAX */
+	uint16_t port;        /* 0: any free one */
+	uint32_t fwmark;      /* 0: none */
+	bool no_tun_offload;  /* kill switches, one for each offload */
+	bool no_udp_gso;
+	bool no_udp_gro;
+	const char *cipher; /* NULL: the fastest measured at start; or a name of aead.h */
+};
+
+#define DP_WORKERS_MAX 64
+#define DP_STAGED_MAX  128 /* packets of one peer that wait for a session; the oldest goes first */
+
+/* Why a peer's activity() is called; see dataplane_peer_notify. */
+enum dp_notice {
+	DP_NOTICE_UNANSWERED = 1 << 0, /* data was sent and nothing authentic came since */
+	DP_NOTICE_UNACKED = 1 << 1,    /* data was received and nothing was sent since */
+	DP_NOTICE_REKEY = 1 << 2,      /* the current keypair is old or used up enough to renew */
+};
+
+struct dp_ops {
+	/* A packet waits for peer, which has no keypair or path to be sent with. Once until
+	 * flushed. */
+	void (*need_session)(void *arg, struct dp_peer *peer);
+	/* A WireGuard message of type 1, 2 or 3, its length already right for the type. */
+	void (*handshake_message)(void *arg, const uint8_t *data, size_t len,
+				  const struct dp_path *from);
+	/* Anything else that is not transport data: STUN from peers and relays. */
+	void (*other_message)(void *arg, const uint8_t *data, size_t len,
+			      const struct dp_path *from);
+	/* The first authentic packet of a keypair whose owner responded: it may now be sent with.
+	 */
+	void (*keypair_confirmed)(void *arg, struct dp_peer *peer, struct dp_keypair *keypair);
+	/* An authentic packet came from elsewhere than the peer's path points to. */
+	void (*path_seen)(void *arg, struct dp_peer *peer, const struct dp_path *from);
+	void (*activity)(void *arg, struct dp_peer *peer, unsigned int notices);
+	/* A packet for a DP_PATH_STREAM path, sealed and framed as ChannelData when channel is set.
+	 */
+	void (*stream_output)(void *arg, uint32_t stream, const uint8_t *data, size_t len);
+};
+
+/*
+ * Opens TUN queues and sockets and starts the workers. 0; -EADDRINUSE for the port, -EBUSY for the
+ * TUN name, -EPERM, -ENOENT without /dev/net/tun, or another -errno.
+ */
+int dataplane_new(struct dataplane **dp, struct loop *loop, const struct dp_config *config,
+		  const struct dp_ops *ops, void *arg);
+/* Stops the workers, removes the device, wipes keys. Peers must have been removed. Accepts NULL. */
+void dataplane_free(struct dataplane *dp);
+
+uint16_t dataplane_port(const struct dataplane *dp);
+const char *dataplane_tun_name(const struct dataplane *dp);
+uint32_t dataplane_tun_ifindex(const struct dataplane *dp);
+const char *dataplane_cipher(const struct dataplane *dp);
+unsigned int dataplane_workers(const struct dataplane *dp);
+/* Rebinds every socket to another port (0: any) or mark. 0 or -errno, then the old one stays. */
+int dataplane_set_port(struct dataplane *dp, uint16_t port);
+int dataplane_set_fwmark(struct dataplane *dp, uint32_t fwmark);
+int dataplane_set_mtu(struct dataplane *dp, unsigned int mtu);
+
+/* peer->owner comes back from dp_peer_owner. NULL when out of memory. */
+struct dp_peer *dataplane_peer_new(struct dataplane *dp, void *owner);
+/* Unpublishes the peer with its keypairs and routes, frees after a grace period. Accepts NULL. */
+void dataplane_peer_free(struct dp_peer *peer);
+void *dp_peer_owner(const struct dp_peer *peer);
+void dataplane_peer_set_path(struct dp_peer *peer, const struct dp_path *path);
+/*
+ * What the peer may start towards us, and the flow table that lets answers back in. NULL rules drop
+ * everything inbound; without a call nothing is filtered (a plain WireGuard device). The rules are
+ * owned by the data plane from here on.
+ */
+void dataplane_peer_set_rules(struct dp_peer *peer, struct filter_rules *rules);
+void dataplane_set_flows(struct dataplane *dp, struct filter_flows *flows);
+
+/*
+ * Longest-prefix table of inner addresses. Setting a prefix takes it from whoever had it. Changes
+ * are published by commit, in one step. 0 or -ENOMEM.
+ */
+int dataplane_allowed_ip_set(struct dp_peer *peer, const struct prefix *prefix);
+void dataplane_allowed_ip_remove(struct dp_peer *peer, const struct prefix *prefix);
+void dataplane_allowed_ips_clear(struct dp_peer *peer);
+int dataplane_allowed_ips_commit(struct dataplane *dp);
+/* Walks a peer's own prefixes: start with *cursor = 0; false at the end. */
+bool dataplane_allowed_ip_next(const struct dp_peer *peer, size_t *cursor, struct prefix *prefix);
+
+/*
+ * A fresh receiver index, random but for its low byte, which names the worker that the steering
+ * program brings its packets to. 0, or -ENOSPC. Released by index_free, or with its keypair.
+ */
+int dataplane_index_new(struct dataplane *dp, uint32_t *index);
+void dataplane_index_free(struct dataplane *dp, uint32_t index);
+
+struct dp_keypair_config {
+	uint32_t local_index; /* from dataplane_index_new; the keypair takes it over */
+	uint32_t remote_index;
+	uint8_t send_key[32];
+	uint8_t recv_key[32];
+	uint64_t created_ns;
+	bool initiator; /* we initiated: sending is allowed at once, and rekey is our duty */
+};
+
+/* Receives from now on; is not sent with before set_current. NULL when out of memory. */
+struct dp_keypair *dataplane_keypair_new(struct dp_peer *peer,
+					 const struct dp_keypair_config *config);
+/* Unpublishes, wipes and frees after a grace period. Clears the peer's current if it is this one.
+ */
+void dataplane_keypair_free(struct dp_keypair *keypair);
+/* NULL: nothing may be sent. */
+void dataplane_peer_set_current(struct dp_peer *peer, struct dp_keypair *keypair);
+
+/* Sends what waits, or drops it (with ICMP unreachable to the host when `unreachable`). */
+void dataplane_peer_flush(struct dp_peer *peer);
+void dataplane_peer_drop_staged(struct dp_peer *peer, bool unreachable);
+/* An empty sealed packet with the current keypair. 0, -ENOKEY, -EDESTADDRREQ, or -errno of send. */
+int dataplane_peer_send_keepalive(struct dp_peer *peer);
+/* A handshake or STUN message over path, from the shared port. tos: the IP byte (0x88, 0). */
+int dataplane_send(struct dataplane *dp, const struct dp_path *path, const uint8_t *data,
+		   size_t len, uint8_t tos);
+/* A packet that a relay's stream or Data indication brought, as if it came from a socket. */
+void dataplane_input(struct dataplane *dp, const uint8_t *data, size_t len,
+		     const struct dp_path *from);
+
+/* Counters and marks that workers keep; times in ns of clock_now_ns, 0 for never. */
+struct dp_activity {
+	uint64_t tx_bytes; /* outer payload, as wg(8) counts */
+	uint64_t rx_bytes;
+	uint64_t last_tx_ns; /* any transport packet, keepalives too */
+	uint64_t last_tx_data_ns;
+	uint64_t last_rx_ns;
+	uint64_t last_rx_data_ns;
+	uint64_t unanswered_since_ns; /* first data sent since the last authentic packet; 0: none */
+	uint64_t unacked_since_ns;    /* first data received since the last packet sent; 0: none */
+	uint64_t rx_dropped_filter;
+	uint64_t rx_dropped_source; /* inner source is not this peer's */
+	uint64_t tx_dropped;
+};
+
+void dataplane_peer_activity(const struct dp_peer *peer, struct dp_activity *activity);
+/* Asks to be told, once for each bit, the next time it happens (at once when it already has). */
+void dataplane_peer_notify(struct dp_peer *peer, unsigned int notices);
+
+#endif

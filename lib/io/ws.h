@@ -1,0 +1,125 @@
+#ifndef WARREN_IO_WS_H
+#define WARREN_IO_WS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/addr.h"
+
+struct loop;
+
+/*
+ * WebSocket over TLS, both ends, on libwebsockets: whole binary messages with bounds. TLS is
+ * camouflage here (what is inside authenticates itself), so clients accept any certificate unless
+ * told otherwise. All callbacks come on the loop's thread.
+ */
+struct ws_server;
+struct ws_client;
+struct ws_conn;
+
+/* Codes for ws_handler.closed. */
+enum ws_close {
+	WS_CLOSE_LOCAL,       /* ws_conn_close was called */
+	WS_CLOSE_PEER,        /* closed in order by the other end */
+	WS_CLOSE_LOST,        /* connection reset or timed out */
+	WS_CLOSE_UNREACHABLE, /* never connected: detail says why */
+	WS_CLOSE_TOO_BIG,     /* a message above message_max */
+	WS_CLOSE_SLOW,        /* the send queue stayed full, or the opening deadline passed */
+};
+
+struct ws_handler {
+	/* Open for messages. On a server `arg` is the protocol's arg. */
+	void (*opened)(struct ws_conn *conn, void *arg);
+	/* One whole message; data is valid during the call only. */
+	void (*message)(struct ws_conn *conn, void *arg, const uint8_t *data, size_t len);
+	/* The last callback of a connection; conn is freed after it. detail is printable. */
+	void (*closed)(struct ws_conn *conn, void *arg, enum ws_close why, const char *detail);
+};
+
+/* One subprotocol that a server speaks, e.g. "warren.control.1" at "/control". */
+struct ws_protocol {
+	const char *name;
+	const char *path;
+	size_t message_max; /* bytes; larger ones end the connection */
+	size_t queue_max;   /* bytes waiting to be sent; above it ws_conn_send fails */
+	struct ws_handler handler;
+	void *arg;
+};
+
+/* A plain HTTP request that is no WebSocket; the answer is copied. */
+struct ws_http_request {
+	const char *method;
+	const char *path;
+	const char *query; /* "" when there is none */
+	const char *authorization;
+	const uint8_t *body;
+	size_t body_len;
+	struct endpoint remote;
+};
+
+struct ws_http_response {
+	int status;
+	const char *content_type;
+	const uint8_t *body; /* malloc'd by the handler, freed by ws; may be NULL */
+	size_t body_len;
+};
+
+struct ws_server_config {
+	struct endpoint listen;
+	const char *cert_file; /* PEM */
+	const char *key_file;
+	const struct ws_protocol *protocols;
+	size_t protocol_count;
+	size_t connections_max; /* 0: as many as descriptors allow */
+	/* Optional; without it every plain request gets 404. */
+	void (*http)(void *arg, const struct ws_http_request *request,
+		     struct ws_http_response *response);
+	void *http_arg;
+};
+
+/* 0, -EADDRINUSE, -EACCES, -ENOENT (certificate files), or another -errno. */
+int ws_server_new(struct ws_server **server, struct loop *loop,
+		  const struct ws_server_config *config);
+void ws_server_free(struct ws_server *server);
+/* The port that was bound, when config said 0. */
+uint16_t ws_server_port(const struct ws_server *server);
+
+/* The context that outgoing connections share. 0 or -errno. */
+int ws_client_new(struct ws_client **client, struct loop *loop);
+void ws_client_free(struct ws_client *client);
+
+struct ws_connect {
+	const char *host; /* name or numeric address without brackets */
+	uint16_t port;
+	const char *path;
+	const char *protocol;
+	const char *http_proxy; /* "host:port" or "user:pass@host:port"; NULL: none */
+	size_t message_max;
+	size_t queue_max;
+	struct ws_handler handler;
+	void *arg;
+};
+
+/*
+ * Starts a connection; every end of it, also a failure to start, is told through closed, never
+ * before this returns. NULL only when out of memory.
+ */
+struct ws_conn *ws_client_connect(struct ws_client *client, const struct ws_connect *connect);
+
+/* Queues one binary message (copied). 0, -ENOBUFS above queue_max, -ENOTCONN, -ENOMEM. */
+int ws_conn_send(struct ws_conn *conn, const uint8_t *data, size_t len);
+size_t ws_conn_queued(const struct ws_conn *conn);
+/* Sends what is queued (for at most a second), then closes; closed() follows. */
+void ws_conn_close(struct ws_conn *conn);
+void ws_conn_set_user(struct ws_conn *conn, void *user);
+void *ws_conn_user(const struct ws_conn *conn);
+struct endpoint ws_conn_remote(const struct ws_conn *conn);
+
+/*
+ * Makes a self-signed P-256 certificate valid for ten years, PEM, key 0600, unless both files are
+ * there. 0 or -errno.
+ */
+int ws_make_certificate(const char *cert_file, const char *key_file, const char *common_name);
+
+#endif
