@@ -1,0 +1,118 @@
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "base/clock.h"
+#include "io/loop.h"
+
+struct fixture {
+	struct loop *loop;
+	struct loop_timer timer;
+	struct loop_timer other;
+	int fired;
+	int other_fired;
+};
+
+static void count_and_repeat(void *arg, uint64_t now_ns)
+{
+	struct fixture *f = arg;
+
+	if (++f->fired == 3)
+		loop_stop(f->loop);
+	else
+		loop_timer_set(&f->timer, now_ns); /* already past: next turn, not an endless one */
+}
+
+static void count_other(void *arg, uint64_t now_ns)
+{
+	(void)now_ns;
+	((struct fixture *)arg)->other_fired++;
+}
+
+static void timers_fire_in_order_and_can_be_cleared(void **state)
+{
+	struct fixture f = { 0 };
+	uint64_t start = clock_now_ns();
+
+	(void)state;
+	assert_int_equal(loop_new(&f.loop), 0);
+	loop_timer_init(&f.timer, f.loop, count_and_repeat, &f);
+	loop_timer_init(&f.other, f.loop, count_other, &f);
+	loop_timer_set(&f.timer, start + 10 * NS_PER_MS);
+	loop_timer_set(&f.other, start + 5 * NS_PER_MS);
+	loop_timer_clear(&f.other);
+	loop_run(f.loop);
+	assert_int_equal(f.fired, 3);
+	assert_int_equal(f.other_fired, 0);
+	assert_true(clock_now_ns() >= start + 10 * NS_PER_MS);
+	loop_free(f.loop);
+}
+
+static void stop_on_readable(void *arg, int revents)
+{
+	struct fixture *f = arg;
+
+	assert_true(revents & UV_READABLE);
+	f->fired++;
+	loop_stop(f->loop);
+}
+
+static void a_watch_tells_of_data(void **state)
+{
+	struct fixture f = { 0 };
+	struct loop_watch *watch;
+	int fds[2];
+
+	(void)state;
+	assert_int_equal(pipe(fds), 0);
+	assert_int_equal(loop_new(&f.loop), 0);
+	assert_int_equal(loop_watch_new(&watch, f.loop, fds[0], UV_READABLE, stop_on_readable, &f),
+			 0);
+	assert_int_equal(write(fds[1], "x", 1), 1);
+	loop_run(f.loop);
+	assert_int_equal(f.fired, 1);
+	loop_watch_free(watch);
+	loop_free(f.loop);
+	close(fds[0]);
+	close(fds[1]);
+}
+
+static void stop_on_signal(void *arg, int signum)
+{
+	struct fixture *f = arg;
+
+	f->fired = signum;
+	loop_stop(f->loop);
+}
+
+static void a_signal_arrives_on_the_loop(void **state)
+{
+	struct fixture f = { 0 };
+
+	(void)state;
+	assert_int_equal(loop_new(&f.loop), 0);
+	assert_int_equal(loop_signal(f.loop, SIGUSR1, stop_on_signal, &f), 0);
+	loop_timer_init(&f.timer, f.loop, count_other, &f); /* keeps the loop alive meanwhile */
+	loop_timer_set(&f.timer, clock_now_ns() + 5 * NS_PER_S);
+	raise(SIGUSR1);
+	loop_run(f.loop);
+	assert_int_equal(f.fired, SIGUSR1);
+	loop_timer_clear(&f.timer);
+	loop_free(f.loop);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(timers_fire_in_order_and_can_be_cleared),
+		cmocka_unit_test(a_watch_tells_of_data),
+		cmocka_unit_test(a_signal_arrives_on_the_loop),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
