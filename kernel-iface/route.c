@@ -1,0 +1,222 @@
+#include "kernel-iface/route.h"
+
+#include <errno.h>
+#include <libmnl/libmnl.h>
+#include <linux/rtnetlink.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "kernel-iface/netlink.h"
+
+static struct nlmsghdr *build(struct netlink_request *request, uint16_t type, uint16_t flags,
+			      uint32_t ifindex, const struct prefix *dst)
+{
+	struct nlmsghdr *msg;
+	struct rtmsg *rt;
+	void *extra;
+
+	msg = netlink_request_init(request, type, flags, sizeof(*rt), &extra);
+	rt = extra;
+	rt->rtm_family = dst->addr.family;
+	rt->rtm_dst_len = dst->len;
+	rt->rtm_table = RT_TABLE_MAIN;
+	rt->rtm_protocol = ROUTE_PROTOCOL;
+	rt->rtm_scope = dst->addr.family == AF_INET ? RT_SCOPE_LINK : RT_SCOPE_UNIVERSE;
+	rt->rtm_type = RTN_UNICAST;
+	netlink_put_addr(msg, RTA_DST, &dst->addr);
+	if (ifindex)
+		mnl_attr_put_u32(msg, RTA_OIF, ifindex);
+	return msg;
+}
+
+struct listing {
+	struct route *out;
+	size_t max;
+	size_t count;
+};
+
+static void restart_listing(void *arg)
+{
+	struct listing *listing = arg;
+
+	listing->count = 0;
+}
+
+static uint32_t table_of(const struct rtmsg *rt, const struct nlmsghdr *msg)
+{
+	const struct nlattr *attr;
+
+	for (attr = netlink_attr_first(msg, sizeof(*rt)); attr; attr = netlink_attr_next(msg, attr))
+		if (mnl_attr_get_type(attr) == RTA_TABLE)
+			return mnl_attr_get_u32(attr);
+	return rt->rtm_table;
+}
+
+static int read_route(void *arg, const struct nlmsghdr *msg)
+{
+	const struct rtmsg *rt = mnl_nlmsg_get_payload(msg);
+	struct listing *listing = arg;
+	struct route route = { 0 };
+	const struct nlattr *attr;
+
+	if (msg->nlmsg_type != RTM_NEWROUTE || mnl_nlmsg_get_payload_len(msg) < sizeof(*rt))
+		return 0;
+	if ((rt->rtm_family != AF_INET && rt->rtm_family != AF_INET6) ||
+	    (rt->rtm_flags & RTM_F_CLONED) || table_of(rt, msg) != RT_TABLE_MAIN ||
+	    listing->count == listing->max)
+		return 0;
+	/* The default route comes without a destination. */
+	route.dst.addr.family = rt->rtm_family;
+	route.dst.len = rt->rtm_dst_len;
+	route.protocol = rt->rtm_protocol;
+	for (attr = netlink_attr_first(msg, sizeof(*rt)); attr;
+	     attr = netlink_attr_next(msg, attr)) {
+		uint16_t type = mnl_attr_get_type(attr);
+
+		if (type == RTA_DST)
+			netlink_get_addr(&route.dst.addr, rt->rtm_family, attr);
+		else if (type == RTA_GATEWAY)
+			netlink_get_addr(&route.gateway, rt->rtm_family, attr);
+		else if (type == RTA_OIF)
+			route.ifindex = mnl_attr_get_u32(attr);
+		else if (type == RTA_PRIORITY)
+			route.metric = mnl_attr_get_u32(attr);
+	}
+	listing->out[listing->count++] = route;
+	return 0;
+}
+
+int route_list(struct netlink *nl, struct route *out, size_t max, size_t *count)
+{
+	struct listing listing = { .out = out, .max = max };
+	struct netlink_request request;
+	struct nlmsghdr *msg;
+	void *extra;
+	int err;
+
+	msg = netlink_request_init(&request, RTM_GETROUTE, NLM_F_DUMP, sizeof(struct rtmsg),
+				   &extra);
+	err = netlink_dump(nl, msg, read_route, restart_listing, &listing);
+	if (!err)
+		*count = listing.count;
+	return err;
+}
+
+/* The whole table in memory of its own, which the caller frees. */
+static int load(struct netlink *nl, struct route **routes, size_t *count)
+{
+	struct route *all = calloc(ROUTE_MAX, sizeof(*all));
+	int err;
+
+	if (!all)
+		return -ENOMEM;
+	err = route_list(nl, all, ROUTE_MAX, count);
+	if (err)
+		free(all);
+	else
+		*routes = all;
+	return err;
+}
+
+static bool have_ours(struct netlink *nl, uint32_t ifindex, const struct prefix *dst)
+{
+	struct route *routes;
+	bool found = false;
+	size_t count;
+
+	if (load(nl, &routes, &count))
+		return false;
+	for (size_t i = 0; i < count && !found; i++)
+		found = routes[i].protocol == ROUTE_PROTOCOL && routes[i].ifindex == ifindex &&
+			prefix_equal(&routes[i].dst, dst);
+	free(routes);
+	return found;
+}
+
+int route_add(struct netlink *nl, uint32_t ifindex, const struct prefix *dst,
+	      const struct ip_addr *source)
+{
+	struct netlink_request request;
+	struct nlmsghdr *msg;
+	int err;
+
+	if (!ifindex)
+		return -ENODEV;
+	msg = build(&request, RTM_NEWROUTE, NLM_F_CREATE | NLM_F_EXCL, ifindex, dst);
+	if (source)
+		netlink_put_addr(msg, RTA_PREFSRC, source);
+	err = netlink_talk(nl, msg, NULL, NULL);
+	if (err == -EEXIST && have_ours(nl, ifindex, dst))
+		return 0;
+	return err;
+}
+
+int route_remove(struct netlink *nl, uint32_t ifindex, const struct prefix *dst)
+{
+	struct netlink_request request;
+
+	return netlink_talk(nl, build(&request, RTM_DELROUTE, 0, ifindex, dst), NULL, NULL);
+}
+
+/* A leftover may have a scope or type of its own: anything with this number goes. */
+static int remove_leftover(struct netlink *nl, const struct route *route)
+{
+	struct netlink_request request;
+	struct nlmsghdr *msg = build(&request, RTM_DELROUTE, 0, route->ifindex, &route->dst);
+	struct rtmsg *rt = mnl_nlmsg_get_payload(msg);
+
+	rt->rtm_scope = RT_SCOPE_NOWHERE;
+	rt->rtm_type = 0;
+	if (route->metric)
+		mnl_attr_put_u32(msg, RTA_PRIORITY, route->metric);
+	return netlink_talk(nl, msg, NULL, NULL);
+}
+
+int route_cleanup(struct netlink *nl, uint32_t ifindex, size_t *removed)
+{
+	size_t count, gone = 0;
+	struct route *routes;
+	int err;
+
+	err = load(nl, &routes, &count);
+	if (err)
+		return err;
+	for (size_t i = 0; i < count && !err; i++) {
+		if (routes[i].protocol != ROUTE_PROTOCOL ||
+		    (ifindex && routes[i].ifindex != ifindex))
+			continue;
+		err = remove_leftover(nl, &routes[i]);
+		if (err == -ESRCH) /* went by itself meanwhile */
+			err = 0;
+		else if (!err)
+			gone++;
+	}
+	free(routes);
+	if (!err && removed)
+		*removed = gone;
+	return err;
+}
+
+int route_find_overlap(struct netlink *nl, const struct prefix *prefix, uint32_t tunnel,
+		       struct route *found)
+{
+	struct route *routes;
+	size_t count;
+	int err;
+
+	err = load(nl, &routes, &count);
+	if (err)
+		return err;
+	err = -ENOENT;
+	for (size_t i = 0; i < count; i++) {
+		if (!routes[i].dst.len || (tunnel && routes[i].ifindex == tunnel) ||
+		    !prefix_overlaps(&routes[i].dst, prefix))
+			continue;
+		*found = routes[i];
+		err = 0;
+		break;
+	}
+	free(routes);
+	return err;
+}

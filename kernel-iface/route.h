@@ -1,0 +1,51 @@
+#ifndef WARREN_KERNEL_IFACE_ROUTE_H
+#define WARREN_KERNEL_IFACE_ROUTE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/addr.h"
+
+struct netlink;
+
+/* Who added a route (rtnetlink(7)): ours carry this number, so that leftovers are recognised. */
+#define ROUTE_PROTOCOL 87
+/* The most routes a listing looks at. */
+#define ROUTE_MAX 4096
+
+/* A route of the main table. */
+struct route {
+	struct prefix dst;
+	struct ip_addr gateway; /* family 0: on-link */
+	uint32_t ifindex;       /* 0: none (blackhole and the like), or several */
+	uint32_t metric;
+	uint8_t protocol;
+};
+
+/*
+ * Adds dst through the interface, with our protocol number; source, if not NULL, is preferred for
+ * what the host sends there. 0 also when our own route was there already; -EEXIST when somebody
+ * else's is; -ENODEV, -ENETDOWN, -EPERM.
+ */
+int route_add(struct netlink *nl, uint32_t ifindex, const struct prefix *dst,
+	      const struct ip_addr *source);
+/* Only a route of ours. 0, -ESRCH when there is none, -EPERM. */
+int route_remove(struct netlink *nl, uint32_t ifindex, const struct prefix *dst);
+
+/* The main table, v4 and v6, at most max. 0 or -errno. */
+int route_list(struct netlink *nl, struct route *out, size_t max, size_t *count);
+
+/*
+ * Removes every route with our protocol number on the interface; 0: on any, for a start after a
+ * crash when no other daemon lives in this namespace. *removed may be NULL. 0 or -errno.
+ */
+int route_cleanup(struct netlink *nl, uint32_t ifindex, size_t *removed);
+
+/*
+ * Looks for a route of this host, not the default route and not on tunnel, whose network overlaps
+ * prefix. 0 with *found set; -ENOENT when there is none; another -errno.
+ */
+int route_find_overlap(struct netlink *nl, const struct prefix *prefix, uint32_t tunnel,
+		       struct route *found);
+
+#endif
