@@ -30,12 +30,16 @@ struct filter_tuple {
 	bool tcp_close; /* TCP with FIN or RST */
 };
 
-/* One allowed kind of flow: to dst, proto (FILTER_PROTO_ANY: all), ports low..high inclusive. */
+/*
+ * One kind of flow, allowed or denied: to dst, proto (FILTER_PROTO_ANY: all), ports low..high
+ * inclusive. A flow passes when some rule allows it and none denies it.
+ */
 struct filter_rule {
 	struct prefix dst; /* family 0: any */
 	uint8_t proto;
 	uint16_t port_low;
 	uint16_t port_high; /* 0 and 65535 together: any, also for protocols without ports */
+	bool deny;
 };
 
 /* Immutable once made. rules are copied. NULL when out of memory or above FILTER_RULES_MAX. */

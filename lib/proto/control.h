@@ -1,0 +1,205 @@
+#ifndef WARREN_PROTO_CONTROL_H
+#define WARREN_PROTO_CONTROL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/addr.h"
+#include "proto/cert.h"
+#include "proto/netmap.h"
+#include "proto/token.h"
+
+/*
+ * The messages of the control channel, each one JSON object {"type":…,"v":1,…}. Keys and binary
+ * data are base64url text. Unknown members are ignored, so that newer programs can add some; a
+ * member of the wrong type, out of bounds or missing makes the message malformed.
+ *
+ * A node begins with enrol (its first time, with a token's secret) or login; the coordinator
+ * answers welcome, then map, relays and presence, or error and closes.
+ */
+
+#define CONTROL_VERSION        1
+#define CONTROL_NODE_MAX       (64u << 10) /* bytes of a message from a node */
+#define CONTROL_COORD_MAX      (24u << 20) /* bytes of a message from the coordinator: a map */
+#define CONTROL_DEPTH_MAX      8           /* JSON nesting */
+#define CONTROL_SIGNAL_MAX     (16u << 10) /* bytes of a sealed signal */
+#define CONTROL_PRESENCES_MAX  NETMAP_PEERS_MAX
+#define CONTROL_CREDENTIAL_MAX 127 /* bytes of a user name or password */
+#define CONTROL_TEXT_MAX       255 /* bytes of any text for people */
+
+enum control_type {
+	/* Node to coordinator. */
+	CONTROL_ENROL,
+	CONTROL_LOGIN,
+	CONTROL_UPDATE,
+	CONTROL_RESYNC, /* "send the whole map": a delta did not fit */
+	CONTROL_PING,
+	/* Both ways. */
+	CONTROL_SIGNAL,
+	/* Coordinator to node. */
+	CONTROL_WELCOME,     /* the answer to enrol and login */
+	CONTROL_CERTIFICATE, /* a renewed one */
+	CONTROL_MAP,
+	CONTROL_DELTA,
+	CONTROL_RELAYS,
+	CONTROL_PRESENCE,
+	CONTROL_REVOKED, /* this node is cut off for good; the connection ends */
+	CONTROL_ERROR,
+	CONTROL_PONG,
+	CONTROL_TYPE_COUNT,
+};
+
+enum control_error_code {
+	CONTROL_ERROR_MALFORMED,    /* a message that breaks the protocol */
+	CONTROL_ERROR_VERSION,      /* this protocol version is not spoken */
+	CONTROL_ERROR_MISTYPED,     /* no such key, or its secret is wrong */
+	CONTROL_ERROR_EXPIRED,      /* the key's time is over */
+	CONTROL_ERROR_USED,         /* a one-use key that made a node already */
+	CONTROL_ERROR_KEY_REVOKED,  /* the key was revoked */
+	CONTROL_ERROR_REVOKED,      /* the node was revoked */
+	CONTROL_ERROR_BAD_PROOF,    /* the device key did not sign this handshake */
+	CONTROL_ERROR_UNKNOWN_NODE, /* login of a node that is not (or no longer) enrolled */
+	CONTROL_ERROR_DUPLICATE,    /* another machine is connected with this identity */
+	CONTROL_ERROR_FULL,         /* pool, table or server is full */
+	CONTROL_ERROR_PEER,         /* signal: no such peer, not allowed or offline */
+	CONTROL_ERROR_RATE,         /* too many messages; this one was dropped */
+	CONTROL_ERROR_INTERNAL,
+	CONTROL_ERROR_WRONG_TIME, /* the clocks are too far apart */
+	CONTROL_ERROR_CODE_COUNT,
+};
+
+/* What a node says about itself. Empty strings are left out. */
+struct control_facts {
+	char hostname[CERT_NAME_MAX + 1]; /* asked-for name; the coordinator may add a suffix */
+	char version[32];
+	char os[64];
+};
+
+struct control_enrol {
+	uint8_t key_id[TOKEN_KEY_ID_SIZE];
+	uint8_t secret[TOKEN_SECRET_SIZE];
+	uint8_t device_key[32];
+	uint8_t wireguard_key[32];
+	uint8_t proof[64]; /* control_proof_sign with the device key */
+	uint64_t time_s;   /* the node's wall clock */
+	struct control_facts facts;
+};
+
+struct control_login {
+	uint8_t device_key[32];
+	uint8_t wireguard_key[32];
+	uint8_t proof[64];
+	uint64_t time_s;
+	uint64_t map_version; /* held, 0 for none; the coordinator sends a delta if it can */
+	struct control_facts facts;
+};
+
+struct control_update {
+	bool has_wireguard_key;
+	uint8_t wireguard_key[32];
+	bool has_home_relay;
+	char home_relay[NETMAP_RELAY_NAME_MAX + 1]; /* empty: none reachable */
+	bool has_routes;
+	struct prefix routes[CERT_ROUTES_MAX]; /* offered */
+	size_t route_count;
+	bool has_facts;
+	struct control_facts facts;
+};
+
+struct control_signal {
+	uint8_t node_key[32]; /* from a node: to whom; from the coordinator: from whom */
+	uint8_t *data;        /* sealed, malloc'd */
+	size_t len;
+};
+
+struct control_welcome {
+	uint8_t authority_key[32]; /* a new node compares it with the hash in its token */
+	uint8_t network_id[CERT_NETWORK_ID_SIZE];
+	char network_name[NETMAP_NETWORK_NAME_MAX + 1];
+	uint8_t *certificate; /* malloc'd; cert_verify reads it */
+	size_t certificate_len;
+	uint64_t time_s; /* the coordinator's wall clock */
+};
+
+/* A certificate, a map (netmap_parse) or a delta (netmap_apply). */
+struct control_document {
+	uint8_t *data; /* malloc'd */
+	size_t len;
+};
+
+/* Ephemeral long-term credentials for one relay, in the scheme that coturn calls use-auth-secret.
+ */
+struct control_credential {
+	char relay[NETMAP_RELAY_NAME_MAX + 1];
+	char username[CONTROL_CREDENTIAL_MAX + 1];
+	char password[CONTROL_CREDENTIAL_MAX + 1];
+	uint64_t expires_s;
+};
+
+struct control_relays {
+	struct control_credential *credentials; /* malloc'd */
+	size_t count;
+};
+
+struct control_presence_entry {
+	uint8_t node_key[32];
+	bool online;
+	char home_relay[NETMAP_RELAY_NAME_MAX + 1];
+	uint64_t last_seen_s; /* 0: never */
+};
+
+/* News about some peers; peers that are not named stay as they were. */
+struct control_presence {
+	struct control_presence_entry *entries; /* malloc'd */
+	size_t count;
+};
+
+struct control_error {
+	enum control_error_code code;
+	char text[CONTROL_TEXT_MAX + 1]; /* what and what to do, one line */
+	uint8_t node_key[32];            /* for CONTROL_ERROR_PEER: the peer; else zeros */
+};
+
+/* Ping carries the sender's time, pong returns it with the coordinator's. */
+struct control_ping {
+	uint64_t sent_ns; /* opaque, comes back in the pong */
+	uint64_t time_s;  /* pong: the coordinator's wall clock */
+};
+
+struct control_message {
+	enum control_type type;
+	union {
+		struct control_enrol enrol;
+		struct control_login login;
+		struct control_update update;
+		struct control_signal signal;
+		struct control_welcome welcome;
+		struct control_document document; /* CERTIFICATE, MAP, DELTA */
+		struct control_relays relays;
+		struct control_presence presence;
+		struct control_error error; /* ERROR and REVOKED */
+		struct control_ping ping;   /* PING and PONG */
+	};
+};
+
+/* The JSON text, malloc'd, with NUL after *len bytes. 0, -EINVAL, -ENOMEM. */
+int control_encode(const struct control_message *message, char **json, size_t *len);
+/*
+ * 0 (free with control_message_clear), -EBADMSG: malformed, -EPROTONOSUPPORT: unknown type or
+ * version, -ENOMEM.
+ */
+int control_parse(struct control_message *message, const char *json, size_t len);
+/* Frees and wipes what the message owns. */
+void control_message_clear(struct control_message *message);
+
+const char *control_type_name(enum control_type type);
+const char *control_error_name(enum control_error_code code);
+
+/* The signature by which a device shows in a Noise session that it owns its key. */
+void control_proof_sign(uint8_t proof[static 64], const uint8_t device_secret[static 64],
+			const uint8_t handshake_hash[static 32]);
+bool control_proof_verify(const uint8_t proof[static 64], const uint8_t device_key[static 32],
+			  const uint8_t handshake_hash[static 32]);
+
+#endif

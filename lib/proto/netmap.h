@@ -1,0 +1,122 @@
+#ifndef WARREN_PROTO_NETMAP_H
+#define WARREN_PROTO_NETMAP_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "proto/cert.h"
+#include "proto/filter.h"
+
+/*
+ * The network map: the signed, versioned document that one node obeys. It names the peers, with
+ * their certificates and what each may start towards this node, the relays and revoked serials. The
+ * canonical binary encoding is what the authority signs, what travels and what is cached on disk.
+ * Who is online is not in it: that changes often and travels unsigned in control messages.
+ */
+
+#define NETMAP_PEERS_MAX        16384
+#define NETMAP_RELAYS_MAX       64
+#define NETMAP_RELAY_HOSTS_MAX  4
+#define NETMAP_RELAY_NAME_MAX   31 /* bytes */
+#define NETMAP_HOST_MAX         253
+#define NETMAP_REVOKED_MAX      4096
+#define NETMAP_NETWORK_NAME_MAX 63
+#define NETMAP_ENCODED_MAX      (16u << 20)
+
+/* A peer; immutable once it is in a map, and shared by the maps of successive versions. */
+struct netmap_peer {
+	unsigned int refs;
+	struct cert cert; /* parsed from cert_bytes */
+	uint8_t *cert_bytes;
+	uint16_t cert_len;
+	bool may_send;             /* policy lets this node start something towards the peer */
+	uint16_t rule_count;       /* at most FILTER_RULES_MAX */
+	struct filter_rule *rules; /* what the peer may start towards this node */
+};
+
+/* A relay: a STUN server and forwarder. Its hosts are names or numeric addresses, all of it. */
+struct netmap_relay {
+	char name[NETMAP_RELAY_NAME_MAX + 1];
+	char hosts[NETMAP_RELAY_HOSTS_MAX][NETMAP_HOST_MAX + 1];
+	uint8_t host_count;
+	uint16_t udp_port;
+	uint16_t tls_port; /* 0: no TLS */
+};
+
+struct netmap {
+	uint8_t network_id[CERT_NETWORK_ID_SIZE];
+	char network_name[NETMAP_NETWORK_NAME_MAX + 1];
+	uint8_t node_key[32];       /* whose map this is */
+	uint64_t version;           /* grows; an older one than held is refused */
+	struct netmap_peer **peers; /* ascending by device key */
+	size_t peer_count;
+	struct netmap_relay *relays;
+	size_t relay_count;
+	uint64_t *revoked; /* serials, ascending */
+	size_t revoked_count;
+	uint8_t signature[CERT_SIGNATURE_SIZE];
+};
+
+/* Whom a node trusts, and who it is. */
+struct netmap_trust {
+	uint8_t authority_key[32];
+	uint8_t network_id[CERT_NETWORK_ID_SIZE];
+	uint8_t node_key[32];
+};
+
+/* An empty map on the heap, or NULL. */
+struct netmap *netmap_new(void);
+/* Frees the map and its references to peers. Accepts NULL. */
+void netmap_free(struct netmap *map);
+
+/*
+ * A peer with one reference: cert_bytes and rules are copied, the certificate parsed. 0, -EBADMSG,
+ * -EINVAL above FILTER_RULES_MAX, -ENOMEM.
+ */
+int netmap_peer_new(struct netmap_peer **peer, const uint8_t *cert_bytes, size_t cert_len,
+		    const struct filter_rule *rules, size_t rule_count, bool may_send);
+struct netmap_peer *netmap_peer_ref(struct netmap_peer *peer);
+void netmap_peer_unref(struct netmap_peer *peer);
+/* Equal in every signed byte. */
+bool netmap_peer_equal(const struct netmap_peer *a, const struct netmap_peer *b);
+
+/* Adds a peer (takes the reference, also on failure). 0, -EEXIST, -ENOSPC, -ENOMEM. */
+int netmap_add_peer(struct netmap *map, struct netmap_peer *peer);
+/* The peer with this device key, or NULL. */
+struct netmap_peer *netmap_find_peer(const struct netmap *map, const uint8_t device_key[static 32]);
+/* Copies; 0, -ENOSPC, -ENOMEM. */
+int netmap_set_relays(struct netmap *map, const struct netmap_relay *relays, size_t count);
+/* Copies and sorts; above the maximum the highest serials are kept. 0 or -ENOMEM. */
+int netmap_set_revoked(struct netmap *map, const uint64_t *serials, size_t count);
+bool netmap_is_revoked(const struct netmap *map, uint64_t serial);
+
+/* Signs the map in its present form. 0, -EMSGSIZE, -ENOMEM. */
+int netmap_sign(struct netmap *map, const uint8_t authority_secret[static 64]);
+
+/* The signed bytes, malloc'd; what netmap_parse reads. 0, -EMSGSIZE, -ENOMEM. */
+int netmap_encode(const struct netmap *map, uint8_t **data, size_t *len);
+
+/*
+ * Parses signed bytes from the network or the disk and checks everything but time: the signature,
+ * network, recipient and the signature of every certificate. 0, -EBADMSG: malformed, -EPERM: not
+ * signed by the authority or not for this node, -ENOMEM.
+ */
+int netmap_parse(struct netmap **map, const uint8_t *data, size_t len,
+		 const struct netmap_trust *trust);
+
+/*
+ * The change from old to new (of the same node) as bytes, malloc'd. new must be signed. 0,
+ * -EMSGSIZE, -ENOMEM.
+ */
+int netmap_diff(const struct netmap *old, const struct netmap *new, uint8_t **data, size_t *len);
+
+/*
+ * Makes *map from old and a delta; old stays as it is. Checks the signature over the whole result
+ * and every certificate that is new. 0, -EBADMSG, -EPERM, -ENOMEM; -ESTALE: the delta is not for
+ * old's version, ask for the whole map.
+ */
+int netmap_apply(struct netmap **map, const struct netmap *old, const uint8_t *data, size_t len,
+		 const struct netmap_trust *trust);
+
+#endif

@@ -1,0 +1,84 @@
+#ifndef WARREN_PROTO_POLICY_H
+#define WARREN_PROTO_POLICY_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/addr.h"
+#include "proto/filter.h"
+
+/*
+ * The policy file: who may start what towards whom.
+ *
+ *   {"groups":{"admins":["alice-laptop"]},
+ *    "rules":[{"allow":["group:admins"],"to":["tag:db:tcp/5432","10.20.0.5/32:tcp/443"]},
+ *             {"deny":["tag:guest"],"to":["*:*"]}],
+ *    "tests":[{"from":"alice-laptop","to":"tag:db","proto":"tcp","port":5432,"expect":"allow"}]}
+ *
+ * Selectors: `*`, a node's name, `group:G`, `tag:T`; in `to` also an address or prefix. After the
+ * last colon of a `to` come ports: `*`, `icmp`, `tcp/22`, `udp/53,5353`, `tcp/8000-8999`, `tcp/*`,
+ * or numbers alone for both TCP and UDP. Nothing is allowed that no rule allows; a deny wins.
+ */
+
+#define POLICY_TEXT_MAX      (1u << 20) /* bytes */
+#define POLICY_GROUPS_MAX    1024
+#define POLICY_MEMBERS_MAX   16384 /* of one group */
+#define POLICY_RULES_MAX     4096
+#define POLICY_SELECTORS_MAX 1024 /* of one rule, each side */
+#define POLICY_PORTS_MAX     64   /* ranges in one destination */
+#define POLICY_TESTS_MAX     4096
+
+struct policy;
+
+struct policy_error {
+	int line; /* from 1; 0: the file as a whole */
+	char text[200];
+};
+
+/* A node as policy sees it; everything is borrowed. */
+struct policy_node {
+	const char *name;
+	struct ip_addr address4;
+	struct ip_addr address6;
+	const char *const *groups;
+	size_t group_count;
+	const char *const *tags;
+	size_t tag_count;
+	const struct prefix *routes; /* that it carries for others */
+	size_t route_count;
+};
+
+/* 0, -EINVAL with *error filled, -EFBIG, -ENOMEM. Keeps no reference to text. */
+int policy_parse(struct policy **policy, const char *text, size_t len, struct policy_error *error);
+/* Accepts NULL. */
+void policy_free(struct policy *policy);
+
+/*
+ * Runs the policy's own tests against these nodes. A test's `from` and `to` may be a name, a group
+ * or a tag; when no such node exists (yet), a stand-in that is only that is used. 0, or -EPERM with
+ * the first test that fails in *error.
+ */
+int policy_check(const struct policy *policy, const struct policy_node *nodes, size_t count,
+		 struct policy_error *error);
+
+/* A list of filter rules that grows; zero-initialise, policy_rules_clear frees. */
+struct policy_rules {
+	struct filter_rule *rules;
+	size_t count;
+	size_t cap;
+};
+void policy_rules_clear(struct policy_rules *rules);
+
+/*
+ * What `from` may start towards `to`, as rules for to's filter; emptied first. None at all: nothing
+ * may be started. Two nodes see each other when this is not empty in one of the directions.
+ * 0, -ENOSPC above FILTER_RULES_MAX, -ENOMEM.
+ */
+int policy_compile(const struct policy *policy, const struct policy_node *from,
+		   const struct policy_node *to, struct policy_rules *rules);
+
+/* The policy that init writes: group trusted may reach group trusted. */
+extern const char policy_starter_text[];
+
+#endif
