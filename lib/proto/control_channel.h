@@ -18,18 +18,19 @@
 #define CONTROL_CHANNEL_PATH      "/control"
 
 struct control_channel;
+struct rng;
 
 /*
- * The node's end; its first frame is ready at once. ephemeral is 32 random bytes, used once.
- * message_max bounds the JSON texts that come in (CONTROL_COORD_MAX). 0, -EINVAL: bad key, -ENOMEM.
+ * The node's end; its first frame is ready at once.  message_max bounds the JSON texts that come in
+ * (CONTROL_COORD_MAX). 0, -EINVAL: bad key, -ENOMEM.
  */
 int control_channel_new_node(struct control_channel **channel, const uint8_t box_secret[static 32],
-			     const uint8_t coordinator_key[static 32],
-			     const uint8_t ephemeral[static 32], size_t message_max);
+			     const uint8_t coordinator_key[static 32], const struct rng *rng,
+			     size_t message_max);
 /* The coordinator's end (CONTROL_NODE_MAX). 0 or -ENOMEM. */
 int control_channel_new_coordinator(struct control_channel **channel,
-				    const uint8_t static_secret[static 32],
-				    const uint8_t ephemeral[static 32], size_t message_max);
+				    const uint8_t static_secret[static 32], const struct rng *rng,
+				    size_t message_max);
 /* Wipes and frees. Accepts NULL. */
 void control_channel_free(struct control_channel *channel);
 

@@ -17,8 +17,9 @@
  *    "tests":[{"from":"alice-laptop","to":"tag:db","proto":"tcp","port":5432,"expect":"allow"}]}
  *
  * Selectors: `*`, a node's name, `group:G`, `tag:T`; in `to` also an address or prefix. After the
- * last colon of a `to` come ports: `*`, `icmp`, `tcp/22`, `udp/53,5353`, `tcp/8000-8999`, `tcp/*`,
- * or numbers alone for both TCP and UDP. Nothing is allowed that no rule allows; a deny wins.
+ * last colon of a `to` come ports: `*` for all, `icmp`, `tcp/22`, `udp/53,5353`, `tcp/8000-8999`, a
+ * protocol with `*` for all its ports, or numbers alone for both TCP and UDP. Nothing is allowed
+ * that no rule allows; a deny wins.
  */
 
 #define POLICY_TEXT_MAX      (1u << 20) /* bytes */

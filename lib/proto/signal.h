@@ -7,6 +7,8 @@
 
 #include "proto/cert.h"
 
+struct rng;
+
 /*
  * A signal: a message from one node to another that no server can read or forge (crypto_box between
  * their box keys). Wire: a 24-byte nonce and the box. Inside: version, kind, network, from, to,
@@ -39,12 +41,12 @@ struct signal {
 };
 
 /*
- * Seals to out (at least SIGNAL_OVERHEAD + payload_len). nonce is 24 random bytes. 0, -EMSGSIZE: a
+ * Seals to out (at least SIGNAL_OVERHEAD + payload_len). 0, -EMSGSIZE: a
  * payload above the maximum, -ENOSPC, -EINVAL: a bad key.
  */
 int signal_seal(uint8_t *out, size_t max, size_t *len, const struct signal *signal,
 		const uint8_t box_secret[static 32], const uint8_t peer_box_key[static 32],
-		const uint8_t nonce[static 24]);
+		const struct rng *rng);
 
 /*
  * Opens; plain (at least SIGNAL_SEALED_MAX bytes) takes what payload will point into. The caller
