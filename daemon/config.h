@@ -1,0 +1,49 @@
+#ifndef WARREN_DAEMON_CONFIG_H
+#define WARREN_DAEMON_CONFIG_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/config.h"
+#include "base/log.h"
+
+#define DAEMON_PATH_MAX   256 /* with the NUL */
+#define DAEMON_SOCKET_MAX 108 /* sun_path, with the NUL */
+#define DAEMON_TUN_MAX    16  /* IFNAMSIZ, with the NUL */
+#define DAEMON_CIPHER_MAX 32
+
+/*
+ * What warrend was told, by file and by command line (which wins). Keys of the file, all optional:
+ *   state = DIR            socket = PATH       tun = NAME           port = 0..65535
+ *   workers = 0..64        tun-offload = yes   udp-gso = yes        udp-gro = yes
+ *   cipher = NAME          log-level = error|warn|info|debug
+ */
+struct daemon_config {
+	char state[DAEMON_PATH_MAX];
+	char socket[DAEMON_SOCKET_MAX];
+	char tun[DAEMON_TUN_MAX];
+	uint16_t port;        /* 0: any */
+	unsigned int workers; /* 0: one per core */
+	bool tun_offload;
+	bool udp_gso;
+	bool udp_gro;
+	char cipher[DAEMON_CIPHER_MAX]; /* "": the fastest */
+	enum log_level log_level;
+};
+
+/* The defaults of the contract. */
+void daemon_config_init(struct daemon_config *config);
+
+/*
+ * Overlays the file's keys. 0; -EINVAL with *error filled (its line is what to name); -ENOENT,
+ * -EFBIG, -ELOOP or another -errno of reading it. *config is untouched on failure.
+ */
+int daemon_config_load(struct daemon_config *config, const char *path, struct config_error *error);
+/* The same from memory. */
+int daemon_config_parse(struct daemon_config *config, const char *text, size_t len,
+			struct config_error *error);
+/* One key as the command line gives it ("--workers 4"). NULL, or why the value cannot be. */
+const char *daemon_config_set(struct daemon_config *config, const char *key, const char *value);
+
+#endif

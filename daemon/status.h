@@ -1,0 +1,95 @@
+#ifndef WARREN_DAEMON_STATUS_H
+#define WARREN_DAEMON_STATUS_H
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/addr.h"
+
+/*
+ * A snapshot of what the daemon knows, made on the control thread for one answer and turned into
+ * the object of `status --json`, schema 1. Everything is borrowed by the snapshot.
+ */
+#define STATUS_ADDRESSES_MAX 8
+#define STATUS_LATENCY_NONE  (-1.0) /* unknown: null in JSON */
+
+enum status_state {
+	STATUS_STOPPED,
+	STATUS_NEEDS_LOGIN,
+	STATUS_NEEDS_APPROVAL,
+	STATUS_CONNECTING,
+	STATUS_CONNECTED,
+};
+
+enum status_path {
+	STATUS_PATH_DIRECT,
+	STATUS_PATH_RELAY,
+	STATUS_PATH_CONNECTING,
+	STATUS_PATH_IDLE, /* online, and nothing was said lately */
+	STATUS_PATH_OFFLINE,
+};
+
+struct status_self {
+	const char *name; /* NULL before enrolment */
+	const struct ip_addr *addresses;
+	size_t address_count;
+	const uint8_t *public_key; /* node key, 32 bytes, or NULL */
+};
+
+struct status_coordinator {
+	const char *state;     /* "ok", "connecting", "unreachable", "refused", "none" */
+	const char *transport; /* "wss", "ws", or NULL */
+	const char *error;     /* why it is not ok, or NULL */
+	double latency_ms;
+};
+
+struct status_relay {
+	const char *name;      /* NULL: no home relay */
+	const char *transport; /* "udp", "tls" */
+	double latency_ms;
+};
+
+struct status_peer {
+	const char *name;
+	const struct ip_addr *addresses;
+	size_t address_count;
+	const uint8_t *public_key; /* node key, 32 bytes */
+	const char *owner;         /* who enrolled it, or NULL: then the tags are shown */
+	const char *const *tags;
+	size_t tag_count;
+	bool online;
+	enum status_path path;
+	const struct endpoint *endpoint; /* of a direct path, or NULL */
+	const char *relay;               /* name of the relay in use, or NULL */
+	const char *reason;              /* why not direct, the contract's words, or NULL */
+	double latency_ms;
+	int64_t last_handshake_s; /* ago; -1: never */
+	int64_t last_seen_s;      /* ago, for offline peers; -1: unknown */
+	uint64_t rx_bytes;
+	uint64_t tx_bytes;
+};
+
+struct status {
+	const char *network; /* NULL before enrolment */
+	enum status_state state;
+	struct status_self self;
+	struct status_coordinator coordinator;
+	struct status_relay home_relay;
+	const struct status_peer *peers;
+	size_t peer_count;
+	const char *const *health; /* one line each: what is wrong and what to do */
+	size_t health_count;
+};
+
+const char *status_state_name(enum status_state state);
+const char *status_path_name(enum status_path path);
+
+/*
+ * The object of `status --json`; a new reference, NULL when out of memory. Names that are not UTF-8
+ * are replaced by "?". Reply to the verb with {"status": this}.
+ */
+json_t *status_to_json(const struct status *status);
+
+#endif
