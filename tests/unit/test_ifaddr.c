@@ -21,8 +21,9 @@ static int setup(void **state)
 
 	(void)state;
 	netns_enter();
-	netns_run("ip link add alpha type veth peer name beta && ip link set alpha up && "
-		  "ip link set beta up && sysctl -qw net.ipv6.conf.all.accept_dad=0");
+	netns_run(
+		"ip link add alpha type veth peer name beta && ip link set alpha up && "
+		"ip link set beta up && sysctl -qw net.ipv6.conf.all.accept_dad=0 net.ipv6.conf.alpha.accept_dad=0");
 	if (netlink_new(&nl) || link_find(nl, "alpha", &info))
 		return -1;
 	alpha = info.ifindex;

@@ -31,8 +31,9 @@ static int setup(void **state)
 
 	(void)state;
 	netns_enter();
-	netns_run("ip link add alpha type veth peer name beta && ip link set beta up && "
-		  "ip link set alpha up && sysctl -qw net.ipv6.conf.all.accept_dad=0");
+	netns_run(
+		"ip link add alpha type veth peer name beta && ip link set beta up && "
+		"ip link set alpha up && sysctl -qw net.ipv6.conf.all.accept_dad=0 net.ipv6.conf.alpha.accept_dad=0");
 	err = netlink_new(&nl);
 	if (err)
 		return err;
