@@ -1,0 +1,204 @@
+#include "proto/filter_rules.h"
+
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "proto/filter_tuple.h"
+
+#define PORT_MAX    65535
+#define LENGTHS_MAX (1 + 33 + 129) /* any, v4 prefix lengths, v6 prefix lengths */
+
+/*
+ * Rules are sorted by prefix length, prefix, protocol and port, and ranges that touch are merged,
+ * so a lookup is a binary search for each prefix length in use, of which there are few.
+ */
+struct length_span {
+	uint8_t family;
+	uint8_t len;
+	size_t first; /* in rules */
+	size_t count;
+};
+
+struct filter_rules {
+	uint64_t id;
+	size_t span_count;
+	struct length_span spans[LENGTHS_MAX];
+	size_t count;
+	struct filter_rule rules[];
+};
+
+static atomic_uint_fast64_t last_id;
+
+static int compare_prefix(const struct prefix *a, const struct prefix *b)
+{
+	if (a->addr.family != b->addr.family)
+		return a->addr.family < b->addr.family ? -1 : 1;
+	if (a->len != b->len)
+		return a->len < b->len ? -1 : 1;
+	return memcmp(a->addr.bytes, b->addr.bytes, sizeof(a->addr.bytes));
+}
+
+static int compare_rule(const void *left, const void *right)
+{
+	const struct filter_rule *a = left;
+	const struct filter_rule *b = right;
+	int order = compare_prefix(&a->dst, &b->dst);
+
+	if (order)
+		return order;
+	if (a->proto != b->proto)
+		return a->proto < b->proto ? -1 : 1;
+	if (a->port_low != b->port_low)
+		return a->port_low < b->port_low ? -1 : 1;
+	return 0;
+}
+
+/* Joins b to a when they are about the same and overlap or touch. Both in sorted order. */
+static bool merge(struct filter_rule *a, const struct filter_rule *b)
+{
+	if (compare_prefix(&a->dst, &b->dst) || a->proto != b->proto)
+		return false;
+	if ((unsigned int)b->port_low > (unsigned int)a->port_high + 1)
+		return false;
+	if (b->port_high > a->port_high)
+		a->port_high = b->port_high;
+	return true;
+}
+
+/* Host bits and the prefix of "any" do not take part in matching: bring them to one form. */
+static struct filter_rule canonical(const struct filter_rule *rule)
+{
+	struct filter_rule copy = *rule;
+
+	if (copy.dst.addr.family)
+		copy.dst = prefix_from_addr(&copy.dst.addr, copy.dst.len);
+	else
+		memset(&copy.dst, 0, sizeof(copy.dst));
+	return copy;
+}
+
+static void sort_and_merge(struct filter_rules *set)
+{
+	size_t kept = 0;
+	size_t i;
+
+	if (!set->count)
+		return;
+	qsort(set->rules, set->count, sizeof(set->rules[0]), compare_rule);
+	for (i = 1; i < set->count; i++) {
+		if (!merge(&set->rules[kept], &set->rules[i]))
+			set->rules[++kept] = set->rules[i];
+	}
+	set->count = kept + 1;
+}
+
+static void index_lengths(struct filter_rules *set)
+{
+	size_t i;
+
+	for (i = 0; i < set->count; i++) {
+		const struct prefix *dst = &set->rules[i].dst;
+		struct length_span *span =
+			set->span_count ? &set->spans[set->span_count - 1] : NULL;
+
+		if (span && span->family == dst->addr.family && span->len == dst->len) {
+			span->count++;
+			continue;
+		}
+		set->spans[set->span_count++] =
+			(struct length_span){ dst->addr.family, dst->len, i, 1 };
+	}
+}
+
+struct filter_rules *filter_rules_new(const struct filter_rule *rules, size_t count)
+{
+	struct filter_rules *set;
+	size_t i;
+
+	if (count > FILTER_RULES_MAX)
+		return NULL;
+	set = calloc(1, sizeof(*set) + count * sizeof(set->rules[0]));
+	if (!set)
+		return NULL;
+	set->id = atomic_fetch_add(&last_id, 1) + 1;
+	for (i = 0; i < count; i++) {
+		/* An impossible range allows nothing. */
+		if (rules[i].port_low <= rules[i].port_high)
+			set->rules[set->count++] = canonical(&rules[i]);
+	}
+	sort_and_merge(set);
+	index_lengths(set);
+	return set;
+}
+
+void filter_rules_free(struct filter_rules *rules)
+{
+	free(rules);
+}
+
+uint64_t filter_rules_id(const struct filter_rules *rules)
+{
+	return rules ? rules->id : 0;
+}
+
+/* The last rule of the span that sorts at or before what is wanted, or NULL. */
+static const struct filter_rule *find_before(const struct filter_rules *set,
+					     const struct length_span *span,
+					     const struct filter_rule *wanted)
+{
+	size_t low = span->first;
+	size_t high = span->first + span->count;
+
+	while (low < high) {
+		size_t mid = low + (high - low) / 2;
+
+		if (compare_rule(&set->rules[mid], wanted) <= 0)
+			low = mid + 1;
+		else
+			high = mid;
+	}
+	return low > span->first ? &set->rules[low - 1] : NULL;
+}
+
+static bool allows(const struct filter_rule *rule, const struct filter_rule *wanted, bool ports)
+{
+	if (!rule || compare_prefix(&rule->dst, &wanted->dst) || rule->proto != wanted->proto)
+		return false;
+	if (!ports)
+		return rule->port_low == 0 && rule->port_high == PORT_MAX;
+	return wanted->port_low <= rule->port_high;
+}
+
+static bool span_matches(const struct filter_rules *set, const struct length_span *span,
+			 const struct filter_tuple *tuple)
+{
+	bool ports = !tuple->fragment && filter_proto_has_ports(tuple->proto);
+	struct filter_rule wanted;
+
+	memset(&wanted, 0, sizeof(wanted));
+	if (span->family)
+		wanted.dst = prefix_from_addr(&tuple->dst, span->len);
+	wanted.port_low = ports ? tuple->dst_port : 0;
+	wanted.proto = tuple->proto;
+	if (allows(find_before(set, span, &wanted), &wanted, ports))
+		return true;
+	wanted.proto = FILTER_PROTO_ANY;
+	return allows(find_before(set, span, &wanted), &wanted, ports);
+}
+
+bool filter_rules_match(const struct filter_rules *set, const struct filter_tuple *tuple)
+{
+	size_t i;
+
+	if (!set)
+		return false;
+	for (i = 0; i < set->span_count; i++) {
+		const struct length_span *span = &set->spans[i];
+
+		if ((!span->family || span->family == tuple->dst.family) &&
+		    span_matches(set, span, tuple))
+			return true;
+	}
+	return false;
+}

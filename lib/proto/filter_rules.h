@@ -1,0 +1,39 @@
+#ifndef WARREN_PROTO_FILTER_RULES_H
+#define WARREN_PROTO_FILTER_RULES_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/addr.h"
+
+struct filter_tuple;
+
+#define FILTER_RULES_MAX 4096 /* for one peer */
+#define FILTER_PROTO_ANY 0
+
+/* One allowed kind of flow: to dst, proto (FILTER_PROTO_ANY: all), ports low..high inclusive. */
+struct filter_rule {
+	struct prefix dst; /* family 0: any */
+	uint8_t proto;
+	uint16_t port_low;
+	uint16_t port_high; /* 0 and 65535 together: any, also for protocols without ports */
+};
+
+/* What one peer may start towards this node. Immutable, so any thread may match at any time. */
+struct filter_rules;
+
+/* rules are copied. NULL when out of memory or above FILTER_RULES_MAX. */
+struct filter_rules *filter_rules_new(const struct filter_rule *rules, size_t count);
+void filter_rules_free(struct filter_rules *rules);
+
+/*
+ * Does a rule allow this tuple? A fragment without ports needs a rule for all ports. NULL rules
+ * allow nothing.
+ */
+bool filter_rules_match(const struct filter_rules *rules, const struct filter_tuple *tuple);
+
+/* Differs between any two rule sets of this process; 0 for NULL. */
+uint64_t filter_rules_id(const struct filter_rules *rules);
+
+#endif
