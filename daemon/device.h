@@ -33,6 +33,11 @@ struct device_ops {
 	void (*session_up)(void *arg, struct peer *peer);
 	/* An authentic packet, handshake or data, came from elsewhere than the peer's path. */
 	void (*peer_seen)(void *arg, struct peer *peer, const struct dp_path *from);
+	/*
+	 * Notices (enum dp_notice) of the data plane, after the device has acted on them: an owner
+	 * may ask for some too, by dataplane_peer_notify on peer_dp.
+	 */
+	void (*activity)(void *arg, struct peer *peer, unsigned int notices);
 	/* No answer for 90 s. The waiting packets were dropped. */
 	void (*handshake_failed)(void *arg, struct peer *peer);
 	/* To be stored before returning; comes back as device_config.timestamp after a restart. */
