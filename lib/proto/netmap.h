@@ -51,6 +51,7 @@ struct netmap {
 	uint64_t version;           /* grows; an older one than held is refused */
 	struct netmap_peer **peers; /* ascending by device key */
 	size_t peer_count;
+	size_t peer_cap;
 	struct netmap_relay *relays;
 	size_t relay_count;
 	uint64_t *revoked; /* serials, ascending */
@@ -83,6 +84,8 @@ bool netmap_peer_equal(const struct netmap_peer *a, const struct netmap_peer *b)
 
 /* Adds a peer (takes the reference, also on failure). 0, -EEXIST, -ENOSPC, -ENOMEM. */
 int netmap_add_peer(struct netmap *map, struct netmap_peer *peer);
+/* Takes a peer out of the map, if it is there. */
+void netmap_remove_peer(struct netmap *map, const uint8_t device_key[static 32]);
 /* The peer with this device key, or NULL. */
 struct netmap_peer *netmap_find_peer(const struct netmap *map, const uint8_t device_key[static 32]);
 /* Copies; 0, -ENOSPC, -ENOMEM. */

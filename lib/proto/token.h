@@ -31,7 +31,7 @@ struct token {
 	uint8_t secret[TOKEN_SECRET_SIZE]; /* the holder wipes the struct with token_clear */
 };
 
-/* What authority_hash holds: domain-separated BLAKE2b-256 of an Ed25519 public key. */
+/* What authority_hash holds: domain-separated BLAKE2s-256 of an Ed25519 public key. */
 void token_authority_hash(uint8_t hash[static 32], const uint8_t authority_key[static 32]);
 
 /* 0, -EINVAL for no or bad addresses, -ENOSPC. */

@@ -1,0 +1,223 @@
+#include "proto/netmap.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct netmap *netmap_new(void)
+{
+	return calloc(1, sizeof(struct netmap));
+}
+
+void netmap_free(struct netmap *map)
+{
+	if (!map)
+		return;
+	for (size_t i = 0; i < map->peer_count; i++)
+		netmap_peer_unref(map->peers[i]);
+	free(map->peers);
+	free(map->relays);
+	free(map->revoked);
+	free(map);
+}
+
+int netmap_peer_new(struct netmap_peer **out, const uint8_t *cert_bytes, size_t cert_len,
+		    const struct filter_rule *rules, size_t rule_count, bool may_send)
+{
+	struct netmap_peer *peer;
+	int err = -ENOMEM;
+
+	if (rule_count > FILTER_RULES_MAX)
+		return -EINVAL;
+	peer = calloc(1, sizeof(*peer));
+	if (!peer)
+		return -ENOMEM;
+	peer->refs = 1;
+	peer->may_send = may_send;
+	peer->cert_bytes = malloc(cert_len + 1);
+	peer->rules = calloc(rule_count + 1, sizeof(*rules));
+	if (!peer->cert_bytes || !peer->rules)
+		goto fail;
+	err = cert_parse(&peer->cert, cert_bytes, cert_len);
+	if (err < 0) {
+		err = -EBADMSG;
+		goto fail;
+	}
+	memcpy(peer->cert_bytes, cert_bytes, cert_len);
+	peer->cert_len = (uint16_t)cert_len;
+	if (rule_count)
+		memcpy(peer->rules, rules, rule_count * sizeof(*rules));
+	peer->rule_count = (uint16_t)rule_count;
+	*out = peer;
+	return 0;
+
+fail:
+	netmap_peer_unref(peer);
+	return err;
+}
+
+struct netmap_peer *netmap_peer_ref(struct netmap_peer *peer)
+{
+	peer->refs++;
+	return peer;
+}
+
+void netmap_peer_unref(struct netmap_peer *peer)
+{
+	if (!peer || --peer->refs > 0)
+		return;
+	free(peer->cert_bytes);
+	free(peer->rules);
+	free(peer);
+}
+
+static bool rule_equal(const struct filter_rule *a, const struct filter_rule *b)
+{
+	return prefix_equal(&a->dst, &b->dst) && a->proto == b->proto &&
+	       a->port_low == b->port_low && a->port_high == b->port_high && a->deny == b->deny;
+}
+
+bool netmap_peer_equal(const struct netmap_peer *a, const struct netmap_peer *b)
+{
+	if (a == b)
+		return true;
+	if (a->cert_len != b->cert_len || a->may_send != b->may_send ||
+	    a->rule_count != b->rule_count ||
+	    memcmp(a->cert_bytes, b->cert_bytes, a->cert_len) != 0)
+		return false;
+	for (size_t i = 0; i < a->rule_count; i++)
+		if (!rule_equal(&a->rules[i], &b->rules[i]))
+			return false;
+	return true;
+}
+
+/* The place of device_key among the peers, or where it belongs. */
+static size_t find_place(const struct netmap *map, const uint8_t device_key[static 32], bool *found)
+{
+	size_t low = 0;
+	size_t high = map->peer_count;
+
+	*found = false;
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+		int order = memcmp(map->peers[middle]->cert.device_key, device_key, 32);
+
+		if (order == 0) {
+			*found = true;
+			return middle;
+		}
+		if (order < 0)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low;
+}
+
+static int grow_peers(struct netmap *map)
+{
+	size_t cap = map->peer_cap ? map->peer_cap * 2 : 16;
+	struct netmap_peer **peers;
+
+	if (map->peer_count < map->peer_cap)
+		return 0;
+	if (map->peer_count >= NETMAP_PEERS_MAX)
+		return -ENOSPC;
+	peers = realloc(map->peers, cap * sizeof(struct netmap_peer *));
+	if (!peers)
+		return -ENOMEM;
+	map->peers = peers;
+	map->peer_cap = cap;
+	return 0;
+}
+
+int netmap_add_peer(struct netmap *map, struct netmap_peer *peer)
+{
+	bool found;
+	size_t place = find_place(map, peer->cert.device_key, &found);
+	int err = found ? -EEXIST : grow_peers(map);
+
+	if (err < 0) {
+		netmap_peer_unref(peer);
+		return err;
+	}
+	memmove(&map->peers[place + 1], &map->peers[place],
+		(map->peer_count - place) * sizeof(struct netmap_peer *));
+	map->peers[place] = peer;
+	map->peer_count++;
+	return 0;
+}
+
+void netmap_remove_peer(struct netmap *map, const uint8_t device_key[static 32])
+{
+	bool found;
+	size_t place = find_place(map, device_key, &found);
+
+	if (!found)
+		return;
+	netmap_peer_unref(map->peers[place]);
+	map->peer_count--;
+	memmove(&map->peers[place], &map->peers[place + 1],
+		(map->peer_count - place) * sizeof(struct netmap_peer *));
+}
+
+struct netmap_peer *netmap_find_peer(const struct netmap *map, const uint8_t device_key[static 32])
+{
+	bool found;
+	size_t place = find_place(map, device_key, &found);
+
+	return found ? map->peers[place] : NULL;
+}
+
+int netmap_set_relays(struct netmap *map, const struct netmap_relay *relays, size_t count)
+{
+	struct netmap_relay *copy;
+
+	if (count > NETMAP_RELAYS_MAX)
+		return -ENOSPC;
+	copy = calloc(count + 1, sizeof(*copy));
+	if (!copy)
+		return -ENOMEM;
+	if (count)
+		memcpy(copy, relays, count * sizeof(*copy));
+	free(map->relays);
+	map->relays = copy;
+	map->relay_count = count;
+	return 0;
+}
+
+static int compare_serials(const void *a, const void *b)
+{
+	const uint64_t *x = a;
+	const uint64_t *y = b;
+
+	return *x < *y ? -1 : *x > *y;
+}
+
+int netmap_set_revoked(struct netmap *map, const uint64_t *serials, size_t count)
+{
+	uint64_t *copy = calloc(count + 1, sizeof(*copy));
+	size_t kept = 0;
+	size_t surplus;
+
+	if (!copy)
+		return -ENOMEM;
+	if (count)
+		memcpy(copy, serials, count * sizeof(*copy));
+	qsort(copy, count, sizeof(*copy), compare_serials);
+	for (size_t i = 0; i < count; i++)
+		if (kept == 0 || copy[kept - 1] != copy[i])
+			copy[kept++] = copy[i];
+	surplus = kept > NETMAP_REVOKED_MAX ? kept - NETMAP_REVOKED_MAX : 0;
+	memmove(copy, copy + surplus, (kept - surplus) * sizeof(*copy));
+	free(map->revoked);
+	map->revoked = copy;
+	map->revoked_count = kept - surplus;
+	return 0;
+}
+
+bool netmap_is_revoked(const struct netmap *map, uint64_t serial)
+{
+	return map->revoked_count > 0 &&
+	       bsearch(&serial, map->revoked, map->revoked_count, sizeof(serial), compare_serials);
+}

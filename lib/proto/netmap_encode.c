@@ -1,0 +1,174 @@
+/* Whole maps as bytes: signed by the coordinator, parsed and checked by the node. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "crypto/sign.h"
+#include "proto/netmap.h"
+#include "proto/netmap_wire.h"
+
+static void put_signed(struct writer *w, const struct netmap *map)
+{
+	writer_u8(w, NETMAP_WIRE_VERSION);
+	writer_bytes(w, map->network_id, sizeof(map->network_id));
+	netmap_put_text(w, map->network_name);
+	writer_bytes(w, map->node_key, sizeof(map->node_key));
+	writer_u64(w, map->version);
+	netmap_put_relays(w, map);
+	netmap_put_revoked(w, map);
+	writer_u32(w, (uint32_t)map->peer_count);
+	for (size_t i = 0; i < map->peer_count; i++)
+		netmap_put_peer(w, map->peers[i]);
+}
+
+int netmap_encode_signed(const struct netmap *map, uint8_t **data, size_t *len)
+{
+	size_t size = netmap_head_size(map) + CERT_SIGNATURE_SIZE;
+	struct writer w;
+	uint8_t *bytes;
+
+	for (size_t i = 0; i < map->peer_count; i++)
+		size += netmap_peer_size(map->peers[i]);
+	bytes = malloc(size);
+	if (!bytes)
+		return -ENOMEM;
+	writer_init(&w, bytes, size);
+	put_signed(&w, map);
+	if (w.failed || w.len + CERT_SIGNATURE_SIZE > NETMAP_ENCODED_MAX) {
+		free(bytes);
+		return -EMSGSIZE;
+	}
+	*data = bytes;
+	*len = w.len;
+	return 0;
+}
+
+int netmap_sign(struct netmap *map, const uint8_t authority_secret[static 64])
+{
+	uint8_t *data;
+	size_t len;
+	int err = netmap_encode_signed(map, &data, &len);
+
+	if (err < 0)
+		return err;
+	err = sign_make(map->signature, authority_secret, NETMAP_DOMAIN, data, len);
+	free(data);
+	return err;
+}
+
+int netmap_encode(const struct netmap *map, uint8_t **data, size_t *len)
+{
+	int err = netmap_encode_signed(map, data, len);
+
+	if (err < 0)
+		return err;
+	memcpy(*data + *len, map->signature, CERT_SIGNATURE_SIZE);
+	*len += CERT_SIGNATURE_SIZE;
+	return 0;
+}
+
+static bool is_for_us(const struct netmap *map, const struct netmap_trust *trust)
+{
+	return memcmp(map->network_id, trust->network_id, sizeof(map->network_id)) == 0 &&
+	       memcmp(map->node_key, trust->node_key, sizeof(map->node_key)) == 0;
+}
+
+int netmap_check(const struct netmap *map, const struct netmap_trust *trust)
+{
+	uint8_t *data;
+	size_t len;
+	int err = netmap_encode_signed(map, &data, &len);
+
+	if (err < 0)
+		return err;
+	if (!is_for_us(map, trust) ||
+	    !sign_verify(map->signature, trust->authority_key, NETMAP_DOMAIN, data, len))
+		err = -EPERM;
+	free(data);
+	return err;
+}
+
+static int get_peers(struct netmap *map, struct reader *r)
+{
+	size_t count = reader_u32(r);
+
+	if (r->failed || count > NETMAP_PEERS_MAX)
+		return -EBADMSG;
+	for (size_t i = 0; i < count; i++) {
+		struct netmap_peer *peer;
+		int err = netmap_get_peer(&peer, r);
+
+		if (err < 0)
+			return err;
+		if (i > 0 && memcmp(map->peers[i - 1]->cert.device_key, peer->cert.device_key,
+				    sizeof(peer->cert.device_key)) >= 0) {
+			netmap_peer_unref(peer);
+			return -EBADMSG;
+		}
+		err = netmap_add_peer(map, peer);
+		if (err < 0)
+			return err;
+	}
+	return 0;
+}
+
+static int get_signed(struct netmap *map, struct reader *r)
+{
+	int err;
+
+	if (reader_u8(r) != NETMAP_WIRE_VERSION)
+		return -EBADMSG;
+	reader_copy(r, map->network_id, sizeof(map->network_id));
+	err = netmap_get_text(map->network_name, sizeof(map->network_name), r);
+	if (err < 0)
+		return err;
+	reader_copy(r, map->node_key, sizeof(map->node_key));
+	map->version = reader_u64(r);
+	err = netmap_get_relays(map, r);
+	if (err == 0)
+		err = netmap_get_revoked(map, r);
+	if (err == 0)
+		err = get_peers(map, r);
+	if (err == 0 && !reader_done(r))
+		err = -EBADMSG;
+	return err;
+}
+
+static int verify_peers(const struct netmap *map, const struct netmap_trust *trust)
+{
+	for (size_t i = 0; i < map->peer_count; i++)
+		if (netmap_peer_verify(map->peers[i], trust) < 0)
+			return -EPERM;
+	return 0;
+}
+
+int netmap_parse(struct netmap **out, const uint8_t *data, size_t len,
+		 const struct netmap_trust *trust)
+{
+	struct netmap *map;
+	struct reader r;
+	int err;
+
+	if (len <= CERT_SIGNATURE_SIZE || len > NETMAP_ENCODED_MAX)
+		return -EBADMSG;
+	len -= CERT_SIGNATURE_SIZE;
+	/* Before anything is parsed: bytes that the authority did not sign are not worth a look. */
+	if (!sign_verify(data + len, trust->authority_key, NETMAP_DOMAIN, data, len))
+		return -EPERM;
+	map = netmap_new();
+	if (!map)
+		return -ENOMEM;
+	memcpy(map->signature, data + len, CERT_SIGNATURE_SIZE);
+	reader_init(&r, data, len);
+	err = get_signed(map, &r);
+	if (err == 0 && !is_for_us(map, trust))
+		err = -EPERM;
+	if (err == 0)
+		err = verify_peers(map, trust);
+	if (err < 0) {
+		netmap_free(map);
+		return err;
+	}
+	*out = map;
+	return 0;
+}

@@ -1,0 +1,42 @@
+#ifndef WARREN_PROTO_NETMAP_WIRE_H
+#define WARREN_PROTO_NETMAP_WIRE_H
+
+#include <stdint.h>
+
+#include "base/buf.h"
+#include "proto/netmap.h"
+
+/*
+ * The pieces of which the encodings of maps and deltas are made; for netmap_*.c only. Getters
+ * return 0, -EBADMSG or -ENOMEM and accept only what the putters would write.
+ */
+
+#define NETMAP_WIRE_VERSION 1
+#define NETMAP_DOMAIN       "warren netmap 1"
+
+void netmap_put_text(struct writer *w, const char *text);
+int netmap_get_text(char *out, size_t size, struct reader *r);
+
+void netmap_put_relays(struct writer *w, const struct netmap *map);
+int netmap_get_relays(struct netmap *map, struct reader *r);
+
+void netmap_put_revoked(struct writer *w, const struct netmap *map);
+int netmap_get_revoked(struct netmap *map, struct reader *r);
+
+void netmap_put_peer(struct writer *w, const struct netmap_peer *peer);
+/* *peer has one reference. No signature is checked. */
+int netmap_get_peer(struct netmap_peer **peer, struct reader *r);
+/* 0 or -EPERM: is the peer's certificate the authority's, of this network? */
+int netmap_peer_verify(const struct netmap_peer *peer, const struct netmap_trust *trust);
+
+/* Upper bounds of the encoded sizes, in bytes. */
+size_t netmap_peer_size(const struct netmap_peer *peer);
+size_t netmap_head_size(const struct netmap *map);
+
+/* The signed part of a map, malloc'd with room for the signature after it. 0, -EMSGSIZE, -ENOMEM.
+ */
+int netmap_encode_signed(const struct netmap *map, uint8_t **data, size_t *len);
+/* 0, -EPERM: the signature or the recipient is wrong, -EMSGSIZE, -ENOMEM. */
+int netmap_check(const struct netmap *map, const struct netmap_trust *trust);
+
+#endif

@@ -1,0 +1,300 @@
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "proto/netmap.h"
+#include "tests/support/authority.h"
+
+static struct authority authority;
+static struct authority other;
+static struct netmap_trust trust;
+
+static int setup(void **state)
+{
+	(void)state;
+	authority_init(&authority, 1);
+	authority_init(&other, 2);
+	trust = authority_trust(&authority, 0);
+	return 0;
+}
+
+static struct netmap *make_map(uint64_t version, unsigned int first, unsigned int last)
+{
+	struct netmap_relay relays[2] = {
+		{ .name = "home",
+		  .hosts = { "192.0.2.1", "2001:db8::1" },
+		  .host_count = 2,
+		  .udp_port = 3478,
+		  .tls_port = 443 },
+		{ .name = "fra",
+		  .hosts = { "fra.example.net" },
+		  .host_count = 1,
+		  .udp_port = 3478 },
+	};
+	uint64_t serials[3] = { 9, 4, 9 };
+	struct netmap *map = netmap_new();
+
+	memcpy(map->network_id, trust.network_id, sizeof(map->network_id));
+	memcpy(map->node_key, trust.node_key, sizeof(map->node_key));
+	strcpy(map->network_name, "acme");
+	map->version = version;
+	/* Backwards: the map sorts by itself. */
+	for (unsigned int n = last; n >= first && n > 0; n--)
+		assert_int_equal(netmap_add_peer(map, authority_peer(&authority, n, n % 4)), 0);
+	assert_int_equal(netmap_set_relays(map, relays, 2), 0);
+	assert_int_equal(netmap_set_revoked(map, serials, 3), 0);
+	assert_int_equal(netmap_sign(map, authority.secret), 0);
+	return map;
+}
+
+static void assert_maps_equal(const struct netmap *a, const struct netmap *b)
+{
+	uint8_t *x;
+	uint8_t *y;
+	size_t x_len;
+	size_t y_len;
+
+	assert_int_equal(netmap_encode(a, &x, &x_len), 0);
+	assert_int_equal(netmap_encode(b, &y, &y_len), 0);
+	assert_int_equal(x_len, y_len);
+	assert_memory_equal(x, y, x_len);
+	free(x);
+	free(y);
+}
+
+static void test_round_trip(void **state)
+{
+	struct netmap *map = make_map(5, 1, 20);
+	struct netmap *parsed;
+	uint8_t *data;
+	size_t len;
+
+	(void)state;
+	assert_int_equal(netmap_encode(map, &data, &len), 0);
+	assert_int_equal(netmap_parse(&parsed, data, len, &trust), 0);
+	assert_maps_equal(map, parsed);
+	assert_int_equal(parsed->version, 5);
+	assert_int_equal(parsed->peer_count, 20);
+	assert_string_equal(parsed->relays[0].hosts[1], "2001:db8::1");
+	assert_int_equal(parsed->revoked_count, 2);
+	assert_true(netmap_is_revoked(parsed, 4));
+	assert_false(netmap_is_revoked(parsed, 5));
+	assert_string_equal(netmap_find_peer(parsed, map->peers[3]->cert.device_key)->cert.name,
+			    map->peers[3]->cert.name);
+	netmap_free(parsed);
+	netmap_free(map);
+	free(data);
+}
+
+static void test_every_changed_byte_is_refused(void **state)
+{
+	struct netmap *map = make_map(5, 1, 3);
+	struct netmap *parsed;
+	uint8_t *data;
+	size_t len;
+
+	(void)state;
+	assert_int_equal(netmap_encode(map, &data, &len), 0);
+	for (size_t i = 0; i < len; i++) {
+		data[i] ^= 0x10;
+		assert_int_equal(netmap_parse(&parsed, data, len, &trust), -EPERM);
+		data[i] ^= 0x10;
+	}
+	for (size_t i = 0; i < len; i++)
+		assert_int_not_equal(netmap_parse(&parsed, data, i, &trust), 0);
+	netmap_free(map);
+	free(data);
+}
+
+static void test_other_recipient_network_or_authority(void **state)
+{
+	struct netmap *map = make_map(5, 1, 3);
+	struct netmap_trust wrong;
+	struct netmap *parsed;
+	uint8_t *data;
+	size_t len;
+
+	(void)state;
+	assert_int_equal(netmap_encode(map, &data, &len), 0);
+	wrong = trust;
+	wrong.node_key[5] ^= 1;
+	assert_int_equal(netmap_parse(&parsed, data, len, &wrong), -EPERM);
+	wrong = trust;
+	wrong.network_id[5] ^= 1;
+	assert_int_equal(netmap_parse(&parsed, data, len, &wrong), -EPERM);
+	wrong = trust;
+	memcpy(wrong.authority_key, other.key, 32);
+	assert_int_equal(netmap_parse(&parsed, data, len, &wrong), -EPERM);
+	netmap_free(map);
+	free(data);
+}
+
+static void test_certificate_of_another_authority(void **state)
+{
+	struct netmap *map = make_map(5, 1, 3);
+	struct netmap *parsed;
+	uint8_t *data;
+	size_t len;
+
+	(void)state;
+	assert_int_equal(netmap_add_peer(map, authority_peer(&other, 9, 1)), 0);
+	assert_int_equal(netmap_sign(map, authority.secret), 0);
+	assert_int_equal(netmap_encode(map, &data, &len), 0);
+	assert_int_equal(netmap_parse(&parsed, data, len, &trust), -EPERM);
+	netmap_free(map);
+	free(data);
+}
+
+static void apply_and_compare(const struct netmap *old, const struct netmap *new)
+{
+	struct netmap *result;
+	uint8_t *data;
+	size_t len;
+
+	assert_int_equal(netmap_diff(old, new, &data, &len), 0);
+	assert_int_equal(netmap_apply(&result, old, data, len, &trust), 0);
+	assert_maps_equal(result, new);
+	netmap_free(result);
+	free(data);
+}
+
+static void test_delta_adds_removes_changes(void **state)
+{
+	struct netmap *a = make_map(5, 1, 20);
+	struct netmap *b = make_map(6, 4, 25);
+
+	(void)state;
+	netmap_remove_peer(b, b->peers[2]->cert.device_key);
+	netmap_add_peer(b, authority_peer(&authority, 40, 7));
+	netmap_set_relays(b, b->relays, 1);
+	netmap_set_revoked(b, (uint64_t[]){ 4, 9, 77 }, 3);
+	strcpy(b->network_name, "renamed");
+	assert_int_equal(netmap_sign(b, authority.secret), 0);
+	apply_and_compare(a, b);
+	netmap_free(a);
+	netmap_free(b);
+}
+
+static void test_delta_to_and_from_nothing(void **state)
+{
+	struct netmap *a = make_map(5, 1, 0);
+	struct netmap *b = make_map(6, 1, 9);
+	struct netmap *c = make_map(7, 1, 0);
+
+	(void)state;
+	apply_and_compare(a, b);
+	apply_and_compare(b, c);
+	netmap_free(a);
+	netmap_free(b);
+	netmap_free(c);
+}
+
+static void test_delta_shares_unchanged_peers(void **state)
+{
+	struct netmap *a = make_map(5, 1, 9);
+	struct netmap *b = make_map(6, 1, 10);
+	struct netmap *result;
+	uint8_t *data;
+	size_t len;
+
+	(void)state;
+	assert_int_equal(netmap_diff(a, b, &data, &len), 0);
+	assert_true(len < 1000);
+	assert_int_equal(netmap_apply(&result, a, data, len, &trust), 0);
+	assert_ptr_equal(result->peers[0], a->peers[0]);
+	netmap_free(a);
+	assert_string_equal(result->peers[0]->cert.name, "node1");
+	netmap_free(result);
+	netmap_free(b);
+	free(data);
+}
+
+static void test_delta_for_another_version(void **state)
+{
+	struct netmap *a = make_map(5, 1, 3);
+	struct netmap *b = make_map(6, 1, 4);
+	struct netmap *c = make_map(7, 1, 5);
+	struct netmap *result = NULL;
+	uint8_t *data;
+	size_t len;
+
+	(void)state;
+	assert_int_equal(netmap_diff(b, c, &data, &len), 0);
+	assert_int_equal(netmap_apply(&result, a, data, len, &trust), -ESTALE);
+	free(data);
+	/* Back in time. */
+	assert_int_equal(netmap_diff(b, a, &data, &len), 0);
+	assert_int_equal(netmap_apply(&result, b, data, len, &trust), -EBADMSG);
+	free(data);
+	assert_null(result);
+	netmap_free(a);
+	netmap_free(b);
+	netmap_free(c);
+}
+
+static void test_damaged_delta_is_refused(void **state)
+{
+	struct netmap *a = make_map(5, 1, 3);
+	struct netmap *b = make_map(6, 2, 4);
+	struct netmap *result;
+	uint8_t *data;
+	size_t len;
+
+	(void)state;
+	assert_int_equal(netmap_diff(a, b, &data, &len), 0);
+	for (size_t i = 0; i < len; i++) {
+		data[i] ^= 0x04;
+		assert_int_not_equal(netmap_apply(&result, a, data, len, &trust), 0);
+		data[i] ^= 0x04;
+	}
+	for (size_t i = 0; i < len; i++)
+		assert_int_not_equal(netmap_apply(&result, a, data, i, &trust), 0);
+	netmap_free(a);
+	netmap_free(b);
+	free(data);
+}
+
+static void test_limits(void **state)
+{
+	struct netmap *map = make_map(5, 1, 1);
+	struct netmap_relay *relays = calloc(NETMAP_RELAYS_MAX + 1, sizeof(*relays));
+	uint64_t *serials = calloc(NETMAP_REVOKED_MAX + 10, sizeof(*serials));
+
+	(void)state;
+	assert_int_equal(netmap_add_peer(map, authority_peer(&authority, 1, 0)), -EEXIST);
+	assert_int_equal(netmap_set_relays(map, relays, NETMAP_RELAYS_MAX + 1), -ENOSPC);
+	for (size_t i = 0; i < NETMAP_REVOKED_MAX + 10; i++)
+		serials[i] = i + 1;
+	assert_int_equal(netmap_set_revoked(map, serials, NETMAP_REVOKED_MAX + 10), 0);
+	assert_int_equal(map->revoked_count, NETMAP_REVOKED_MAX);
+	assert_true(netmap_is_revoked(map, NETMAP_REVOKED_MAX + 10));
+	assert_false(netmap_is_revoked(map, 10));
+	free(relays);
+	free(serials);
+	netmap_free(map);
+	netmap_free(NULL);
+	netmap_peer_unref(NULL);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_round_trip),
+		cmocka_unit_test(test_every_changed_byte_is_refused),
+		cmocka_unit_test(test_other_recipient_network_or_authority),
+		cmocka_unit_test(test_certificate_of_another_authority),
+		cmocka_unit_test(test_delta_adds_removes_changes),
+		cmocka_unit_test(test_delta_to_and_from_nothing),
+		cmocka_unit_test(test_delta_shares_unchanged_peers),
+		cmocka_unit_test(test_delta_for_another_version),
+		cmocka_unit_test(test_damaged_delta_is_refused),
+		cmocka_unit_test(test_limits),
+	};
+
+	return cmocka_run_group_tests(tests, setup, NULL);
+}
