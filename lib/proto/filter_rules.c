@@ -22,6 +22,8 @@ struct length_span {
 
 struct filter_rules {
 	uint64_t id;
+	struct filter_rules *denied; /* what denying rules say, as a set of its own; may be NULL */
+	bool denies;                 /* this is such a set */
 	size_t span_count;
 	struct length_span spans[LENGTHS_MAX];
 	size_t count;
@@ -111,20 +113,18 @@ static void index_lengths(struct filter_rules *set)
 	}
 }
 
-struct filter_rules *filter_rules_new(const struct filter_rule *rules, size_t count)
+/* The set of either the allowing or the denying rules among these. */
+static struct filter_rules *set_new(const struct filter_rule *rules, size_t count, bool denies)
 {
-	struct filter_rules *set;
+	struct filter_rules *set = calloc(1, sizeof(*set) + count * sizeof(set->rules[0]));
 	size_t i;
 
-	if (count > FILTER_RULES_MAX)
-		return NULL;
-	set = calloc(1, sizeof(*set) + count * sizeof(set->rules[0]));
 	if (!set)
 		return NULL;
-	set->id = atomic_fetch_add(&last_id, 1) + 1;
+	set->denies = denies;
 	for (i = 0; i < count; i++) {
-		/* An impossible range allows nothing. */
-		if (rules[i].port_low <= rules[i].port_high)
+		/* An impossible range says nothing. */
+		if (rules[i].deny == denies && rules[i].port_low <= rules[i].port_high)
 			set->rules[set->count++] = canonical(&rules[i]);
 	}
 	sort_and_merge(set);
@@ -132,8 +132,42 @@ struct filter_rules *filter_rules_new(const struct filter_rule *rules, size_t co
 	return set;
 }
 
+static bool any_denies(const struct filter_rule *rules, size_t count)
+{
+	size_t i;
+
+	for (i = 0; i < count; i++) {
+		if (rules[i].deny)
+			return true;
+	}
+	return false;
+}
+
+struct filter_rules *filter_rules_new(const struct filter_rule *rules, size_t count)
+{
+	struct filter_rules *set;
+
+	if (count > FILTER_RULES_MAX)
+		return NULL;
+	set = set_new(rules, count, false);
+	if (!set)
+		return NULL;
+	if (any_denies(rules, count)) {
+		set->denied = set_new(rules, count, true);
+		if (!set->denied) {
+			filter_rules_free(set);
+			return NULL;
+		}
+	}
+	set->id = atomic_fetch_add(&last_id, 1) + 1;
+	return set;
+}
+
 void filter_rules_free(struct filter_rules *rules)
 {
+	if (!rules)
+		return;
+	free(rules->denied);
 	free(rules);
 }
 
@@ -161,12 +195,12 @@ static const struct filter_rule *find_before(const struct filter_rules *set,
 	return low > span->first ? &set->rules[low - 1] : NULL;
 }
 
-static bool allows(const struct filter_rule *rule, const struct filter_rule *wanted, bool ports)
+static bool covers(const struct filter_rule *rule, const struct filter_rule *wanted, bool ports)
 {
 	if (!rule || compare_prefix(&rule->dst, &wanted->dst) || rule->proto != wanted->proto)
 		return false;
 	if (!ports)
-		return rule->port_low == 0 && rule->port_high == PORT_MAX;
+		return rule->deny || (rule->port_low == 0 && rule->port_high == PORT_MAX);
 	return wanted->port_low <= rule->port_high;
 }
 
@@ -179,20 +213,19 @@ static bool span_matches(const struct filter_rules *set, const struct length_spa
 	memset(&wanted, 0, sizeof(wanted));
 	if (span->family)
 		wanted.dst = prefix_from_addr(&tuple->dst, span->len);
-	wanted.port_low = ports ? tuple->dst_port : 0;
+	/* Without ports: the rule for all of them, or any rule that denies one. */
+	wanted.port_low = ports ? tuple->dst_port : set->denies ? PORT_MAX : 0;
 	wanted.proto = tuple->proto;
-	if (allows(find_before(set, span, &wanted), &wanted, ports))
+	if (covers(find_before(set, span, &wanted), &wanted, ports))
 		return true;
 	wanted.proto = FILTER_PROTO_ANY;
-	return allows(find_before(set, span, &wanted), &wanted, ports);
+	return covers(find_before(set, span, &wanted), &wanted, ports);
 }
 
-bool filter_rules_match(const struct filter_rules *set, const struct filter_tuple *tuple)
+static bool set_matches(const struct filter_rules *set, const struct filter_tuple *tuple)
 {
 	size_t i;
 
-	if (!set)
-		return false;
 	for (i = 0; i < set->span_count; i++) {
 		const struct length_span *span = &set->spans[i];
 
@@ -201,4 +234,11 @@ bool filter_rules_match(const struct filter_rules *set, const struct filter_tupl
 			return true;
 	}
 	return false;
+}
+
+bool filter_rules_match(const struct filter_rules *set, const struct filter_tuple *tuple)
+{
+	if (!set || !set_matches(set, tuple))
+		return false;
+	return !set->denied || !set_matches(set->denied, tuple);
 }

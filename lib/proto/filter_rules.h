@@ -12,12 +12,16 @@ struct filter_tuple;
 #define FILTER_RULES_MAX 4096 /* for one peer */
 #define FILTER_PROTO_ANY 0
 
-/* One allowed kind of flow: to dst, proto (FILTER_PROTO_ANY: all), ports low..high inclusive. */
+/*
+ * One kind of flow, allowed or denied: to dst, proto (FILTER_PROTO_ANY: all), ports low..high
+ * inclusive. A flow passes when some rule allows it and none denies it.
+ */
 struct filter_rule {
 	struct prefix dst; /* family 0: any */
 	uint8_t proto;
 	uint16_t port_low;
 	uint16_t port_high; /* 0 and 65535 together: any, also for protocols without ports */
+	bool deny;
 };
 
 /* What one peer may start towards this node. Immutable, so any thread may match at any time. */
@@ -28,8 +32,8 @@ struct filter_rules *filter_rules_new(const struct filter_rule *rules, size_t co
 void filter_rules_free(struct filter_rules *rules);
 
 /*
- * Does a rule allow this tuple? A fragment without ports needs a rule for all ports. NULL rules
- * allow nothing.
+ * Does a rule allow this tuple and none deny it? A fragment without ports needs a rule for all
+ * ports, and is denied with any port of its protocol. NULL rules allow nothing.
  */
 bool filter_rules_match(const struct filter_rules *rules, const struct filter_tuple *tuple);
 
