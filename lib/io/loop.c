@@ -142,8 +142,9 @@ void loop_free(struct loop *loop)
 		return;
 	loop_watch_free(loop->timer_watch);
 	uv_walk(&loop->uv, close_leftover, loop);
-	uv_run(&loop->uv, UV_RUN_DEFAULT);
-	uv_loop_close(&loop->uv);
+	/* A loop_stop that no loop_run consumed would end the first of these at once. */
+	while (uv_loop_close(&loop->uv) == UV_EBUSY)
+		uv_run(&loop->uv, UV_RUN_DEFAULT);
 	timer_heap_clear(&loop->timers);
 	close(loop->timer_fd);
 	free(loop);

@@ -61,13 +61,13 @@ struct ws_http_request {
 struct ws_http_response {
 	int status;
 	const char *content_type;
-	const uint8_t *body; /* malloc'd by the handler, freed by ws; may be NULL */
+	uint8_t *body; /* malloc'd by the handler, freed by ws; may be NULL */
 	size_t body_len;
 };
 
 struct ws_server_config {
 	struct endpoint listen;
-	const char *cert_file; /* PEM */
+	const char *cert_file; /* PEM; NULL serves without TLS */
 	const char *key_file;
 	const struct ws_protocol *protocols;
 	size_t protocol_count;
@@ -81,12 +81,17 @@ struct ws_server_config {
 /* 0, -EADDRINUSE, -EACCES, -ENOENT (certificate files), or another -errno. */
 int ws_server_new(struct ws_server **server, struct loop *loop,
 		  const struct ws_server_config *config);
+/*
+ * Ends every connection, each told through closed, and frees. Not from inside a callback of the
+ * server's own. Accepts NULL.
+ */
 void ws_server_free(struct ws_server *server);
 /* The port that was bound, when config said 0. */
 uint16_t ws_server_port(const struct ws_server *server);
 
 /* The context that outgoing connections share. 0 or -errno. */
 int ws_client_new(struct ws_client **client, struct loop *loop);
+/* As ws_server_free. */
 void ws_client_free(struct ws_client *client);
 
 struct ws_connect {

@@ -1,0 +1,286 @@
+#include "io/ws_conn.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+
+struct ws_message {
+	struct ws_message *next;
+	size_t len;
+	uint8_t data[]; /* LWS_PRE bytes for libwebsockets' header, then the message */
+};
+
+/*
+ * Closes from outside of libwebsockets' callbacks, because a callback's -1 ends the socket on libuv
+ * before the close frame went. The first call starts the closing handshake, the second ends it.
+ */
+static void kill_wsi(struct ws_conn *conn)
+{
+	struct lws *wsi = conn->wsi;
+
+	loop_timer_set(&conn->timer, loop_now_ns(conn->loop) + WS_FLUSH_DEADLINE_S * NS_PER_S);
+	if (conn->opened)
+		lws_close_reason(wsi, conn->status, NULL, 0);
+	/* So that libwebsockets looks at its own deadlines. */
+	lws_cancel_service(lws_get_context(wsi));
+	lws_set_timeout(wsi, PENDING_TIMEOUT_USER_REASON_BASE, LWS_TO_KILL_SYNC);
+}
+
+static void on_deadline(void *arg, uint64_t now_ns)
+{
+	struct ws_conn *conn = arg;
+
+	(void)now_ns;
+	switch (conn->state) {
+	case WS_OPENING:
+		ws_conn_end(conn, WS_CLOSE_SLOW, "opening took too long");
+		break;
+	case WS_OPEN:
+		ws_conn_end(conn, WS_CLOSE_SLOW, "the peer does not read");
+		break;
+	case WS_CLOSING:
+		ws_conn_end(conn, WS_CLOSE_LOCAL, "");
+		break;
+	case WS_ENDED:
+		break;
+	}
+	ws_context_touch(conn->context);
+	if (conn->wsi)
+		kill_wsi(conn);
+	else if (conn->orphaned)
+		conn->orphaned(conn);
+}
+
+void ws_conn_init(struct ws_conn *conn, struct ws_context *context, struct loop *loop)
+{
+	conn->context = context;
+	conn->loop = loop;
+	conn->tail = &conn->head;
+	conn->why = WS_CLOSE_LOST;
+	conn->status = LWS_CLOSE_STATUS_NORMAL;
+	loop_timer_init(&conn->timer, loop, on_deadline, conn);
+	loop_timer_set(&conn->timer, loop_now_ns(loop) + WS_OPENING_DEADLINE_S * NS_PER_S);
+}
+
+static void pop_message(struct ws_conn *conn)
+{
+	struct ws_message *message = conn->head;
+
+	conn->head = message->next;
+	if (!conn->head)
+		conn->tail = &conn->head;
+	conn->queued -= message->len;
+	free(message);
+}
+
+void ws_conn_clear(struct ws_conn *conn)
+{
+	loop_timer_clear(&conn->timer);
+	while (conn->head)
+		pop_message(conn);
+	free(conn->rx);
+	conn->rx = NULL;
+}
+
+void ws_conn_end(struct ws_conn *conn, enum ws_close why, const char *detail)
+{
+	if (conn->state == WS_ENDED)
+		return;
+	conn->state = WS_ENDED;
+	conn->why = why;
+	snprintf(conn->detail, sizeof(conn->detail), "%s", detail);
+}
+
+void ws_conn_tell_closed(struct ws_conn *conn)
+{
+	struct ws_handler handler = conn->handler;
+
+	loop_timer_clear(&conn->timer);
+	if (conn->state == WS_CLOSING)
+		ws_conn_end(conn, WS_CLOSE_LOCAL, "");
+	ws_conn_end(conn, WS_CLOSE_LOST, "connection lost");
+	conn->wsi = NULL;
+	memset(&conn->handler, 0, sizeof(conn->handler));
+	if (handler.closed)
+		handler.closed(conn, conn->arg, conn->why, conn->detail);
+}
+
+void ws_conn_open(struct ws_conn *conn, struct lws *wsi)
+{
+	conn->wsi = wsi;
+	if (conn->state != WS_OPENING)
+		return;
+	conn->state = WS_OPEN;
+	conn->opened = true;
+	loop_timer_clear(&conn->timer);
+	if (conn->handler.opened)
+		conn->handler.opened(conn, conn->arg);
+}
+
+/* Ends in the next turn; see kill_wsi. */
+static int refuse(struct ws_conn *conn, enum ws_close why, enum lws_close_status status,
+		  const char *detail)
+{
+	ws_conn_end(conn, why, detail);
+	conn->status = status;
+	loop_timer_set(&conn->timer, loop_now_ns(conn->loop));
+	return 0;
+}
+
+static int append(struct ws_conn *conn, const uint8_t *data, size_t len)
+{
+	size_t need = conn->rx_len + len;
+
+	if (need > conn->rx_cap) {
+		size_t cap = need * 2 < conn->message_max ? need * 2 : conn->message_max;
+		uint8_t *rx = realloc(conn->rx, cap);
+
+		if (!rx)
+			return -ENOMEM;
+		conn->rx = rx;
+		conn->rx_cap = cap;
+	}
+	memcpy(conn->rx + conn->rx_len, data, len);
+	conn->rx_len = need;
+	return 0;
+}
+
+static void deliver(struct ws_conn *conn, const uint8_t *data, size_t len)
+{
+	if (conn->state == WS_OPEN && conn->handler.message)
+		conn->handler.message(conn, conn->arg, data, len);
+}
+
+int ws_conn_receive(struct ws_conn *conn, const uint8_t *data, size_t len)
+{
+	bool last =
+		lws_is_final_fragment(conn->wsi) && lws_remaining_packet_payload(conn->wsi) == 0;
+
+	if (conn->state == WS_ENDED)
+		return 0;
+	if (!lws_frame_is_binary(conn->wsi))
+		return refuse(conn, WS_CLOSE_LOST, LWS_CLOSE_STATUS_UNACCEPTABLE_OPCODE,
+			      "text where binary was due");
+	if (conn->rx_len + len > conn->message_max)
+		return refuse(conn, WS_CLOSE_TOO_BIG, LWS_CLOSE_STATUS_MESSAGE_TOO_LARGE,
+			      "message too big");
+	if (last && !conn->rx_len) {
+		deliver(conn, data, len);
+		return 0;
+	}
+	if (len && append(conn, data, len) < 0)
+		return refuse(conn, WS_CLOSE_LOST, LWS_CLOSE_STATUS_UNEXPECTED_CONDITION,
+			      "out of memory");
+	if (!last)
+		return 0;
+	deliver(conn, conn->rx, conn->rx_len);
+	/* An idle connection keeps no buffer. */
+	free(conn->rx);
+	conn->rx = NULL;
+	conn->rx_len = 0;
+	conn->rx_cap = 0;
+	return 0;
+}
+
+int ws_conn_writable(struct ws_conn *conn)
+{
+	while (conn->head && !lws_send_pipe_choked(conn->wsi)) {
+		struct ws_message *message = conn->head;
+		int sent = lws_write(conn->wsi, message->data + LWS_PRE, message->len,
+				     LWS_WRITE_BINARY);
+
+		if (sent < 0) {
+			ws_conn_end(conn, WS_CLOSE_LOST, "write failed");
+			return -1;
+		}
+		/* What the socket did not take at once, libwebsockets keeps. */
+		pop_message(conn);
+		if (conn->state == WS_OPEN)
+			loop_timer_set(&conn->timer,
+				       loop_now_ns(conn->loop) + WS_STALL_DEADLINE_S * NS_PER_S);
+	}
+	if (conn->head) {
+		lws_callback_on_writable(conn->wsi);
+		return 0;
+	}
+	if (conn->state == WS_CLOSING) {
+		loop_timer_set(&conn->timer, loop_now_ns(conn->loop));
+		return 0;
+	}
+	if (conn->state == WS_OPEN)
+		loop_timer_clear(&conn->timer);
+	return 0;
+}
+
+void ws_conn_peer_closes(struct ws_conn *conn)
+{
+	if (conn->state == WS_OPEN)
+		ws_conn_end(conn, WS_CLOSE_PEER, "closed by the peer");
+}
+
+int ws_conn_send(struct ws_conn *conn, const uint8_t *data, size_t len)
+{
+	struct ws_message *message;
+
+	if (conn->state != WS_OPEN || !conn->wsi)
+		return -ENOTCONN;
+	if (len > conn->queue_max || conn->queued > conn->queue_max - len)
+		return -ENOBUFS;
+	message = malloc(sizeof(*message) + LWS_PRE + len);
+	if (!message)
+		return -ENOMEM;
+	message->next = NULL;
+	message->len = len;
+	memcpy(message->data + LWS_PRE, data, len);
+	*conn->tail = message;
+	conn->tail = &message->next;
+	conn->queued += len;
+	if (!timer_node_queued(&conn->timer.node))
+		loop_timer_set(&conn->timer,
+			       loop_now_ns(conn->loop) + WS_STALL_DEADLINE_S * NS_PER_S);
+	lws_callback_on_writable(conn->wsi);
+	ws_context_touch(conn->context);
+	return 0;
+}
+
+size_t ws_conn_queued(const struct ws_conn *conn)
+{
+	return conn->queued;
+}
+
+void ws_conn_close(struct ws_conn *conn)
+{
+	uint64_t now_ns = loop_now_ns(conn->loop);
+
+	if (conn->state != WS_OPEN && conn->state != WS_OPENING)
+		return;
+	if (conn->state == WS_OPENING) {
+		/* In the next turn, because the caller does not expect closed() before we return.
+		 */
+		conn->state = WS_CLOSING;
+		loop_timer_set(&conn->timer, now_ns);
+		return;
+	}
+	conn->state = WS_CLOSING;
+	loop_timer_set(&conn->timer, now_ns + WS_FLUSH_DEADLINE_S * NS_PER_S);
+	lws_callback_on_writable(conn->wsi);
+	ws_context_touch(conn->context);
+}
+
+void ws_conn_set_user(struct ws_conn *conn, void *user)
+{
+	conn->user = user;
+}
+
+void *ws_conn_user(const struct ws_conn *conn)
+{
+	return conn->user;
+}
+
+struct endpoint ws_conn_remote(const struct ws_conn *conn)
+{
+	return conn->remote;
+}

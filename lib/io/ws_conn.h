@@ -1,0 +1,66 @@
+#ifndef WARREN_IO_WS_CONN_H
+#define WARREN_IO_WS_CONN_H
+
+#include <libwebsockets.h>
+
+#include "io/loop.h"
+#include "io/ws.h"
+#include "io/ws_context.h"
+
+/* What the two ends share: queue, reassembly, deadlines. Internal to the ws_ files. */
+
+#define WS_OPENING_DEADLINE_S \
+	10                     /* from accept or connect to an open WebSocket or a whole request */
+#define WS_FLUSH_DEADLINE_S 1  /* ws_conn_close with messages still queued */
+#define WS_STALL_DEADLINE_S 30 /* queued messages without one of them leaving */
+
+struct ws_message;
+
+enum ws_state {
+	WS_OPENING,
+	WS_OPEN,
+	WS_CLOSING, /* ws_conn_close was called: what is queued still goes out */
+	WS_ENDED,   /* the reason is known; waiting for libwebsockets to let go */
+};
+
+struct ws_conn {
+	struct lws *wsi; /* NULL before and after libwebsockets' interest */
+	struct ws_context *context;
+	struct loop *loop;
+	struct loop_timer timer; /* of the state: opening, stall or flush deadline */
+	struct ws_handler handler;
+	void *arg;
+	void *user;
+	struct endpoint remote;
+	enum ws_state state;
+	enum ws_close why;
+	char detail[96];
+	bool opened;
+	enum lws_close_status status; /* told to the peer when we close */
+	size_t message_max;
+	size_t queue_max;
+	size_t queued;
+	struct ws_message *head;
+	struct ws_message **tail;
+	uint8_t *rx; /* a message that comes in pieces */
+	size_t rx_len;
+	size_t rx_cap;
+	/* Called when the opening deadline passes or a close is due and no wsi will tell. */
+	void (*orphaned)(struct ws_conn *conn);
+};
+
+void ws_conn_init(struct ws_conn *conn, struct ws_context *context, struct loop *loop);
+/* Frees what conn holds, not conn. */
+void ws_conn_clear(struct ws_conn *conn);
+/* Notes the reason unless one is known. */
+void ws_conn_end(struct ws_conn *conn, enum ws_close why, const char *detail);
+/* Tells the handler the end, once. */
+void ws_conn_tell_closed(struct ws_conn *conn);
+void ws_conn_open(struct ws_conn *conn, struct lws *wsi);
+
+/* The libwebsockets events of an open connection; their results are the callback's. */
+int ws_conn_receive(struct ws_conn *conn, const uint8_t *data, size_t len);
+int ws_conn_writable(struct ws_conn *conn);
+void ws_conn_peer_closes(struct ws_conn *conn);
+
+#endif

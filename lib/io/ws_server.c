@@ -1,0 +1,336 @@
+#include <errno.h>
+#include <netinet/tcp.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "io/ws_conn.h"
+#include "io/ws_http.h"
+
+#define BACKLOG             1024
+#define ACCEPTS_A_TURN      64
+#define ACCEPT_PAUSE_MS     100 /* when the process is out of descriptors */
+#define PROTOCOLS_MAX       8
+#define KEEPALIVE_TIMEOUT_S 30 /* between plain requests of one connection */
+
+struct ws_server {
+	struct loop *loop;
+	struct ws_context *context;
+	struct lws_vhost *vhost;
+	struct loop_watch *watch;
+	struct loop_timer accept_timer;
+	struct ws_server_config config;
+	struct ws_protocol protocols[PROTOCOLS_MAX];
+	struct lws_protocols lws_protocols[PROTOCOLS_MAX + 2]; /* plain HTTP first, NULL last */
+	size_t connections;
+	uint16_t port;
+	int fd;
+};
+
+static struct ws_server *server_of(struct lws *wsi)
+{
+	return lws_context_user(lws_get_context(wsi));
+}
+
+static void free_conn(struct ws_conn *conn)
+{
+	ws_conn_clear(conn);
+	free(conn);
+}
+
+/* Comes last for every socket, whatever became of it. */
+static void on_destroy(struct lws *wsi)
+{
+	struct ws_conn *conn = lws_get_opaque_user_data(wsi);
+
+	if (!conn)
+		return;
+	lws_set_opaque_user_data(wsi, NULL);
+	server_of(wsi)->connections--;
+	free_conn(conn);
+}
+
+/* The opening deadline ends with a whole request; what follows has libwebsockets' own timeouts. */
+static int on_http(struct lws *wsi, struct ws_http *http, enum lws_callback_reasons reason,
+		   void *in, size_t len)
+{
+	const struct ws_server_config *config = &server_of(wsi)->config;
+	struct ws_conn *conn = lws_get_opaque_user_data(wsi);
+	struct endpoint remote = conn ? conn->remote : (struct endpoint){ 0 };
+
+	switch ((int)reason) {
+	case LWS_CALLBACK_HTTP:
+		if (conn)
+			loop_timer_clear(&conn->timer);
+		return ws_http_begin(http, wsi, config, &remote);
+	case LWS_CALLBACK_HTTP_BODY:
+		return ws_http_body(http, in, len);
+	case LWS_CALLBACK_HTTP_BODY_COMPLETION:
+		return ws_http_body_done(http, wsi, config, &remote);
+	default:
+		return ws_http_writable(http, wsi);
+	}
+}
+
+static int http_callback(struct lws *wsi, enum lws_callback_reasons reason, void *user, void *in,
+			 size_t len)
+{
+	switch ((int)reason) {
+	case LWS_CALLBACK_HTTP:
+	case LWS_CALLBACK_HTTP_BODY:
+	case LWS_CALLBACK_HTTP_BODY_COMPLETION:
+	case LWS_CALLBACK_HTTP_WRITEABLE:
+		return user ? on_http(wsi, user, reason, in, len) : -1;
+	case LWS_CALLBACK_CLOSED_HTTP:
+	case LWS_CALLBACK_HTTP_DROP_PROTOCOL:
+		if (user)
+			ws_http_clear(user);
+		return 0;
+	case LWS_CALLBACK_FILTER_PROTOCOL_CONNECTION:
+		/* An upgrade without one of our subprotocols. */
+		return -1;
+	case LWS_CALLBACK_WSI_DESTROY:
+		on_destroy(wsi);
+		return 0;
+	default:
+		return 0;
+	}
+}
+
+static bool path_matches(struct lws *wsi, const struct ws_protocol *protocol)
+{
+	char path[256];
+
+	return lws_hdr_copy(wsi, path, sizeof(path), WSI_TOKEN_GET_URI) > 0 &&
+	       strcmp(path, protocol->path) == 0;
+}
+
+static int on_established(struct lws *wsi, struct ws_conn *conn, const struct ws_protocol *protocol)
+{
+	conn->handler = protocol->handler;
+	conn->arg = protocol->arg;
+	conn->message_max = protocol->message_max;
+	conn->queue_max = protocol->queue_max;
+	ws_conn_open(conn, wsi);
+	return 0;
+}
+
+static int ws_callback(struct lws *wsi, enum lws_callback_reasons reason, void *user, void *in,
+		       size_t len)
+{
+	const struct lws_protocols *lws_protocol = lws_get_protocol(wsi);
+	struct ws_conn *conn = lws_get_opaque_user_data(wsi);
+
+	(void)user;
+	switch ((int)reason) {
+	case LWS_CALLBACK_FILTER_PROTOCOL_CONNECTION:
+		return path_matches(wsi, lws_protocol->user) ? 0 : -1;
+	case LWS_CALLBACK_ESTABLISHED:
+		return conn ? on_established(wsi, conn, lws_protocol->user) : -1;
+	case LWS_CALLBACK_RECEIVE:
+		return conn ? ws_conn_receive(conn, in, len) : -1;
+	case LWS_CALLBACK_SERVER_WRITEABLE:
+		return conn ? ws_conn_writable(conn) : -1;
+	case LWS_CALLBACK_WS_PEER_INITIATED_CLOSE:
+		if (conn)
+			ws_conn_peer_closes(conn);
+		return 0;
+	case LWS_CALLBACK_CLOSED:
+		if (conn && conn->opened)
+			ws_conn_tell_closed(conn);
+		return 0;
+	default:
+		return 0;
+	}
+}
+
+static void adopt(struct ws_server *server, int fd, const struct sockaddr_storage *from)
+{
+	struct ws_conn *conn = calloc(1, sizeof(*conn));
+	lws_sock_file_fd_type descriptor = { .sockfd = fd };
+	struct lws *wsi;
+	int one = 1;
+
+	if (!conn) {
+		close(fd);
+		return;
+	}
+	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
+	endpoint_from_sockaddr(&conn->remote, (const struct sockaddr *)from);
+	/* On failure libwebsockets closes the socket. */
+	wsi = lws_adopt_descriptor_vhost(server->vhost,
+					 LWS_ADOPT_SOCKET | LWS_ADOPT_HTTP | LWS_ADOPT_ALLOW_SSL,
+					 descriptor, NULL, NULL);
+	if (!wsi) {
+		free(conn);
+		return;
+	}
+	ws_conn_init(conn, server->context, server->loop);
+	conn->wsi = wsi;
+	lws_set_opaque_user_data(wsi, conn);
+	server->connections++;
+}
+
+static void on_accept_again(void *arg, uint64_t now_ns)
+{
+	struct ws_server *server = arg;
+
+	(void)now_ns;
+	loop_watch_events(server->watch, UV_READABLE);
+}
+
+static void on_listener(void *arg, int revents)
+{
+	struct ws_server *server = arg;
+	size_t max = server->config.connections_max;
+
+	(void)revents;
+	ws_context_touch(server->context);
+	for (int i = 0; i < ACCEPTS_A_TURN; i++) {
+		struct sockaddr_storage from;
+		socklen_t from_len = sizeof(from);
+		int fd = accept4(server->fd, (struct sockaddr *)&from, &from_len,
+				 SOCK_NONBLOCK | SOCK_CLOEXEC);
+
+		if (fd < 0 && (errno == EMFILE || errno == ENFILE || errno == ENOMEM)) {
+			loop_watch_events(server->watch, 0);
+			loop_timer_set(&server->accept_timer,
+				       loop_now_ns(server->loop) + ACCEPT_PAUSE_MS * NS_PER_MS);
+			return;
+		}
+		if (fd < 0)
+			return;
+		if (max && server->connections >= max)
+			close(fd);
+		else
+			adopt(server, fd, &from);
+	}
+}
+
+static int open_listener(struct ws_server *server)
+{
+	const struct endpoint *listen_at = &server->config.listen;
+	struct sockaddr_storage ss;
+	socklen_t ss_len = endpoint_to_sockaddr(&ss, listen_at);
+	struct endpoint bound;
+	int one = 1;
+	int zero = 0;
+
+	if (!ss_len)
+		return -EINVAL;
+	server->fd = socket(ss.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	if (server->fd < 0)
+		return -errno;
+	setsockopt(server->fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
+	/* [::] serves v4 too. */
+	if (ss.ss_family == AF_INET6 && addr_is_unspecified(&listen_at->addr))
+		setsockopt(server->fd, IPPROTO_IPV6, IPV6_V6ONLY, &zero, sizeof(zero));
+	if (bind(server->fd, (struct sockaddr *)&ss, ss_len) < 0 || listen(server->fd, BACKLOG) < 0)
+		return -errno;
+	ss_len = sizeof(ss);
+	if (getsockname(server->fd, (struct sockaddr *)&ss, &ss_len) < 0)
+		return -errno;
+	endpoint_from_sockaddr(&bound, (struct sockaddr *)&ss);
+	server->port = bound.port;
+	return 0;
+}
+
+static void fill_protocols(struct ws_server *server)
+{
+	struct lws_protocols *out = server->lws_protocols;
+
+	out[0].name = "http";
+	out[0].callback = http_callback;
+	out[0].per_session_data_size = sizeof(struct ws_http);
+	for (size_t i = 0; i < server->config.protocol_count; i++) {
+		server->protocols[i] = server->config.protocols[i];
+		out[i + 1].name = server->protocols[i].name;
+		out[i + 1].callback = ws_callback;
+		out[i + 1].user = &server->protocols[i];
+	}
+}
+
+static int open_context(struct ws_server *server)
+{
+	struct lws_context_creation_info info = {
+		.port = CONTEXT_PORT_NO_LISTEN_SERVER,
+		.protocols = server->lws_protocols,
+		.ssl_cert_filepath = server->config.cert_file,
+		.ssl_private_key_filepath = server->config.key_file,
+		.user = server,
+		.vhost_name = "warren",
+		.keepalive_timeout = KEEPALIVE_TIMEOUT_S,
+		.timeout_secs = WS_OPENING_DEADLINE_S,
+		.options = LWS_SERVER_OPTION_HTTP_HEADERS_SECURITY_BEST_PRACTICES_ENFORCE,
+	};
+	int err = ws_context_new(&server->context, server->loop, &info);
+
+	if (err < 0)
+		return err;
+	/* A vhost that does not listen gets a server's TLS only when it has a port. */
+	info.port = CONTEXT_PORT_NO_LISTEN_SERVER;
+	server->vhost = lws_create_vhost(ws_context_lws(server->context), &info);
+	return server->vhost ? 0 : -EINVAL;
+}
+
+static int check_files(const struct ws_server_config *config)
+{
+	if (!config->cert_file)
+		return 0;
+	if (!config->key_file || access(config->cert_file, R_OK) < 0 ||
+	    access(config->key_file, R_OK) < 0)
+		return config->key_file ? -errno : -EINVAL;
+	return 0;
+}
+
+int ws_server_new(struct ws_server **out, struct loop *loop, const struct ws_server_config *config)
+{
+	struct ws_server *server;
+	int err = check_files(config);
+
+	if (err < 0)
+		return err;
+	if (config->protocol_count > PROTOCOLS_MAX)
+		return -EINVAL;
+	server = calloc(1, sizeof(*server));
+	if (!server)
+		return -ENOMEM;
+	server->loop = loop;
+	server->config = *config;
+	server->fd = -1;
+	loop_timer_init(&server->accept_timer, loop, on_accept_again, server);
+	fill_protocols(server);
+	err = open_listener(server);
+	if (err < 0)
+		goto fail;
+	err = open_context(server);
+	if (err < 0)
+		goto fail;
+	err = loop_watch_new(&server->watch, loop, server->fd, UV_READABLE, on_listener, server);
+	if (err < 0)
+		goto fail;
+	*out = server;
+	return 0;
+
+fail:
+	ws_server_free(server);
+	return err;
+}
+
+void ws_server_free(struct ws_server *server)
+{
+	if (!server)
+		return;
+	loop_timer_clear(&server->accept_timer);
+	loop_watch_free(server->watch);
+	if (server->fd >= 0)
+		close(server->fd);
+	ws_context_free(server->context);
+	free(server);
+}
+
+uint16_t ws_server_port(const struct ws_server *server)
+{
+	return server->port;
+}
