@@ -1,0 +1,119 @@
+#include "proto/ice_description.h"
+
+#include <errno.h>
+#include <jansson.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define UFRAG_MIN 4  /* RFC 8445 section 5.3 */
+#define PWD_MIN   22 /* RFC 8445 section 5.3 */
+
+static int dump(json_t *root, char *out, size_t size, size_t *len)
+{
+	size_t need = json_dumpb(root, NULL, 0, JSON_COMPACT);
+
+	if (need == 0 || need >= size || need >= ICE_DESCRIPTION_TEXT_MAX)
+		return -ENOSPC;
+	json_dumpb(root, out, size, JSON_COMPACT);
+	out[need] = '\0';
+	*len = need;
+	return 0;
+}
+
+int ice_description_encode(const struct ice_description *d, char *out, size_t size, size_t *len)
+{
+	json_t *lines = json_array(), *root;
+	char line[CANDIDATE_LINE_SIZE];
+	int err = -ENOSPC;
+
+	for (size_t i = 0; i < d->count; i++)
+		json_array_append_new(lines,
+				      json_string(candidate_format(line, &d->candidates[i])));
+	root = json_pack("{s:I,s:I,s:s,s:s,s:o,s:b}", "instance", (json_int_t)d->instance,
+			 "generation", (json_int_t)d->generation, "ufrag", d->ufrag, "pwd", d->pwd,
+			 "candidates", lines, "end", (int)d->end);
+	if (root &&
+	    (!d->answers[0] || json_object_set_new(root, "answers", json_string(d->answers)) == 0))
+		err = dump(root, out, size, len);
+	json_decref(root);
+	return err;
+}
+
+/* ice-char of RFC 8839 section 5.4, min to size - 1 of them. */
+static bool get_credential(char *out, size_t size, const json_t *value, size_t min)
+{
+	const char *text = json_string_value(value);
+	size_t len = json_string_length(value);
+
+	if (!text || len < min || len >= size ||
+	    strspn(text, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/") != len)
+		return false;
+	memcpy(out, text, len + 1);
+	return true;
+}
+
+static bool get_u32(uint32_t *out, const json_t *value)
+{
+	json_int_t number = json_integer_value(value);
+
+	if (!json_is_integer(value) || number < 0 || number > UINT32_MAX)
+		return false;
+	*out = (uint32_t)number;
+	return true;
+}
+
+static bool get_candidates(struct ice_description *d, const json_t *lines)
+{
+	size_t i;
+	json_t *line;
+
+	if (!json_is_array(lines) || json_array_size(lines) > ICE_CANDIDATES_MAX)
+		return false;
+	json_array_foreach (lines, i, line) {
+		const char *text = json_string_value(line);
+		int err = text ? candidate_parse(&d->candidates[d->count], text) : -EINVAL;
+
+		if (err == -EINVAL)
+			return false;
+		if (!err)
+			d->count++;
+	}
+	return true;
+}
+
+static bool decode_members(struct ice_description *d, const json_t *root)
+{
+	const json_t *answers = json_object_get(root, "answers");
+	const json_t *end = json_object_get(root, "end");
+
+	if (answers && !get_credential(d->answers, sizeof(d->answers), answers, UFRAG_MIN))
+		return false;
+	if (end && !json_is_boolean(end))
+		return false;
+	d->end = json_is_true(end);
+	return get_u32(&d->instance, json_object_get(root, "instance")) &&
+	       get_u32(&d->generation, json_object_get(root, "generation")) &&
+	       get_credential(d->ufrag, sizeof(d->ufrag), json_object_get(root, "ufrag"),
+			      UFRAG_MIN) &&
+	       get_credential(d->pwd, sizeof(d->pwd), json_object_get(root, "pwd"), PWD_MIN) &&
+	       get_candidates(d, json_object_get(root, "candidates"));
+}
+
+int ice_description_decode(struct ice_description *d, const char *text, size_t len)
+{
+	struct ice_description *out;
+	json_t *root;
+	int err = -EBADMSG;
+
+	if (len > ICE_DESCRIPTION_TEXT_MAX)
+		return -EBADMSG;
+	root = json_loadb(text, len, JSON_REJECT_DUPLICATES, NULL);
+	out = calloc(1, sizeof(*out));
+	if (json_is_object(root) && out && decode_members(out, root)) {
+		*d = *out;
+		err = 0;
+	}
+	free(out);
+	json_decref(root);
+	return err;
+}

@@ -1,0 +1,70 @@
+#ifndef WARREN_PROTO_ICE_PAIR_H
+#define WARREN_PROTO_ICE_PAIR_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "proto/candidate.h"
+#include "proto/ice.h"
+#include "proto/stun.h"
+
+/* One candidate pair of an agent's check list, private to the ice_*.c files. */
+
+#define ICE_ATTEMPTS     4 /* unanswered transactions that a pair remembers */
+#define ICE_DENSE_CHECKS 6 /* checks at 0, 50, 100, 200, 400 and 800 ms, then one a second */
+
+enum ice_pair_state {
+	/*
+	 * Waiting and In-Progress of RFC 8445 in one. There is no Frozen: it spares checks where
+	 * many components share a foundation, here it would only delay the one there is.
+	 */
+	ICE_PAIR_CHECKING,
+	ICE_PAIR_VALID,
+	ICE_PAIR_FAILED,
+};
+
+/*
+ * Every check is a transaction of its own, so that a late answer still gives a true round-trip
+ * time.
+ */
+struct ice_attempt {
+	uint8_t transaction[STUN_TRANSACTION_SIZE];
+	uint64_t sent_ns;
+	bool live;
+	bool nominating;  /* carried USE-CANDIDATE */
+	bool controlling; /* the role it was sent in */
+};
+
+struct ice_pair {
+	uint32_t id;
+	enum ice_pair_state state;
+	struct endpoint base;
+	struct endpoint remote;
+	enum candidate_type remote_type;
+	uint32_t local_priority;
+	uint32_t remote_priority;
+	uint64_t due_ns;     /* of the next check; CLOCK_NEVER: none */
+	unsigned int checks; /* sent since the schedule began anew */
+	bool triggered;      /* goes before ordinary checks */
+	bool nominating;     /* controlling: our choice, until the peer has confirmed it */
+	bool use_candidate;  /* controlled: the peer's choice */
+	uint64_t rtt_ns;
+	uint64_t consent_ns;    /* valid: the peer agreed to receive at this time */
+	uint64_t unanswered_ns; /* valid: first check sent since then, 0 for none */
+	unsigned int next_attempt;
+	struct ice_attempt attempts[ICE_ATTEMPTS];
+};
+
+/* RFC 8445 section 6.1.2.3. */
+uint64_t ice_pair_priority(const struct ice_pair *pair, bool controlling);
+enum ice_path_class ice_pair_class(const struct ice_pair *pair);
+/* Dense checks from now on. */
+void ice_pair_begin_schedule(struct ice_pair *pair, uint64_t now_ns);
+/* A check was sent: sets when the next is due. */
+void ice_pair_advance_schedule(struct ice_pair *pair, uint64_t now_ns);
+struct ice_attempt *ice_pair_add_attempt(struct ice_pair *pair);
+struct ice_attempt *ice_pair_find_attempt(struct ice_pair *pair, const uint8_t *transaction);
+void ice_pair_describe(const struct ice_pair *pair, struct ice_pair_info *info);
+
+#endif

@@ -1,0 +1,164 @@
+/* The answering half of an agent: Binding requests from the peer (RFC 8445 section 7.3). */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "proto/ice_agent.h"
+
+int ice_username_ufrag(const struct stun_message *msg, char ufrag[static ICE_UFRAG_SIZE])
+{
+	size_t len;
+	const uint8_t *name = stun_find(msg, STUN_ATTR_USERNAME, &len), *colon;
+
+	if (!name)
+		return -ENOENT;
+	colon = memchr(name, ':', len);
+	if (!colon || colon == name || (size_t)(colon - name) >= ICE_UFRAG_SIZE ||
+	    memchr(name, '\0', (size_t)(colon - name)))
+		return -EBADMSG;
+	memcpy(ufrag, name, (size_t)(colon - name));
+	ufrag[colon - name] = '\0';
+	return 0;
+}
+
+/* Answers with an error, or with success when code is 0; signed when pwd is given. */
+static void answer(struct ice_agent *agent, const struct stun_message *request,
+		   const struct endpoint *local, const struct endpoint *remote, unsigned int code,
+		   const char *pwd)
+{
+	struct ice_datagram *d = ice_agent_reserve_output(agent);
+	uint16_t unknown[STUN_UNKNOWN_MAX];
+	struct stun_builder b;
+
+	if (!d)
+		return;
+	d->local = *local;
+	d->remote = *remote;
+	stun_begin_response(&b, d->data, sizeof(d->data), code ? STUN_ERROR : STUN_SUCCESS,
+			    request);
+	if (code)
+		stun_add_error(&b, code);
+	else
+		stun_add_endpoint(&b, STUN_ATTR_XOR_MAPPED_ADDRESS, remote);
+	if (code == STUN_ERR_UNKNOWN_ATTRIBUTE)
+		stun_add_unknown_attrs(&b, unknown,
+				       stun_unknown_attrs(request, unknown, STUN_UNKNOWN_MAX));
+	if (pwd)
+		stun_add_integrity(&b, pwd, strlen(pwd));
+	stun_add_fingerprint(&b);
+	if (stun_end(&b, &d->len) == 0)
+		ice_agent_commit_output(agent);
+}
+
+/* RFC 8445 section 7.3.1.1. 487 to send, or 0; may change our role. */
+static unsigned int settle_roles(struct ice_agent *agent, const struct stun_message *msg)
+{
+	uint16_t attr = agent->controlling ? STUN_ATTR_ICE_CONTROLLING : STUN_ATTR_ICE_CONTROLLED;
+	uint64_t theirs;
+	bool ours_larger;
+
+	if (stun_get_u64(msg, attr, &theirs) < 0)
+		return 0; /* the peer claims the other role, as it should */
+	ours_larger = agent->tie_breaker >= theirs;
+	if (ours_larger == agent->controlling)
+		return STUN_ERR_ROLE_CONFLICT;
+	ice_agent_set_role(agent, !agent->controlling);
+	return 0;
+}
+
+/* The remote candidate of that address: known, or learnt now as peer-reflexive; NULL when full. */
+static const struct candidate *learn_remote(struct ice_session *s, const struct endpoint *remote,
+					    uint32_t priority)
+{
+	struct candidate *c;
+
+	for (size_t i = 0; i < s->remote_count; i++) {
+		if (endpoint_equal(&s->remotes[i].addr, remote))
+			return &s->remotes[i];
+	}
+	if (s->remote_count == ICE_CANDIDATES_MAX)
+		return NULL;
+	c = &s->remotes[s->remote_count++];
+	*c = (struct candidate){ .type = CANDIDATE_PRFLX, .addr = *remote, .priority = priority };
+	snprintf(c->foundation, sizeof(c->foundation), "prflx%zu", s->remote_count);
+	return c;
+}
+
+/* RFC 8445 sections 7.3.1.4 and 7.3.1.5. */
+static void trigger(struct ice_agent *agent, struct ice_pair *pair, bool use_candidate,
+		    uint64_t now_ns)
+{
+	bool chosen = use_candidate && !agent->controlling;
+
+	if (pair->state == ICE_PAIR_VALID) {
+		if (chosen)
+			ice_agent_select(agent, &agent->current, pair, now_ns);
+		return;
+	}
+	if (chosen)
+		pair->use_candidate = true;
+	/* Fresh hope for a pair that was given up or is asked but once a second. */
+	if (pair->state == ICE_PAIR_FAILED || pair->checks >= ICE_DENSE_CHECKS)
+		ice_pair_begin_schedule(pair, now_ns);
+	ice_session_renew_patience(&agent->current, now_ns);
+	pair->state = ICE_PAIR_CHECKING;
+	pair->triggered = true;
+	pair->due_ns = now_ns;
+}
+
+static unsigned int check_credentials(const struct ice_session *s, const struct stun_message *msg)
+{
+	if (!msg->integrity_at || !stun_has(msg, STUN_ATTR_USERNAME))
+		return STUN_ERR_BAD_REQUEST;
+	if (!s || !stun_check_integrity(msg, s->pwd, strlen(s->pwd)))
+		return STUN_ERR_UNAUTHENTICATED;
+	return 0;
+}
+
+/* What an authentic request deserves: 0 for success. */
+static unsigned int judge(struct ice_agent *agent, const struct stun_message *msg,
+			  uint32_t *priority)
+{
+	uint16_t unknown;
+
+	if (stun_unknown_attrs(msg, &unknown, 1))
+		return STUN_ERR_UNKNOWN_ATTRIBUTE;
+	if (stun_get_u32(msg, STUN_ATTR_PRIORITY, priority) < 0)
+		return STUN_ERR_BAD_REQUEST;
+	return settle_roles(agent, msg);
+}
+
+int ice_respond_input(struct ice_agent *agent, const struct stun_message *msg,
+		      const struct endpoint *local, const struct endpoint *remote, uint64_t now_ns)
+{
+	const struct candidate *base = ice_agent_find_base(agent, local), *learnt;
+	struct ice_session *s = NULL;
+	char ufrag[ICE_UFRAG_SIZE];
+	struct ice_pair *pair;
+	uint32_t priority;
+	unsigned int code;
+
+	if (!msg->has_fingerprint || !base ||
+	    !candidate_addr_allowed(remote, agent->refused, agent->refused_count))
+		return -EPERM;
+	if (ice_username_ufrag(msg, ufrag) == 0)
+		s = ice_agent_session(agent, ufrag);
+	code = check_credentials(s, msg);
+	if (code) {
+		answer(agent, msg, &base->base, remote, code, NULL);
+		return -EPERM;
+	}
+	code = judge(agent, msg, &priority);
+	answer(agent, msg, &base->base, remote, code, s->pwd);
+	/* A session that is over only keeps its valid pairs; it takes on nothing new. */
+	if (code || s != &agent->current)
+		return code ? -EPERM : 0;
+	learnt = learn_remote(s, remote, priority);
+	pair = ice_session_find(s, &base->base, remote);
+	if (!pair && learnt)
+		pair = ice_agent_pair(agent, base, learnt, now_ns);
+	if (pair)
+		trigger(agent, pair, stun_has(msg, STUN_ATTR_USE_CANDIDATE), now_ns);
+	return 0;
+}
