@@ -165,6 +165,8 @@ int daemon_config_load(struct daemon_config *config, const char *path, struct co
 	size_t len;
 	int err = file_read(path, CONFIG_SIZE_MAX, &text, &len);
 
+	if (err == -EINVAL)
+		*error = (struct config_error){ 0, "not a regular file" };
 	if (err)
 		return err;
 	err = daemon_config_parse(config, (const char *)text, len, error);

@@ -1,0 +1,122 @@
+/* cmocka.h needs these before it. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <stdlib.h>
+
+#include "daemon/status.h"
+
+static char *dump(const struct status *status)
+{
+	json_t *object = status_to_json(status);
+	char *text;
+
+	assert_non_null(object);
+	text = json_dumps(object, JSON_COMPACT | JSON_REAL_PRECISION(10));
+	json_decref(object);
+	return text;
+}
+
+static void test_before_enrolment(void **state)
+{
+	struct status status = {
+		.state = STATUS_NEEDS_LOGIN,
+		.coordinator = { .state = "none", .latency_ms = STATUS_LATENCY_NONE },
+	};
+	char *text = dump(&status);
+
+	(void)state;
+	assert_string_equal(text, "{\"schema\":1,\"network\":null,\"state\":\"needs-login\","
+				  "\"self\":{\"name\":null,\"addresses\":[],\"public_key\":null},"
+				  "\"coordinator\":{\"state\":\"none\",\"latency_ms\":null,"
+				  "\"transport\":null,\"error\":null},\"home_relay\":null,"
+				  "\"peers\":[],\"health\":[]}");
+	free(text);
+}
+
+static void test_the_contract(void **state)
+{
+	static const uint8_t key[32] = { 1 };
+	static const char *const tags[] = { "tag:db" };
+	static const char *const health[] = { "dns: no resolver to configure, names are off" };
+	const struct ip_addr self = addr_from_v4(0x64400001);
+	const struct ip_addr addr = addr_from_v4(0x64400002);
+	const struct endpoint endpoint = { .addr = addr_from_v4(0xcb007105), .port = 41641 };
+	const struct status_peer peers[] = {
+		{
+			.name = "db1",
+			.addresses = &addr,
+			.address_count = 1,
+			.public_key = key,
+			.tags = tags,
+			.tag_count = 1,
+			.online = true,
+			.path = STATUS_PATH_DIRECT,
+			.endpoint = &endpoint,
+			.latency_ms = 9.1234,
+			.last_handshake_s = 42,
+			.last_seen_s = -1,
+			.rx_bytes = 1258291,
+			.tx_bytes = 3565158,
+		},
+		{
+			.name = "\xff",
+			.public_key = key,
+			.path = STATUS_PATH_RELAY,
+			.relay = "fra",
+			.reason = "udp-blocked",
+			.latency_ms = STATUS_LATENCY_NONE,
+			.last_handshake_s = -1,
+			.last_seen_s = 7200,
+			.owner = "alice",
+		},
+	};
+	const struct status status = {
+		.network = "acme",
+		.state = STATUS_CONNECTED,
+		.self = { "laptop", &self, 1, key },
+		.coordinator = { "ok", "wss", NULL, 12 },
+		.home_relay = { "fra", "udp", 8 },
+		.peers = peers,
+		.peer_count = 2,
+		.health = health,
+		.health_count = 1,
+	};
+	char *text = dump(&status);
+
+	(void)state;
+	assert_string_equal(
+		text, "{\"schema\":1,\"network\":\"acme\",\"state\":\"connected\","
+		      "\"self\":{\"name\":\"laptop\",\"addresses\":[\"100.64.0.1\"],"
+		      "\"public_key\":\"AQAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=\"},"
+		      "\"coordinator\":{\"state\":\"ok\",\"latency_ms\":12.0,\"transport\":\"wss\","
+		      "\"error\":null},"
+		      "\"home_relay\":{\"name\":\"fra\",\"transport\":\"udp\",\"latency_ms\":8.0},"
+		      "\"peers\":[{\"name\":\"db1\",\"addresses\":[\"100.64.0.2\"],"
+		      "\"public_key\":\"AQAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=\","
+		      "\"owner\":null,\"tags\":[\"tag:db\"],\"online\":true,\"path\":\"direct\","
+		      "\"endpoint\":\"203.0.113.5:41641\",\"relay\":null,\"reason\":null,"
+		      "\"latency_ms\":9.1,\"last_handshake_s\":42,\"last_seen_s\":null,"
+		      "\"rx_bytes\":1258291,\"tx_bytes\":3565158},"
+		      "{\"name\":\"?\",\"addresses\":[],"
+		      "\"public_key\":\"AQAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=\","
+		      "\"owner\":\"alice\",\"tags\":[],\"online\":false,\"path\":\"relay\","
+		      "\"endpoint\":null,\"relay\":\"fra\",\"reason\":\"udp-blocked\","
+		      "\"latency_ms\":null,\"last_handshake_s\":null,\"last_seen_s\":7200,"
+		      "\"rx_bytes\":0,\"tx_bytes\":0}],"
+		      "\"health\":[\"dns: no resolver to configure, names are off\"]}");
+	free(text);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_before_enrolment),
+		cmocka_unit_test(test_the_contract),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
