@@ -1,0 +1,54 @@
+#ifndef WARREN_PROTO_RELAY_FRAME_H
+#define WARREN_PROTO_RELAY_FRAME_H
+
+#include <errno.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/buf.h"
+
+/*
+ * What relay and node say to each other: STUN messages (RFC 8489) with TURN's methods and
+ * ChannelData (RFC 8656 section 12.4), where peers are named by node key instead of address.
+ *
+ *   Allocate      NODE-KEY (mine), LIFETIME: registers me at this relay
+ *   Refresh       NODE-KEY (mine), LIFETIME: from wherever I am now; 0 ends it
+ *   ChannelBind   NODE-KEY (the peer), CHANNEL-NUMBER; RELAY_ERR_PEER_ABSENT when it is not here
+ *   Send          NODE-KEY (the peer), DATA
+ *   Data          NODE-KEY (the sender), DATA; or NODE-KEY (a peer), ERROR-CODE: what was sent
+ *                 there was dropped
+ *   Binding       as in any STUN server
+ *
+ * The same bytes are a UDP datagram or a binary WebSocket message, one each.
+ */
+#define RELAY_WS_PROTOCOL "warren.relay.1"
+#define RELAY_WS_PATH     "/relay"
+
+#define RELAY_CHANNEL_MIN    0x4000 /* RFC 8656 section 12 */
+#define RELAY_CHANNEL_MAX    0x4fff
+#define RELAY_CHANNEL_HEADER 4
+#define RELAY_LIFETIME_S     600  /* RFC 8656 section 3.2; of registration and channel alike */
+#define RELAY_MESSAGE_MAX    9216 /* a jumbo frame; larger ones are dropped */
+#define RELAY_DATA_OVERHEAD  72   /* of a Send or Data indication around its payload, at most */
+
+/* ERROR-CODE values that RFC 8656 has no word for. */
+#define RELAY_ERR_PEER_ABSENT 404
+
+static inline int relay_channel_parse(const uint8_t *data, size_t len, uint16_t *channel,
+				      const uint8_t **payload, size_t *payload_len)
+{
+	uint16_t inner;
+
+	if (len < RELAY_CHANNEL_HEADER || (data[0] & 0xf0) != 0x40)
+		return -EBADMSG;
+	inner = load_be16(data + 2);
+	/* A stream pads to four bytes (RFC 8656 section 12.5); a datagram may. */
+	if (inner > len - RELAY_CHANNEL_HEADER || len - RELAY_CHANNEL_HEADER - inner > 3)
+		return -EBADMSG;
+	*channel = load_be16(data);
+	*payload = data + RELAY_CHANNEL_HEADER;
+	*payload_len = inner;
+	return 0;
+}
+
+#endif

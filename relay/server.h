@@ -1,0 +1,43 @@
+#ifndef WARREN_RELAY_SERVER_H
+#define WARREN_RELAY_SERVER_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/addr.h"
+#include "proto/relay_server.h"
+
+struct loop;
+struct ws_protocol;
+
+/*
+ * The relay on a loop: UDP sockets in batches, WebSocket streams through whichever ws_server
+ * offers relay_ws_protocol (the coordinator's or the relay's own), and relay_server behind both.
+ */
+struct relay;
+
+struct relay_config {
+	struct endpoint listen; /* family 0: no UDP */
+	struct endpoint alt;    /* RFC 5780: another address with another port; family 0: none */
+	struct {
+		const uint8_t *bytes;
+		size_t len;
+	} secrets[RELAY_SECRETS_MAX];
+	size_t secret_count;
+	uint64_t rate_bytes_per_s; /* of one sender; 0 for the default */
+};
+
+/* Packets of one receiver that wait on a TLS stream; more are dropped. */
+#define RELAY_STREAM_QUEUE_MAX (512U * 1024)
+
+/* 0, -EADDRINUSE, -EADDRNOTAVAIL, -EACCES, -EINVAL for the secrets, or another -errno. */
+int relay_new(struct relay **relay, struct loop *loop, const struct relay_config *config);
+/* After the ws_server that carries its protocol. Accepts NULL. */
+void relay_free(struct relay *relay);
+/* The port that was bound, when config said 0. */
+uint16_t relay_port(const struct relay *relay);
+/* `warren.relay.1` at `/relay`, for ws_server_config.protocols. */
+void relay_ws_protocol(struct relay *relay, struct ws_protocol *protocol);
+struct relay_stats relay_stats(const struct relay *relay);
+
+#endif
