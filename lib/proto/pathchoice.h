@@ -80,42 +80,52 @@ struct path_order {
 	unsigned int count;          /* PROBE */
 };
 
+/* A direct pair as the chooser sees it; embedded, private. */
+struct path_slot {
+	bool used;
+	bool alive; /* answered since it last failed */
+	struct path_pair pair;
+	uint64_t srtt_ns;
+	uint64_t barred_ns; /* not before this time, after a failure */
+	unsigned int failures;
+	enum path_reason failure;
+	uint64_t probe_ns;          /* when a pair that is not alive is asked again */
+	unsigned int probes_wanted; /* to be polled */
+};
+
+struct path_relay {
+	bool used;
+	uint32_t id;
+	uint64_t rtt_ns;
+};
+
+/* The watch over the pair in use: WireGuard's silence, and the probes it caused. */
+struct path_silence {
+	uint64_t since_ns;    /* unanswered_since of the data plane; 0: all is answered */
+	uint64_t answered_ns; /* latest probe answered during it, 0 for none */
+	unsigned int misses;  /* probes sent since the last answer of any kind */
+	uint64_t due_ns;
+};
+
+/* Embedded; the fields are private. */
 struct pathchoice {
 	struct path_current current;
-	struct path_current told; /* what the last USE order said */
+	struct path_current told;
 	enum path_mode mode;
 	enum path_reason obstacle;
+	enum path_reason lost; /* why the last direct path ended; NONE when there was none */
 	bool online;
-	bool ice_failed;
-	bool restart_wanted;
+	bool failed; /* checks ended without a pair */
 	bool watch_wanted;
-	bool watching;
-	unsigned int restarts;
-	uint64_t restart_due_ns;
+	bool restart_wanted;
+	unsigned int restarts; /* since a pair was last valid */
+	uint64_t restart_ns;   /* when to begin anew; CLOCK_NEVER: not planned */
 	uint64_t last_restart_ns;
-	uint64_t checking_since_ns;
+	uint64_t checking_ns; /* when checks began */
 	struct path_activity activity;
-	struct path_silence {
-		unsigned int probes;    /* sent and not answered */
-		uint64_t probe_sent_ns; /* the latest */
-		uint64_t answered_ns;   /* when the pair last answered */
-		uint64_t due_ns;        /* what happens next in this watch; CLOCK_NEVER: nothing */
-		uint64_t wireguard_since; /* the unanswered_since that this watch is about */
-	} silence;
-	uint32_t probe_id;
-	unsigned int probe_count;
-	struct path_slot {
-		struct path_pair pair;
-		uint64_t srtt_ns;
-		uint64_t barred_until_ns; /* after it failed: not before */
-		unsigned int failures;    /* in a row; doubles the bar */
-		bool used;
-	} pairs[PATHCHOICE_PAIRS_MAX];
-	struct path_relay {
-		uint32_t id;
-		uint64_t rtt_ns;
-		bool used;
-	} relays[PATHCHOICE_RELAYS_MAX];
+	struct path_silence silence;
+	struct path_slot pairs[PATHCHOICE_PAIRS_MAX];
+	struct path_relay relays[PATHCHOICE_RELAYS_MAX];
 };
 
 void pathchoice_init(struct pathchoice *pc, uint64_t now_ns);
