@@ -1,0 +1,224 @@
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "crypto/sign.h"
+#include "proto/control.h"
+#include "tests/support/authority.h"
+
+/* Encodes, parses and encodes again: both texts must be the same. The result is the caller's. */
+static void round_trip(const struct control_message *message, struct control_message *parsed)
+{
+	char *a;
+	char *b;
+	size_t a_len;
+	size_t b_len;
+
+	assert_int_equal(control_encode(message, &a, &a_len), 0);
+	assert_int_equal(control_parse(parsed, a, a_len), 0);
+	assert_int_equal(parsed->type, message->type);
+	assert_int_equal(control_encode(parsed, &b, &b_len), 0);
+	assert_string_equal(a, b);
+	free(a);
+	free(b);
+}
+
+static void test_node_messages(void **state)
+{
+	struct control_message enrol = { .type = CONTROL_ENROL };
+	struct control_message login = { .type = CONTROL_LOGIN };
+	struct control_message update = { .type = CONTROL_UPDATE };
+	struct control_message resync = { .type = CONTROL_RESYNC };
+	struct control_message ping = { .type = CONTROL_PING, .ping = { 77, 88 } };
+	struct control_message parsed;
+
+	(void)state;
+	memset(enrol.enrol.secret, 3, sizeof(enrol.enrol.secret));
+	memset(enrol.enrol.device_key, 4, 32);
+	strcpy(enrol.enrol.facts.hostname, "laptop");
+	enrol.enrol.time_s = 1700000000;
+	round_trip(&enrol, &parsed);
+	assert_memory_equal(&parsed.enrol, &enrol.enrol, sizeof(enrol.enrol));
+	login.login.map_version = 12;
+	round_trip(&login, &parsed);
+	assert_memory_equal(&parsed.login, &login.login, sizeof(login.login));
+	update.update.has_home_relay = true;
+	strcpy(update.update.home_relay, "fra");
+	update.update.has_routes = true;
+	prefix_parse(&update.update.routes[0], "192.168.0.0/24");
+	update.update.route_count = 1;
+	round_trip(&update, &parsed);
+	assert_memory_equal(&parsed.update, &update.update, sizeof(update.update));
+	round_trip(&resync, &parsed);
+	round_trip(&ping, &parsed);
+	assert_int_equal(parsed.ping.sent_ns, 77);
+}
+
+static void test_signal(void **state)
+{
+	uint8_t data[CONTROL_SIGNAL_MAX] = { 1, 2, 3 };
+	struct control_message signal = { .type = CONTROL_SIGNAL };
+	struct control_message parsed;
+	char *text;
+	size_t len;
+	uint8_t *big = calloc(1, CONTROL_SIGNAL_MAX + 1);
+
+	(void)state;
+	signal.signal.data = data;
+	signal.signal.len = sizeof(data);
+	round_trip(&signal, &parsed);
+	assert_int_equal(parsed.signal.len, sizeof(data));
+	assert_memory_equal(parsed.signal.data, data, sizeof(data));
+	control_message_clear(&parsed);
+	signal.signal.data = big;
+	signal.signal.len = CONTROL_SIGNAL_MAX + 1;
+	assert_int_equal(control_encode(&signal, &text, &len), 0);
+	assert_int_equal(control_parse(&parsed, text, len), -EBADMSG);
+	free(text);
+	free(big);
+}
+
+static void test_coordinator_messages(void **state)
+{
+	uint8_t bytes[] = { 9, 8, 7 };
+	struct control_credential credential = { "fra", "123:abc", "pass", 123 };
+	struct control_presence_entry entries[2] = { { .online = true, .home_relay = "fra" },
+						     { .last_seen_s = 55 } };
+	struct control_message welcome = { .type = CONTROL_WELCOME };
+	struct control_message map = { .type = CONTROL_MAP, .document = { bytes, 3 } };
+	struct control_message relays = { .type = CONTROL_RELAYS, .relays = { &credential, 1 } };
+	struct control_message presence = { .type = CONTROL_PRESENCE, .presence = { entries, 2 } };
+	struct control_message parsed;
+
+	(void)state;
+	welcome.welcome.certificate = bytes;
+	welcome.welcome.certificate_len = 3;
+	strcpy(welcome.welcome.network_name, "acme");
+	round_trip(&welcome, &parsed);
+	assert_string_equal(parsed.welcome.network_name, "acme");
+	control_message_clear(&parsed);
+	round_trip(&map, &parsed);
+	assert_memory_equal(parsed.document.data, bytes, 3);
+	control_message_clear(&parsed);
+	round_trip(&relays, &parsed);
+	assert_string_equal(parsed.relays.credentials[0].password, "pass");
+	control_message_clear(&parsed);
+	round_trip(&presence, &parsed);
+	assert_true(parsed.presence.entries[0].online);
+	assert_int_equal(parsed.presence.entries[1].last_seen_s, 55);
+	control_message_clear(&parsed);
+}
+
+static void test_errors(void **state)
+{
+	struct control_message message = { .type = CONTROL_ERROR };
+	struct control_message parsed;
+
+	(void)state;
+	for (int code = 0; code < CONTROL_ERROR_CODE_COUNT; code++) {
+		message.error.code = (enum control_error_code)code;
+		strcpy(message.error.text, "what: why; what to do");
+		round_trip(&message, &parsed);
+		assert_int_equal(parsed.error.code, code);
+	}
+}
+
+static int parse(const char *text)
+{
+	struct control_message parsed;
+	int err = control_parse(&parsed, text, strlen(text));
+
+	if (err == 0)
+		control_message_clear(&parsed);
+	return err;
+}
+
+static void test_malformed(void **state)
+{
+	static const char *const texts[] = {
+		"",
+		"{",
+		"[]",
+		"null",
+		"7",
+		"{}",
+		"{\"type\":\"ping\"}",
+		"{\"v\":1}",
+		"{\"type\":1,\"v\":1}",
+		"{\"type\":\"ping\",\"v\":\"1\"}",
+		"{\"type\":\"ping\",\"v\":1}",
+		"{\"type\":\"ping\",\"v\":1,\"sent\":-1,\"time\":1}",
+		"{\"type\":\"ping\",\"v\":1,\"sent\":1.5,\"time\":1}",
+		"{\"type\":\"ping\",\"v\":1,\"sent\":\"1\",\"time\":1}",
+		"{\"type\":\"ping\",\"v\":1,\"sent\":99999999999999999999,\"time\":1}",
+		"{\"type\":\"ping\",\"type\":\"pong\",\"v\":1,\"sent\":1,\"time\":1}",
+		"{\"type\":\"ping\",\"v\":1,\"sent\":1,\"time\":1} x",
+		"{\"type\":\"signal\",\"v\":1,\"node\":\"AAAA\",\"data\":\"AAAA\"}",
+		"{\"type\":\"map\",\"v\":1,\"data\":\"\"}",
+		"{\"type\":\"map\",\"v\":1,\"data\":\"====\"}",
+		"{\"type\":\"update\",\"v\":1,\"routes\":[\"10.0.0.1/8\"]}",
+		"{\"type\":\"update\",\"v\":1,\"routes\":{}}",
+		"{\"type\":\"update\",\"v\":1,\"home_relay\":\"a\\nb\"}",
+		"{\"type\":\"update\",\"v\":1,\"home_relay\":"
+		"\"0123456789012345678901234567890123456789\"}",
+		"{\"type\":\"update\",\"v\":1,\"facts\":{\"hostname\":5}}",
+		"{\"type\":\"relays\",\"v\":1,\"credentials\":[{}]}",
+		"{\"type\":\"presence\",\"v\":1,\"peers\":[1]}",
+		"{\"type\":\"resync\",\"v\":1,\"x\":[[[[[[[[[]]]]]]]]]}",
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
+		assert_int_equal(parse(texts[i]), -EBADMSG);
+	assert_int_equal(parse("{\"type\":\"resync\",\"v\":2}"), -EPROTONOSUPPORT);
+	assert_int_equal(parse("{\"type\":\"dance\",\"v\":1}"), -EPROTONOSUPPORT);
+	assert_int_equal(parse("{\"type\":\"resync\",\"v\":1,\"new\":true}"), 0);
+	assert_int_equal(parse("{\"type\":\"error\",\"v\":1,\"code\":\"new\",\"text\":\"x\"}"), 0);
+}
+
+static void test_deep_nesting_is_refused_early(void **state)
+{
+	size_t len = 1000000;
+	char *text = malloc(len + 1);
+
+	(void)state;
+	memset(text, '[', len);
+	text[len] = '\0';
+	assert_int_equal(parse(text), -EBADMSG);
+	free(text);
+}
+
+static void test_proof(void **state)
+{
+	struct authority device;
+	uint8_t hash[32] = { 1 };
+	uint8_t proof[64];
+
+	(void)state;
+	authority_init(&device, 5);
+	control_proof_sign(proof, device.secret, hash);
+	assert_true(control_proof_verify(proof, device.key, hash));
+	hash[0] ^= 1;
+	assert_false(control_proof_verify(proof, device.key, hash));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_node_messages),
+		cmocka_unit_test(test_signal),
+		cmocka_unit_test(test_coordinator_messages),
+		cmocka_unit_test(test_errors),
+		cmocka_unit_test(test_malformed),
+		cmocka_unit_test(test_deep_nesting_is_refused_early),
+		cmocka_unit_test(test_proof),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
