@@ -6,8 +6,7 @@
 
 #include "base/encoding.h"
 
-/* The deepest nesting of arrays and objects in text that is JSON or not. */
-static unsigned int nesting(const char *text, size_t len)
+unsigned int json_fields_nesting(const char *text, size_t len)
 {
 	unsigned int depth = 0;
 	unsigned int deepest = 0;
@@ -37,7 +36,7 @@ json_t *json_fields_load(const char *text, size_t len, size_t len_max, unsigned 
 {
 	json_error_t error;
 
-	if (len > len_max || nesting(text, len) > depth_max)
+	if (len > len_max || json_fields_nesting(text, len) > depth_max)
 		return NULL;
 	return json_loadb(text, len, JSON_REJECT_DUPLICATES, &error);
 }

@@ -16,6 +16,9 @@ struct json_fields {
 	bool failed;
 };
 
+/* The deepest nesting of arrays and objects, in text that may be JSON or not. */
+unsigned int json_fields_nesting(const char *text, size_t len);
+
 /*
  * Parses one JSON text with bounds on its size and nesting, duplicate members refused. A new
  * reference, or NULL.
