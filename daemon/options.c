@@ -1,0 +1,129 @@
+#include "daemon/options.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+static const char help[] =
+	"usage: warrend [--state DIR] [--socket PATH] [--tun NAME] [--port N] [--workers N]\n"
+	"               [--config FILE] [--KEY VALUE]...\n"
+	"       warrend --standalone [--tun NAME] [--port N] [--workers N]\n"
+	"\n"
+	"Runs a node of a Warren mesh; `warren up` joins it to a network.\n"
+	"\n"
+	"  --standalone     a plain WireGuard device, configured by wg(8)\n"
+	"  --state DIR      keys and the last network map (/var/lib/warren)\n"
+	"  --socket PATH    where warren(1) reaches this daemon (/run/warren/warren.sock)\n"
+	"  --tun NAME       name of the network interface (warren0)\n"
+	"  --port N         UDP port (0: any free one)\n"
+	"  --workers N      packet threads (0: one for each core)\n"
+	"  --config FILE    key = value lines; every key also is an option\n"
+	"  --log-level L    error, warn, info or debug\n"
+	"  --help, --version\n";
+
+static enum options_result usage(const char *what, const char *why)
+{
+	fprintf(stderr, "warrend: %s: %s; see warrend --help\n", what, why);
+	return OPTIONS_USAGE;
+}
+
+/* Splits --KEY VALUE or --KEY=VALUE at argv[*i]. False when it is neither. */
+static bool next_option(int argc, char **argv, int *i, char key[static 32], const char **value)
+{
+	const char *arg = argv[*i], *equals = strchr(arg, '=');
+	size_t len = equals ? (size_t)(equals - arg) : strlen(arg);
+
+	if (strncmp(arg, "--", 2) != 0 || len < 3 || len - 2 >= 32)
+		return false;
+	memcpy(key, arg + 2, len - 2);
+	key[len - 2] = '\0';
+	*value = equals ? equals + 1 : NULL;
+	if (!equals && strcmp(key, "standalone") != 0 && *i + 1 < argc)
+		*value = argv[++*i];
+	return true;
+}
+
+static enum options_result load_file(struct options *options, const char *path)
+{
+	struct config_error error = { 0 };
+	char before[DAEMON_PATH_MAX];
+	int ret;
+
+	snprintf(before, sizeof(before), "%s", options->config.state);
+	ret = daemon_config_load(&options->config, path, &error);
+	if (ret == -EINVAL) {
+		fprintf(stderr, "warrend: %s line %u: %s; correct the file\n", path, error.line,
+			error.text);
+		return OPTIONS_FAILED;
+	}
+	if (ret < 0) {
+		fprintf(stderr, "warrend: cannot read %s: %s\n", path, strerror(-ret));
+		return OPTIONS_FAILED;
+	}
+	options->state_given = strcmp(before, options->config.state) != 0;
+	return OPTIONS_RUN;
+}
+
+static enum options_result apply(struct options *options, const char *key, const char *value)
+{
+	const char *why;
+
+	if (strcmp(key, "standalone") == 0 && !value) {
+		options->standalone = true;
+		return OPTIONS_RUN;
+	}
+	if (strcmp(key, "config") == 0)
+		return OPTIONS_RUN;
+	why = daemon_config_set(&options->config, key, value ? value : "");
+	if (why) {
+		char option[40];
+
+		snprintf(option, sizeof(option), "--%s", key);
+		return usage(option, why);
+	}
+	if (strcmp(key, "state") == 0)
+		options->state_given = true;
+	return OPTIONS_RUN;
+}
+
+/* The file comes before every other option, wherever it stands, so that options win. */
+static enum options_result apply_file(struct options *options, int argc, char **argv)
+{
+	enum options_result result = OPTIONS_RUN;
+	const char *value;
+	char key[32];
+
+	for (int i = 1; i < argc && result == OPTIONS_RUN; i++) {
+		if (strcmp(argv[i], "--help") == 0) {
+			fputs(help, stdout);
+			return OPTIONS_DONE;
+		}
+		if (strcmp(argv[i], "--version") == 0) {
+			puts("warrend " WARREN_VERSION);
+			return OPTIONS_DONE;
+		}
+		if (!next_option(argc, argv, &i, key, &value))
+			return usage(argv[i], "not an option");
+		if (strcmp(key, "config") != 0)
+			continue;
+		result =
+			value ? load_file(options, value) : usage("--config", "a value is missing");
+	}
+	return result;
+}
+
+enum options_result options_parse(struct options *options, int argc, char **argv)
+{
+	enum options_result result;
+	const char *value;
+	char key[32];
+
+	memset(options, 0, sizeof(*options));
+	daemon_config_init(&options->config);
+	result = apply_file(options, argc, argv);
+	for (int i = 1; i < argc && result == OPTIONS_RUN; i++) {
+		next_option(argc, argv, &i, key, &value);
+		result = apply(options, key, value);
+	}
+	return result;
+}
