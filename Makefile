@@ -18,10 +18,13 @@ WG_LIB := /usr/share/doc/wireguard-tools/examples/embeddable-wg-library
 
 WARN := -Wall -Wextra -Wconversion -Wvla -Wstrict-prototypes -Wmissing-prototypes -Wshadow -Werror
 HARDEN := -fstack-protector-strong -fstack-clash-protection -fcf-protection=full \
-	-ftrivial-auto-var-init=zero -fPIE
+	$(if $(filter fuzz,$(VARIANT)),,-ftrivial-auto-var-init=zero) -fPIE
 OPT_release := -O2 -D_FORTIFY_SOURCE=3
-OPT_asan := -O1 -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
-OPT_tsan := -O1 -fsanitize=thread -fno-omit-frame-pointer
+# With sanitizers gcc sees truncations and uninitialised values that are none.
+FALSE_ALARMS := -Wno-format-truncation -Wno-maybe-uninitialized -Wno-stringop-overflow
+OPT_asan := -O1 -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer \
+	$(FALSE_ALARMS)
+OPT_tsan := -O1 -fsanitize=thread -fno-omit-frame-pointer -Wno-tsan $(FALSE_ALARMS)
 OPT_fuzz := -O1 -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all
 ifeq ($(VARIANT),fuzz)
 CC := clang

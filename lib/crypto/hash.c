@@ -6,6 +6,7 @@
 #include <pthread.h>
 #include <sodium.h>
 #include <stdbool.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -60,7 +61,7 @@ static EVP_MAC_CTX *hmac_new(const char *digest)
 	char name[16];
 	OSSL_PARAM params[2];
 
-	strcpy(name, digest);
+	snprintf(name, sizeof(name), "%s", digest);
 	params[0] = OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST, name, 0);
 	params[1] = OSSL_PARAM_construct_end();
 	must(ctx && EVP_MAC_CTX_set_params(ctx, params));
