@@ -84,6 +84,9 @@ TEST_SUPPORT := $(call objs,$(wildcard tests/support/*.c))
 $(UNIT) $(SIM) $(TOOLS): $(O)/%: $(O)/%.o $(TEST_SUPPORT) $(ALL_ARCHIVES)
 	$(call say,LD,$@)$(CC) $(ALL_LDFLAGS) -o $@ $^ -lcmocka $(PKG_LIBS)
 
+# Fuzz targets define what libFuzzer declares nowhere.
+$(O)/tests/fuzz/%.o: WARN += -Wno-missing-prototypes
+
 # Without libFuzzer a target replays the corpus files it is given.
 FUZZ_MAIN := $(if $(filter fuzz,$(VARIANT)),,$(O)/tests/fuzz/replay.o)
 $(FUZZ): $(O)/%: $(O)/%.o $(FUZZ_MAIN) $(ALL_ARCHIVES)
