@@ -1,0 +1,269 @@
+#include "proto/coalesce.h"
+
+#include <string.h>
+
+#include "base/buf.h"
+#include "proto/checksum.h"
+#include "proto/inner.h"
+
+#define TCP_HEADER_MIN 20
+#define UDP_HEADER     8
+#define TCP_CHECKSUM   16
+#define UDP_CHECKSUM   6
+#define TCP_FLAGS      13
+#define TCP_FIN        0x01
+#define TCP_SYN        0x02
+#define TCP_RST        0x04
+#define TCP_PSH        0x08
+#define TCP_URG        0x20
+#define TCP_CWR        0x80
+#define IPV4_DF        0x4000
+
+/* Flows that are open at the same time; beyond that an older one just starts a new run. */
+#define LOOK_BACK 16
+
+void coalesce_init(struct coalesce *c, bool tcp, bool udp)
+{
+	c->tcp = tcp;
+	c->udp = udp;
+	coalesce_reset(c);
+}
+
+void coalesce_reset(struct coalesce *c)
+{
+	/* Number 0 ends a chain, so packets begin at 1. */
+	c->packets = 1;
+	c->runs = 0;
+}
+
+bool coalesce_full(const struct coalesce *c)
+{
+	return c->packets == COALESCE_PACKETS_MAX;
+}
+
+static bool is_v4(const uint8_t *p)
+{
+	return p[0] >> 4 == 4;
+}
+
+/* Protocol, addresses and ports: what may not be reordered. */
+static bool same_flow(const uint8_t *a, const uint8_t *b, size_t l4)
+{
+	if (a[0] != b[0] || memcmp(a + l4, b + l4, 4) != 0)
+		return false;
+	if (is_v4(a))
+		return memcmp(a + 12, b + 12, 8) == 0;
+	return memcmp(a + 8, b + 8, 32) == 0;
+}
+
+/* What is one for the whole run in the merged IP header: ToS, TTL, DF; flow label. */
+static bool same_ip_header(const uint8_t *a, const uint8_t *b)
+{
+	if (is_v4(a))
+		return a[1] == b[1] && a[8] == b[8] && a[6] == b[6];
+	return memcmp(a, b, 4) == 0 && a[7] == b[7];
+}
+
+/* Acknowledgment, window, urgent pointer, options and all flags but those of the ends. */
+static bool same_tcp_header(const uint8_t *a, const uint8_t *b)
+{
+	size_t header = (size_t)(a[12] >> 4) * 4;
+	uint8_t ends = TCP_FIN | TCP_PSH | TCP_CWR;
+
+	return a[12] == b[12] && ((a[TCP_FLAGS] ^ b[TCP_FLAGS]) & (uint8_t)~ends) == 0 &&
+	       memcmp(a + 8, b + 8, 4) == 0 && memcmp(a + 14, b + 14, 2) == 0 &&
+	       memcmp(a + 18, b + 18, header - 18) == 0;
+}
+
+static bool checksums_right(const uint8_t *p, size_t len, size_t l4, uint8_t proto)
+{
+	uint64_t sum;
+
+	if (is_v4(p) && checksum_fold(checksum_add(0, p, l4)) != 0xFFFF)
+		return false;
+	if (proto == INNER_UDP && !load_be16(p + l4 + UDP_CHECKSUM))
+		return false; /* there is none that could be verified */
+	sum = checksum_pseudo(p, proto, len - l4);
+	return checksum_fold(checksum_add(sum, p + l4, len - l4)) == 0xFFFF;
+}
+
+/* Fills proto, header length and state of a run that begins with packet. */
+static void classify(const struct coalesce *c, const struct inner *inner,
+		     struct coalesce_packet *packet, struct coalesce_run *run)
+{
+	const uint8_t *l4 = packet->data + inner->l4;
+	size_t l4_len = packet->len - inner->l4;
+	uint8_t flags;
+
+	if (!inner->plain)
+		return;
+	if (inner->proto == INNER_TCP && c->tcp && l4_len >= TCP_HEADER_MIN) {
+		size_t header = (size_t)(l4[12] >> 4) * 4;
+
+		if (header < TCP_HEADER_MIN || header > l4_len)
+			return;
+		flags = l4[TCP_FLAGS];
+		packet->header_len = (uint16_t)(inner->l4 + header);
+		run->closed = flags & (TCP_FIN | TCP_SYN | TCP_RST | TCP_PSH | TCP_URG);
+		run->next_seq = load_be32(l4 + 4) + (uint32_t)(packet->len - packet->header_len);
+	} else if (inner->proto == INNER_UDP && c->udp && l4_len >= UDP_HEADER) {
+		packet->header_len = (uint16_t)(inner->l4 + UDP_HEADER);
+		run->closed = load_be16(l4 + 4) != l4_len;
+	} else {
+		return;
+	}
+	run->proto = inner->proto;
+	run->l4 = inner->l4;
+	run->size = (uint16_t)(packet->len - packet->header_len);
+	if (is_v4(packet->data))
+		run->next_id = (uint16_t)(load_be16(packet->data + 4) + 1);
+	if (!run->size)
+		run->closed = true;
+}
+
+static bool headers_follow(const struct coalesce_run *run, const struct coalesce_packet *head,
+			   const struct coalesce_packet *packet)
+{
+	const uint8_t *a = head->data;
+	const uint8_t *b = packet->data;
+
+	if (!same_ip_header(a, b))
+		return false;
+	if (is_v4(a) && !(load_be16(a + 6) & IPV4_DF) && load_be16(b + 4) != run->next_id)
+		return false;
+	if (run->proto == INNER_UDP)
+		return load_be16(b + run->l4 + 4) == packet->len - run->l4;
+	return load_be32(b + run->l4 + 4) == run->next_seq && !(b[run->l4 + TCP_FLAGS] & TCP_CWR) &&
+	       same_tcp_header(a + run->l4, b + run->l4);
+}
+
+/* May packet follow in run? Checksums last: they cost most. */
+static bool may_join(struct coalesce *c, struct coalesce_run *run,
+		     const struct coalesce_packet *packet)
+{
+	struct coalesce_packet *head = &c->packet[run->first];
+	size_t payload = packet->len - packet->header_len;
+	size_t run_max = run->proto == INNER_UDP ? COALESCE_UDP_RUN_MAX : COALESCE_RUN_MAX;
+
+	if (run->closed || !payload || payload > run->size || run->count == run_max ||
+	    run->len + payload > PACKET_MAX || packet->header_len != head->header_len)
+		return false;
+	if (!headers_follow(run, head, packet))
+		return false;
+	if (!run->verified) {
+		run->verified = checksums_right(head->data, head->len, run->l4, run->proto);
+		run->closed = !run->verified;
+	}
+	return run->verified && checksums_right(packet->data, packet->len, run->l4, run->proto);
+}
+
+static void join(struct coalesce *c, struct coalesce_run *run, uint16_t number)
+{
+	struct coalesce_packet *packet = &c->packet[number];
+	uint32_t payload = packet->len - packet->header_len;
+
+	c->packet[run->last].next = number;
+	run->last = number;
+	run->count++;
+	run->len += payload;
+	run->next_seq += payload;
+	run->next_id++;
+	if (payload < run->size)
+		run->closed = true;
+	if (run->proto == INNER_TCP && packet->data[run->l4 + TCP_FLAGS] & (TCP_FIN | TCP_PSH))
+		run->closed = true;
+}
+
+void coalesce_add(struct coalesce *c, uint8_t *data, size_t len)
+{
+	uint16_t number = (uint16_t)c->packets++;
+	struct coalesce_packet *packet = &c->packet[number];
+	struct coalesce_run fresh = {
+		.first = number, .last = number, .count = 1, .len = (uint32_t)len
+	};
+	struct inner inner;
+
+	*packet = (struct coalesce_packet){ .data = data, .len = (uint32_t)len };
+	if (inner_parse(&inner, data, len) == 0 && inner.len == len)
+		classify(c, &inner, packet, &fresh);
+	for (size_t back = 0; fresh.proto && back < LOOK_BACK && back < c->runs; back++) {
+		struct coalesce_run *run = &c->run[c->runs - 1 - back];
+
+		if (run->proto != fresh.proto ||
+		    !same_flow(c->packet[run->first].data, data, run->l4))
+			continue;
+		if (may_join(c, run, packet)) {
+			join(c, run, number);
+			return;
+		}
+		break; /* behind its flow's latest run, never into an earlier one */
+	}
+	c->run[c->runs++] = fresh;
+}
+
+/* Lengths and flags of the whole, the checksum left to the kernel. */
+static void merge_headers(const struct coalesce *c, const struct coalesce_run *run)
+{
+	uint8_t *p = c->packet[run->first].data;
+	const uint8_t *last = c->packet[run->last].data;
+	size_t l4_len = run->len - run->l4;
+	uint16_t sum;
+
+	if (is_v4(p)) {
+		store_be16(p + 2, (uint16_t)run->len);
+		memset(p + 10, 0, 2);
+		sum = (uint16_t)~checksum_fold(checksum_add(0, p, run->l4));
+		memcpy(p + 10, &sum, 2);
+	} else {
+		store_be16(p + 4, (uint16_t)l4_len);
+	}
+	sum = checksum_fold(checksum_pseudo(p, run->proto, l4_len));
+	if (run->proto == INNER_TCP) {
+		p[run->l4 + TCP_FLAGS] |= last[run->l4 + TCP_FLAGS] & (TCP_FIN | TCP_PSH);
+		memcpy(p + run->l4 + TCP_CHECKSUM, &sum, 2);
+	} else {
+		store_be16(p + run->l4 + 4, (uint16_t)l4_len);
+		memcpy(p + run->l4 + UDP_CHECKSUM, &sum, 2);
+	}
+}
+
+static void fill_header(const struct coalesce *c, const struct coalesce_run *run,
+			struct vnet_hdr *hdr)
+{
+	const struct coalesce_packet *head = &c->packet[run->first];
+
+	hdr->flags = VNET_NEEDS_CSUM;
+	hdr->hdr_len = head->header_len;
+	hdr->gso_size = run->size;
+	hdr->csum_start = run->l4;
+	if (run->proto == INNER_UDP) {
+		hdr->csum_offset = UDP_CHECKSUM;
+		hdr->gso_type = VNET_GSO_UDP_L4;
+		return;
+	}
+	hdr->csum_offset = TCP_CHECKSUM;
+	hdr->gso_type = is_v4(head->data) ? VNET_GSO_TCPV4 : VNET_GSO_TCPV6;
+	if (head->data[run->l4 + TCP_FLAGS] & TCP_CWR)
+		hdr->gso_type |= VNET_GSO_ECN;
+}
+
+size_t coalesce_finish(struct coalesce *c, size_t index, struct vnet_hdr *hdr, struct iovec *iov)
+{
+	const struct coalesce_run *run = &c->run[index];
+	const struct coalesce_packet *packet = &c->packet[run->first];
+	size_t used = 2;
+
+	*hdr = (struct vnet_hdr){ 0 };
+	iov[0] = (struct iovec){ .iov_base = hdr, .iov_len = VNET_HDR_SIZE };
+	iov[1] = (struct iovec){ .iov_base = packet->data, .iov_len = packet->len };
+	if (run->count == 1)
+		return used;
+	merge_headers(c, run);
+	fill_header(c, run, hdr);
+	while (packet->next) {
+		packet = &c->packet[packet->next];
+		iov[used++] = (struct iovec){ .iov_base = packet->data + packet->header_len,
+					      .iov_len = packet->len - packet->header_len };
+	}
+	return used;
+}

@@ -1,0 +1,172 @@
+#include "proto/segment.h"
+
+#include <errno.h>
+#include <stdbool.h>
+#include <string.h>
+
+#include "base/buf.h"
+#include "proto/checksum.h"
+#include "proto/inner.h"
+#include "proto/vnet.h"
+
+#define TCP_HEADER_MIN 20
+#define UDP_HEADER     8
+#define TCP_CHECKSUM   16
+#define UDP_CHECKSUM   6
+#define TCP_FLAGS      13
+#define TCP_FIN        0x01
+#define TCP_PSH        0x08
+#define TCP_CWR        0x80
+
+/* One packet: only its checksum may be open. */
+static int plan_whole(struct segment_plan *plan, const struct vnet_hdr *hdr)
+{
+	plan->count = 1;
+	plan->size = plan->len;
+	if (!(hdr->flags & VNET_NEEDS_CSUM))
+		return 0;
+	/* The sum covers at least its own field, behind at least an IP header. */
+	if (hdr->csum_start < 20 || (size_t)hdr->csum_start + hdr->csum_offset + 2 > plan->len)
+		return -EBADMSG;
+	plan->csum_start = hdr->csum_start;
+	plan->csum_at = (uint16_t)(hdr->csum_start + hdr->csum_offset);
+	return 0;
+}
+
+/* The layer 4 header begins at csum_start; its own length field counts, never hdr_len. */
+static int plan_cut(struct segment_plan *plan, const struct vnet_hdr *hdr)
+{
+	struct inner inner;
+	size_t l4_header;
+
+	if (!hdr->gso_size || !(hdr->flags & VNET_NEEDS_CSUM))
+		return -EBADMSG;
+	if (inner_parse(&inner, plan->packet, plan->len) < 0 || inner.len != plan->len)
+		return -EBADMSG;
+	if (inner.version == 4 ? hdr->csum_start != inner.l4 : hdr->csum_start < inner.l4)
+		return -EBADMSG;
+	plan->l4 = hdr->csum_start;
+	if (plan->proto == INNER_TCP) {
+		if ((size_t)plan->l4 + TCP_HEADER_MIN > plan->len)
+			return -EBADMSG;
+		l4_header = (size_t)(plan->packet[plan->l4 + 12] >> 4) * 4;
+		if (l4_header < TCP_HEADER_MIN)
+			return -EBADMSG;
+	} else {
+		l4_header = UDP_HEADER;
+	}
+	plan->header_len = plan->l4 + l4_header;
+	if (plan->header_len > plan->len)
+		return -EBADMSG;
+	plan->size = hdr->gso_size;
+	plan->count = (plan->len - plan->header_len + plan->size - 1) / plan->size;
+	if (!plan->count)
+		plan->count = 1;
+	return 0;
+}
+
+int segment_plan(struct segment_plan *out, const struct vnet_hdr *hdr, const uint8_t *packet,
+		 size_t len)
+{
+	struct segment_plan plan = { .packet = packet, .len = len };
+	uint8_t version = len ? packet[0] >> 4 : 0;
+	int err;
+
+	switch (hdr->gso_type & ~VNET_GSO_ECN) {
+	case VNET_GSO_NONE:
+		err = len ? plan_whole(&plan, hdr) : -EBADMSG;
+		break;
+	case VNET_GSO_TCPV4:
+	case VNET_GSO_TCPV6:
+		plan.proto = INNER_TCP;
+		err = version == ((hdr->gso_type & ~VNET_GSO_ECN) == VNET_GSO_TCPV4 ? 4 : 6)
+			      ? plan_cut(&plan, hdr)
+			      : -EBADMSG;
+		break;
+	case VNET_GSO_UDP_L4:
+		plan.proto = INNER_UDP;
+		err = plan_cut(&plan, hdr);
+		break;
+	default:
+		err = -EBADMSG;
+	}
+	if (!err)
+		*out = plan;
+	return err;
+}
+
+size_t segment_len(const struct segment_plan *plan, size_t index)
+{
+	if (index + 1 < plan->count)
+		return plan->header_len + plan->size;
+	/* The last one has what is left, and a packet that is not cut has it all. */
+	return plan->proto ? plan->len - index * plan->size : plan->len;
+}
+
+/* A UDP checksum of zero would mean that there is none (RFC 768). */
+static void store_checksum(uint8_t *at, uint64_t sum, bool udp)
+{
+	uint16_t folded = (uint16_t)~checksum_fold(sum);
+
+	if (udp && !folded)
+		folded = 0xFFFF;
+	memcpy(at, &folded, sizeof(folded));
+}
+
+static void write_whole(const struct segment_plan *plan, uint8_t *out)
+{
+	uint64_t sum;
+
+	memcpy(out, plan->packet, plan->len);
+	if (!plan->csum_at)
+		return;
+	/* The field holds the sum of the pseudo-header, so it is part of what is summed. */
+	sum = checksum_add(0, out + plan->csum_start, plan->len - plan->csum_start);
+	store_checksum(out + plan->csum_at, sum, plan->csum_at - plan->csum_start == UDP_CHECKSUM);
+}
+
+static void fix_ip(const struct segment_plan *plan, size_t index, uint8_t *out, size_t len)
+{
+	if (out[0] >> 4 == 6) {
+		store_be16(out + 4, (uint16_t)(len - 40));
+		return;
+	}
+	store_be16(out + 2, (uint16_t)len);
+	store_be16(out + 4, (uint16_t)(load_be16(out + 4) + index));
+	memset(out + 10, 0, 2);
+	store_checksum(out + 10, checksum_add(0, out, plan->l4), false);
+}
+
+static void fix_tcp(const struct segment_plan *plan, size_t index, uint8_t *tcp)
+{
+	store_be32(tcp + 4, load_be32(tcp + 4) + (uint32_t)(index * plan->size));
+	if (index)
+		tcp[TCP_FLAGS] &= (uint8_t)~TCP_CWR;
+	if (index + 1 < plan->count)
+		tcp[TCP_FLAGS] &= (uint8_t) ~(TCP_FIN | TCP_PSH);
+}
+
+void segment_write(const struct segment_plan *plan, size_t index, uint8_t *out)
+{
+	size_t len = segment_len(plan, index);
+	size_t l4_len = len - plan->l4;
+	uint8_t *l4 = out + plan->l4;
+	size_t csum = plan->proto == INNER_TCP ? TCP_CHECKSUM : UDP_CHECKSUM;
+
+	if (!plan->proto) {
+		write_whole(plan, out);
+		return;
+	}
+	memcpy(out, plan->packet, plan->header_len);
+	memcpy(out + plan->header_len, plan->packet + plan->header_len + index * plan->size,
+	       len - plan->header_len);
+	fix_ip(plan, index, out, len);
+	if (plan->proto == INNER_TCP)
+		fix_tcp(plan, index, l4);
+	else
+		store_be16(l4 + 4, (uint16_t)l4_len);
+	memset(l4 + csum, 0, 2);
+	store_checksum(l4 + csum,
+		       checksum_add(checksum_pseudo(out, plan->proto, l4_len), l4, l4_len),
+		       plan->proto == INNER_UDP);
+}
