@@ -1,0 +1,107 @@
+#include "io/udp.h"
+
+#include <errno.h>
+#include <netinet/ip.h>
+#include <netinet/udp.h>
+#include <string.h>
+#include <unistd.h>
+
+/* Since Linux 4.18 and 5.0; not in every libc's netinet/udp.h. */
+#ifndef UDP_GRO
+#define UDP_GRO 104
+#endif
+
+static int set_int(int fd, int level, int option, int value)
+{
+	return setsockopt(fd, level, option, &value, sizeof(value)) < 0 ? -errno : 0;
+}
+
+/* The forced variant goes beyond the system's limit and needs CAP_NET_ADMIN. */
+static void set_buffer(int fd, int forced, int plain, int bytes)
+{
+	if (bytes && set_int(fd, SOL_SOCKET, forced, bytes) < 0)
+		set_int(fd, SOL_SOCKET, plain, bytes);
+}
+
+static int set_family_options(int fd, int family)
+{
+	int err;
+
+	/*
+	 * Path MTU discovery is the inner packets' own affair: outer ones may be fragmented rather
+	 * than lost.
+	 */
+	if (family == AF_INET) {
+		err = set_int(fd, IPPROTO_IP, IP_PKTINFO, 1);
+		if (!err)
+			err = set_int(fd, IPPROTO_IP, IP_RECVTOS, 1);
+		if (!err)
+			err = set_int(fd, IPPROTO_IP, IP_MTU_DISCOVER, IP_PMTUDISC_DONT);
+		return err;
+	}
+	err = set_int(fd, IPPROTO_IPV6, IPV6_V6ONLY, 1);
+	if (!err)
+		err = set_int(fd, IPPROTO_IPV6, IPV6_RECVPKTINFO, 1);
+	if (!err)
+		err = set_int(fd, IPPROTO_IPV6, IPV6_RECVTCLASS, 1);
+	if (!err)
+		err = set_int(fd, IPPROTO_IPV6, IPV6_MTU_DISCOVER, IPV6_PMTUDISC_DONT);
+	return err;
+}
+
+static int bind_any(int fd, int family, uint16_t port)
+{
+	struct sockaddr_in in = { .sin_family = AF_INET, .sin_port = htons(port) };
+	struct sockaddr_in6 in6 = { .sin6_family = AF_INET6, .sin6_port = htons(port) };
+	int ret;
+
+	if (family == AF_INET)
+		ret = bind(fd, (struct sockaddr *)&in, sizeof(in));
+	else
+		ret = bind(fd, (struct sockaddr *)&in6, sizeof(in6));
+	return ret < 0 ? -errno : 0;
+}
+
+int udp_open(int *out, const struct udp_config *config)
+{
+	int fd = socket(config->family, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, IPPROTO_UDP);
+	int err;
+
+	if (fd < 0)
+		return -errno;
+	set_buffer(fd, SO_RCVBUFFORCE, SO_RCVBUF, config->buffer);
+	set_buffer(fd, SO_SNDBUFFORCE, SO_SNDBUF, config->buffer);
+	err = set_family_options(fd, config->family);
+	if (!err && config->reuseport)
+		err = set_int(fd, SOL_SOCKET, SO_REUSEPORT, 1);
+	if (!err && config->fwmark)
+		err = udp_set_fwmark(fd, config->fwmark);
+	if (!err)
+		err = bind_any(fd, config->family, config->port);
+	if (err) {
+		close(fd);
+		return err;
+	}
+	/* A kernel without it only joins nothing. */
+	if (config->gro)
+		set_int(fd, IPPROTO_UDP, UDP_GRO, 1);
+	*out = fd;
+	return 0;
+}
+
+uint16_t udp_port(int fd)
+{
+	struct sockaddr_storage ss = { 0 };
+	socklen_t len = sizeof(ss);
+	struct endpoint ep;
+
+	if (getsockname(fd, (struct sockaddr *)&ss, &len) < 0 ||
+	    endpoint_from_sockaddr(&ep, (struct sockaddr *)&ss) < 0)
+		return 0;
+	return ep.port;
+}
+
+int udp_set_fwmark(int fd, uint32_t fwmark)
+{
+	return setsockopt(fd, SOL_SOCKET, SO_MARK, &fwmark, sizeof(fwmark)) < 0 ? -errno : 0;
+}

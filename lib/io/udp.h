@@ -1,0 +1,105 @@
+#ifndef WARREN_IO_UDP_H
+#define WARREN_IO_UDP_H
+
+#include <netinet/in.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/socket.h>
+
+#include "base/addr.h"
+
+/*
+ * Batched UDP: many datagrams a system call, and many packets a datagram where the kernel can cut
+ * (UDP_SEGMENT) and join (UDP_GRO) them. A socket is a descriptor of one family bound to the
+ * wildcard address; every packet carries its own local address, so answers leave from where they
+ * were asked.
+ */
+struct udp_config {
+	int family;      /* AF_INET or AF_INET6 (then v6 only) */
+	uint16_t port;   /* 0: any */
+	uint32_t fwmark; /* 0: none */
+	bool reuseport;
+	bool gro;
+	int buffer; /* bytes of either socket buffer; 0: the system's */
+};
+
+/* 0 and a non-blocking descriptor, or -errno. */
+int udp_open(int *fd, const struct udp_config *config);
+/* The bound port, 0 when there is none. */
+uint16_t udp_port(int fd);
+int udp_set_fwmark(int fd, uint32_t fwmark);
+
+/*
+ * Attaches the steering program to the reuseport group of fd: WireGuard data goes to the socket
+ * whose number (in the order of binding) is the low byte of its receiver index, also inside TURN
+ * ChannelData; everything else, and numbers that are not below workers, to socket `workers`.
+ * 0 or -errno.
+ */
+int udp_steer(int fd, unsigned int workers);
+
+/* Where datagrams go, made once and used for many. Its flags may be set by any thread. */
+struct udp_route {
+	union {
+		struct sockaddr sa;
+		struct sockaddr_in in;
+		struct sockaddr_in6 in6;
+	} to;
+	socklen_t to_len;     /* 0: nowhere */
+	struct ip_addr local; /* family 0: the kernel's choice */
+	uint32_t ifindex;
+	atomic_bool no_gso;    /* the kernel refused UDP_SEGMENT this way */
+	atomic_bool no_source; /* the local address is gone */
+};
+
+void udp_route_init(struct udp_route *route, const struct endpoint *to, const struct ip_addr *local,
+		    uint32_t ifindex);
+
+#define UDP_GSO_MAX   64    /* packets of one datagram; the kernel's UDP_MAX_SEGMENTS */
+#define UDP_BYTES_MAX 65000 /* of one datagram, below what either family allows */
+
+/* One send: whole packets of `segment` bytes back to back, the last may be shorter. */
+struct udp_datagram {
+	struct udp_route *route;
+	const uint8_t *data;
+	size_t len;
+	uint16_t segment; /* at least len: one packet */
+	uint8_t tos;      /* the IP byte: DSCP and ECN */
+};
+
+#define UDP_SEND_MAX 64 /* datagrams of one udp_send */
+
+/*
+ * Sends all, waiting a little while for room; what the kernel refuses with UDP_SEGMENT or from its
+ * local address is sent again without. Returns how many datagrams were not sent; *err (may be NULL)
+ * is the last -errno then.
+ */
+size_t udp_send(int fd, const struct udp_datagram *datagrams, size_t count, int *err);
+
+/* One received datagram: packets of `segment` bytes, the last may be shorter. */
+struct udp_message {
+	uint8_t *data;
+	size_t len;
+	size_t segment;
+	struct endpoint from;
+	struct ip_addr to; /* the local address it came to */
+	uint32_t ifindex;
+	uint8_t tos;
+};
+
+#define UDP_RECEIVE_MAX 8 /* datagrams of one udp_receive */
+
+/* Buffers for receiving; belongs to one thread. */
+struct udp_receiver;
+
+/* NULL when out of memory. */
+struct udp_receiver *udp_receiver_new(void);
+/* Accepts NULL. */
+void udp_receiver_free(struct udp_receiver *receiver);
+/* Returns how many messages came (0: none waits). Valid until the next call. */
+size_t udp_receive(struct udp_receiver *receiver, int fd);
+/* index below what udp_receive returned. data may be changed in place. */
+struct udp_message *udp_receiver_message(struct udp_receiver *receiver, size_t index);
+
+#endif
