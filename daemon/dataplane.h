@@ -108,13 +108,15 @@ struct dp_peer *dataplane_peer_new(struct dataplane *dp, void *owner);
 /* Unpublishes the peer with its keypairs and routes, frees after a grace period. Accepts NULL. */
 void dataplane_peer_free(struct dp_peer *peer);
 void *dp_peer_owner(const struct dp_peer *peer);
-void dataplane_peer_set_path(struct dp_peer *peer, const struct dp_path *path);
+/* 0, or -ENOMEM and the old path stays. */
+int dataplane_peer_set_path(struct dp_peer *peer, const struct dp_path *path);
 /*
  * What the peer may start towards us, and the flow table that lets answers back in. NULL rules drop
  * everything inbound; without a call nothing is filtered (a plain WireGuard device). The rules are
- * owned by the data plane from here on.
+ * owned by the data plane from here on. 0, or -ENOMEM and the old rules stay. The flow table is
+ * borrowed, set before the first rules, and outlives the data plane.
  */
-void dataplane_peer_set_rules(struct dp_peer *peer, struct filter_rules *rules);
+int dataplane_peer_set_rules(struct dp_peer *peer, struct filter_rules *rules);
 void dataplane_set_flows(struct dataplane *dp, struct filter_flows *flows);
 
 /*

@@ -1,0 +1,326 @@
+#include "daemon/dataplane.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/map.h"
+#include "daemon/dp_core.h"
+#include "daemon/dp_index.h"
+#include "daemon/dp_keypair.h"
+#include "daemon/dp_peer.h"
+#include "daemon/dp_worker.h"
+#include "io/loop.h"
+#include "proto/allowedips.h"
+
+#define DEFAULT_MTU      1420
+#define CIPHER_BUDGET_NS (3 * NS_PER_MS)
+#define MTU_MIN          576
+#define MTU_MAX          (UDP_BYTES_MAX - DP_DATA_OVERHEAD - DP_CHANNEL_HEADER)
+
+/* Receive calls on a control socket in one turn of the loop. */
+#define CONTROL_TURNS 4
+
+static void control_receive(struct dataplane *dp, int which)
+{
+	struct dp_lane *lane = dp_control_lane(dp);
+	bool more = true;
+
+	for (int i = 0; more && i < CONTROL_TURNS; i++) {
+		dp_lane_begin(lane);
+		more = dp_lane_receive(lane, lane->udp_fd[which]);
+		dp_lane_end(lane);
+		dp_dispatch(dp);
+	}
+}
+
+static void on_udp4(void *arg, int revents)
+{
+	(void)revents;
+	control_receive(arg, 0);
+}
+
+static void on_udp6(void *arg, int revents)
+{
+	(void)revents;
+	control_receive(arg, 1);
+}
+
+static void on_wake(void *arg, int revents)
+{
+	struct dataplane *dp = arg;
+	uint64_t count;
+
+	(void)revents;
+	if (read(dp->wake_fd, &count, sizeof(count)) < 0)
+		return;
+	dp_dispatch(dp);
+}
+
+static int watch_control(struct dataplane *dp)
+{
+	const int *fd = dp_control_lane(dp)->udp_fd;
+	int err = 0;
+
+	if (fd[0] >= 0)
+		err = loop_watch_new(&dp->watches[0], dp->loop, fd[0], UV_READABLE, on_udp4, dp);
+	if (!err && fd[1] >= 0)
+		err = loop_watch_new(&dp->watches[1], dp->loop, fd[1], UV_READABLE, on_udp6, dp);
+	return err;
+}
+
+static void unwatch_control(struct dataplane *dp)
+{
+	for (int i = 0; i < 2; i++) {
+		loop_watch_free(dp->watches[i]);
+		dp->watches[i] = NULL;
+	}
+}
+
+static int start_workers(struct dataplane *dp)
+{
+	for (unsigned int i = 0; i < dp->workers; i++) {
+		int err = dp_worker_start(&dp->worker[i], dp->lanes[i]);
+
+		if (err)
+			return err;
+	}
+	return 0;
+}
+
+static void stop_workers(struct dataplane *dp)
+{
+	for (unsigned int i = 0; dp->worker && i < dp->workers; i++)
+		dp_worker_stop(&dp->worker[i]);
+}
+
+static int choose_cipher(struct dataplane *dp)
+{
+	for (size_t i = 0; dp->config.cipher && aead_backend_name(i); i++)
+		if (!strcmp(aead_backend_name(i), dp->config.cipher))
+			dp->cipher = aead_backend_name(i);
+	if (!dp->config.cipher)
+		dp->cipher = aead_fastest(CIPHER_BUDGET_NS, clock_now_ns);
+	return dp->cipher ? 0 : -EINVAL;
+}
+
+static unsigned int choose_workers(unsigned int wanted)
+{
+	long cores = sysconf(_SC_NPROCESSORS_ONLN);
+
+	if (!wanted)
+		wanted = cores > 0 ? (unsigned int)cores : 1;
+	return wanted < DP_WORKERS_MAX ? wanted : DP_WORKERS_MAX;
+}
+
+static int make_tables(struct dataplane *dp)
+{
+	dp->worker = calloc(dp->workers, sizeof(*dp->worker));
+	dp->indexes = dp_index_table_new();
+	dp->allowed = allowedips_new();
+	dp->peers = map_new(sizeof(uint64_t), DP_PEERS_MAX);
+	if (!dp->worker || !dp->indexes || !dp->allowed || !dp->peers)
+		return -ENOMEM;
+	return dataplane_allowed_ips_commit(dp);
+}
+
+static int make_lanes(struct dataplane *dp)
+{
+	for (unsigned int i = 0; i <= dp->workers; i++) {
+		int err = dp_lane_new(&dp->lanes[i], dp, i);
+
+		if (err)
+			return err;
+	}
+	return 0;
+}
+
+/* Everything but the threads, which start when all else is there. */
+static int build(struct dataplane *dp)
+{
+	unsigned int mtu = dp->config.mtu ? dp->config.mtu : DEFAULT_MTU;
+	int err = choose_cipher(dp);
+
+	if (!err)
+		err = make_tables(dp);
+	if (!err)
+		err = tun_open(&dp->tun, dp->config.tun_name, dp->workers,
+			       !dp->config.no_tun_offload);
+	if (!err)
+		err = dataplane_set_mtu(dp, mtu);
+	if (!err)
+		err = dp_sockets_open(&dp->sockets, dp->workers, &dp->config);
+	if (!err) {
+		dp->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+		err = dp->wake_fd < 0 ? -errno : 0;
+	}
+	if (!err)
+		err = make_lanes(dp);
+	if (!err)
+		err = loop_watch_new(&dp->wake, dp->loop, dp->wake_fd, UV_READABLE, on_wake, dp);
+	if (!err)
+		err = watch_control(dp);
+	return err;
+}
+
+int dataplane_new(struct dataplane **out, struct loop *loop, const struct dp_config *config,
+		  const struct dp_ops *ops, void *arg)
+{
+	struct dataplane *dp = calloc(1, sizeof(*dp));
+	int err;
+
+	if (!dp)
+		return -ENOMEM;
+	dp->loop = loop;
+	dp->ops = ops;
+	dp->arg = arg;
+	dp->config = *config;
+	dp->wake_fd = -1;
+	dp->workers = choose_workers(config->workers);
+	err = build(dp);
+	if (!err)
+		err = start_workers(dp);
+	if (err) {
+		dataplane_free(dp);
+		return err;
+	}
+	*out = dp;
+	return 0;
+}
+
+void dataplane_free(struct dataplane *dp)
+{
+	if (!dp)
+		return;
+	stop_workers(dp);
+	unwatch_control(dp);
+	loop_watch_free(dp->wake);
+	if (dp->routes)
+		dp_routes_replace(dp, NULL);
+	/* Peers that were freed a moment ago go before what they were made from. */
+	rcu_barrier();
+	for (unsigned int i = 0; i <= dp->workers; i++)
+		dp_lane_free(dp->lanes[i]);
+	dp_sockets_close(&dp->sockets);
+	tun_close(&dp->tun);
+	if (dp->wake_fd >= 0)
+		close(dp->wake_fd);
+	dp_index_table_free(dp->indexes);
+	allowedips_free(dp->allowed);
+	map_free(dp->peers);
+	free(dp->worker);
+	free(dp);
+}
+
+uint16_t dataplane_port(const struct dataplane *dp)
+{
+	return dp->sockets.port;
+}
+
+const char *dataplane_tun_name(const struct dataplane *dp)
+{
+	return dp->tun.name;
+}
+
+uint32_t dataplane_tun_ifindex(const struct dataplane *dp)
+{
+	return dp->tun.ifindex;
+}
+
+const char *dataplane_cipher(const struct dataplane *dp)
+{
+	return dp->cipher;
+}
+
+unsigned int dataplane_workers(const struct dataplane *dp)
+{
+	return dp->workers;
+}
+
+/* Workers stand still meanwhile; packets wait in the TUN and, on a new port, are lost anyway. */
+static void adopt_sockets(struct dataplane *dp, const struct dp_sockets *sockets)
+{
+	stop_workers(dp);
+	unwatch_control(dp);
+	dp_sockets_close(&dp->sockets);
+	dp->sockets = *sockets;
+	for (unsigned int i = 0; i <= dp->workers; i++) {
+		dp->lanes[i]->udp_fd[0] = sockets->fd[i][0];
+		dp->lanes[i]->udp_fd[1] = sockets->fd[i][1];
+	}
+}
+
+int dataplane_set_port(struct dataplane *dp, uint16_t port)
+{
+	struct dp_config config = dp->config;
+	struct dp_sockets sockets;
+	int err;
+
+	config.port = port;
+	if (port && port == dp->sockets.port)
+		return 0;
+	err = dp_sockets_open(&sockets, dp->workers, &config);
+	if (err)
+		return err;
+	dp->config.port = port;
+	adopt_sockets(dp, &sockets);
+	err = watch_control(dp);
+	return err ? err : start_workers(dp);
+}
+
+int dataplane_set_fwmark(struct dataplane *dp, uint32_t fwmark)
+{
+	int err = dp_sockets_set_fwmark(&dp->sockets, fwmark);
+
+	if (err)
+		dp_sockets_set_fwmark(&dp->sockets, dp->config.fwmark);
+	else
+		dp->config.fwmark = fwmark;
+	return err;
+}
+
+int dataplane_set_mtu(struct dataplane *dp, unsigned int mtu)
+{
+	int err;
+
+	if (mtu < MTU_MIN || mtu > MTU_MAX)
+		return -EINVAL;
+	if (mtu == atomic_load(&dp->mtu))
+		return 0;
+	err = tun_set_mtu(&dp->tun, mtu);
+	if (!err)
+		atomic_store(&dp->mtu, mtu);
+	return err;
+}
+
+void dataplane_set_flows(struct dataplane *dp, struct filter_flows *flows)
+{
+	rcu_assign_pointer(dp->flows, flows);
+}
+
+int dataplane_index_new(struct dataplane *dp, uint32_t *index)
+{
+	return dp_index_new(dp->indexes, (uint8_t)(dp->next_worker++ % dp->workers), index);
+}
+
+void dataplane_index_free(struct dataplane *dp, uint32_t index)
+{
+	dp_index_remove(dp->indexes, index);
+}
+
+void dataplane_input(struct dataplane *dp, const uint8_t *data, size_t len,
+		     const struct dp_path *from)
+{
+	struct dp_lane *lane = dp_control_lane(dp);
+
+	if (len > PACKET_MAX)
+		return;
+	dp_lane_begin(lane);
+	/* A copy, because packets are opened in place. */
+	memcpy(lane->packet, data, len);
+	dp_lane_input(lane, lane->packet, len, from, 0);
+	dp_lane_end(lane);
+}

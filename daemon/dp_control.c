@@ -1,0 +1,180 @@
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/buf.h"
+#include "base/map.h"
+#include "daemon/dp_core.h"
+#include "daemon/dp_index.h"
+#include "daemon/dp_keypair.h"
+#include "daemon/dp_peer.h"
+#include "proto/allowedips.h"
+
+/*
+ * What passes between the control thread's owner and the lanes besides packets' own ways: events
+ * upwards, single messages downwards.
+ */
+
+/* Handshake and STUN messages with a channel's header. */
+#define MESSAGE_MAX 2048
+
+/* Events of one lane in one turn of the loop. */
+#define DISPATCH_MAX 1024
+
+static void dispatch_peer(struct dataplane *dp, const struct dp_event *event)
+{
+	struct dp_peer *peer = map_find(dp->peers, &event->peer_id);
+	struct dp_keypair *keypair;
+
+	if (!peer)
+		return; /* went away after the event was made */
+	switch (event->kind) {
+	case DP_EVENT_NEED_SESSION:
+		dp->ops->need_session(dp->arg, peer);
+		break;
+	case DP_EVENT_CONFIRMED:
+		keypair = dp_index_find(dp->indexes, event->local_index);
+		if (keypair && keypair->peer == peer)
+			dp->ops->keypair_confirmed(dp->arg, peer, keypair);
+		break;
+	case DP_EVENT_PATH_SEEN:
+		dp->ops->path_seen(dp->arg, peer, &event->path);
+		break;
+	case DP_EVENT_ACTIVITY:
+		dp->ops->activity(dp->arg, peer, event->notices);
+		break;
+	default:
+		break;
+	}
+}
+
+static void dispatch(struct dataplane *dp, const struct dp_event *event)
+{
+	const uint8_t *data = (const uint8_t *)(event + 1);
+
+	switch (event->kind) {
+	case DP_EVENT_HANDSHAKE:
+		dp->ops->handshake_message(dp->arg, data, event->len, &event->path);
+		break;
+	case DP_EVENT_OTHER:
+		dp->ops->other_message(dp->arg, data, event->len, &event->path);
+		break;
+	case DP_EVENT_STREAM:
+		dp->ops->stream_output(dp->arg, event->stream, data, event->len);
+		break;
+	default:
+		dispatch_peer(dp, event);
+	}
+}
+
+/* True when more is left: other work of the loop comes in between. */
+static bool dispatch_queue(struct dataplane *dp, struct dp_queue *queue)
+{
+	const struct dp_event *event;
+
+	dp_queue_begin(queue);
+	for (int i = 0; i < DISPATCH_MAX; i++) {
+		event = dp_queue_peek(queue);
+		if (!event)
+			return false;
+		dispatch(dp, event);
+		dp_queue_pop(queue);
+	}
+	return true;
+}
+
+void dp_dispatch(struct dataplane *dp)
+{
+	uint64_t one = 1;
+	bool more = false;
+
+	for (unsigned int i = 0; i <= dp->workers; i++)
+		more |= dispatch_queue(dp, &dp->lanes[i]->events);
+	if (more && write(dp->wake_fd, &one, sizeof(one)) < 0)
+		return; /* the counter is at its end, which wakes as well */
+}
+
+int dataplane_send(struct dataplane *dp, const struct dp_path *path, const uint8_t *data,
+		   size_t len, uint8_t tos)
+{
+	struct dp_lane *lane = dp_control_lane(dp);
+	size_t prefix = path->channel ? DP_CHANNEL_HEADER : 0;
+	struct udp_datagram datagram;
+	struct udp_route route;
+	uint8_t message[MESSAGE_MAX];
+	int err = 0;
+
+	if (len + prefix > sizeof(message))
+		return -EMSGSIZE;
+	if (prefix) {
+		store_be16(message, path->channel);
+		store_be16(message + 2, (uint16_t)len);
+	}
+	memcpy(message + prefix, data, len);
+	len += prefix;
+	if (path->kind == DP_PATH_STREAM) {
+		dp->ops->stream_output(dp->arg, path->stream, message, len);
+		return 0;
+	}
+	udp_route_init(&route, &path->remote, &path->local, path->ifindex);
+	if (path->kind != DP_PATH_UDP || !route.to_len)
+		return -EDESTADDRREQ;
+	datagram = (struct udp_datagram){
+		.route = &route, .data = message, .len = len, .segment = (uint16_t)len, .tos = tos
+	};
+	udp_send(lane->udp_fd[route.to.sa.sa_family == AF_INET6], &datagram, 1, &err);
+	return err;
+}
+
+static void free_routes(struct rcu_head *rcu)
+{
+	struct dp_routes *routes = caa_container_of(rcu, struct dp_routes, rcu);
+
+	allowedips_free(routes->table);
+	free(routes);
+}
+
+void dp_routes_replace(struct dataplane *dp, struct dp_routes *routes)
+{
+	struct dp_routes *old = dp->routes;
+
+	rcu_assign_pointer(dp->routes, routes);
+	if (old)
+		call_rcu(&old->rcu, free_routes);
+}
+
+int dataplane_allowed_ips_commit(struct dataplane *dp)
+{
+	struct dp_routes *routes = calloc(1, sizeof(*routes));
+
+	if (!routes)
+		return -ENOMEM;
+	routes->table = allowedips_copy(dp->allowed);
+	if (!routes->table) {
+		free(routes);
+		return -ENOMEM;
+	}
+	dp_routes_replace(dp, routes);
+	return 0;
+}
+
+int dataplane_allowed_ip_set(struct dp_peer *peer, const struct prefix *prefix)
+{
+	return allowedips_insert(peer->dp->allowed, prefix, &peer->prefixes);
+}
+
+void dataplane_allowed_ip_remove(struct dp_peer *peer, const struct prefix *prefix)
+{
+	allowedips_remove(peer->dp->allowed, prefix, &peer->prefixes);
+}
+
+void dataplane_allowed_ips_clear(struct dp_peer *peer)
+{
+	allowedips_remove_owner(peer->dp->allowed, &peer->prefixes);
+}
+
+bool dataplane_allowed_ip_next(const struct dp_peer *peer, size_t *cursor, struct prefix *prefix)
+{
+	return allowedips_next(peer->dp->allowed, &peer->prefixes, cursor, prefix);
+}

@@ -1,0 +1,65 @@
+#ifndef WARREN_DAEMON_DP_CORE_H
+#define WARREN_DAEMON_DP_CORE_H
+
+#include <stdatomic.h>
+#include <stdint.h>
+#include <urcu-bp.h>
+
+#include "daemon/dataplane.h"
+#include "daemon/dp_lane.h"
+#include "daemon/dp_sockets.h"
+#include "kernel-iface/tun.h"
+
+struct allowedips;
+struct dp_index_table;
+struct dp_worker;
+struct loop_watch;
+struct map;
+
+#define DP_PEERS_MAX 65536
+
+/* A published copy of the table that the control thread changes. */
+struct dp_routes {
+	struct allowedips *table;
+	struct rcu_head rcu;
+};
+
+struct dataplane {
+	struct loop *loop;
+	const struct dp_ops *ops;
+	void *arg;
+	const char *cipher;
+	struct dp_config config;
+
+	struct tun tun;
+	struct dp_sockets sockets;
+	unsigned int workers;
+	struct dp_worker *worker; /* workers of them */
+	/* One a worker, and the control thread's own at the end. */
+	struct dp_lane *lanes[DP_WORKERS_MAX + 1];
+
+	atomic_uint mtu;
+	struct dp_index_table *indexes; /* changed by the control thread, read under RCU */
+	struct dp_routes *routes;       /* under RCU */
+	struct allowedips *allowed;     /* control thread only; published by commit */
+	struct filter_flows *flows;     /* set once before traffic, or under RCU */
+
+	struct map *peers; /* id to peer */
+	uint64_t next_peer_id;
+	unsigned int next_worker;      /* whose index is given out next */
+	struct loop_watch *wake;       /* events of all lanes */
+	struct loop_watch *watches[2]; /* the control lane's sockets */
+	int wake_fd;
+};
+
+static inline struct dp_lane *dp_control_lane(const struct dataplane *dp)
+{
+	return dp->lanes[dp->workers];
+}
+
+/* Publishes table (NULL: no routes at all), frees the old one after a grace period. */
+void dp_routes_replace(struct dataplane *dp, struct dp_routes *routes);
+/* Hands waiting events of all lanes to the owner's callbacks. */
+void dp_dispatch(struct dataplane *dp);
+
+#endif

@@ -1,0 +1,205 @@
+#include <string.h>
+#include <sys/uio.h>
+
+#include "base/buf.h"
+#include "base/clock.h"
+#include "daemon/dp_core.h"
+#include "daemon/dp_index.h"
+#include "daemon/dp_keypair.h"
+#include "daemon/dp_lane.h"
+#include "daemon/dp_peer.h"
+#include "proto/filter.h"
+#include "proto/inner.h"
+
+/* An owner that leaves a path where it is should not be told with every batch. */
+#define PATH_SEEN_INTERVAL_NS (50 * NS_PER_MS)
+
+static bool same_place(const struct dp_path *a, const struct dp_path *b)
+{
+	if (a->kind != b->kind || a->channel != b->channel)
+		return false;
+	if (a->kind == DP_PATH_STREAM)
+		return a->stream == b->stream;
+	return endpoint_equal(&a->remote, &b->remote) && addr_equal(&a->local, &b->local);
+}
+
+/* Every flow of the batch gets one verdict; what may pass is written. */
+static void deliver_run(struct dp_lane *lane, size_t index)
+{
+	struct coalesce *merged = &lane->in.merged;
+	const struct coalesce_packet *last = &merged->packet[merged->run[index].last];
+	struct dp_peer *peer = lane->in.merged_peer[index];
+	struct dp_rules *rules = rcu_dereference(peer->rules);
+	struct iovec iov[COALESCE_IOV_MAX];
+	struct filter_tuple tuple;
+	struct vnet_hdr hdr;
+	bool related;
+	size_t used;
+
+	/* The last packet has the run's tuple, and the flags that may end the flow. */
+	if (rules &&
+	    (filter_tuple_parse(&tuple, &related, last->data, last->len) < 0 ||
+	     !filter_pass_inbound(lane->dp->flows, rules->rules, &tuple, related, lane->now_ns))) {
+		dp_count(&peer->rx_dropped_filter, merged->run[index].count);
+		return;
+	}
+	used = coalesce_finish(merged, index, &hdr, iov);
+	if (writev(lane->tun_fd, iov, (int)used) < 0)
+		return; /* the device is down: lost, as on any wire */
+}
+
+static void deliver(struct dp_lane *lane)
+{
+	for (size_t i = 0; i < lane->in.merged.runs; i++)
+		deliver_run(lane, i);
+	coalesce_reset(&lane->in.merged);
+}
+
+/* The checks on what an authentic packet contained. */
+static void take_inner(struct dp_lane *lane, struct dp_peer *peer, uint8_t *packet, size_t len,
+		       uint8_t outer_tos)
+{
+	struct dp_inbox *in = &lane->in;
+	struct inner inner;
+	size_t runs = in->merged.runs;
+
+	if (inner_parse(&inner, packet, len) < 0)
+		return;
+	if (dp_lane_peer_from(lane, packet) != peer) {
+		dp_count(&peer->rx_dropped_source, 1);
+		return;
+	}
+	if (!inner_combine_ecn(packet, outer_tos))
+		return;
+	coalesce_add(&in->merged, packet, inner.len);
+	if (in->merged.runs > runs)
+		in->merged_peer[runs] = peer;
+	if (coalesce_full(&in->merged))
+		deliver(lane);
+}
+
+static void mark_received(struct dp_lane *lane, struct dp_keypair *keypair, uint64_t bytes,
+			  bool data)
+{
+	struct dp_peer *peer = keypair->peer;
+	uint64_t never = 0;
+
+	dp_count(&peer->rx_bytes, bytes);
+	atomic_store_explicit(&peer->last_rx_ns, lane->now_ns, memory_order_relaxed);
+	atomic_store_explicit(&peer->unanswered_since_ns, 0, memory_order_relaxed);
+	if (data) {
+		atomic_store_explicit(&peer->last_rx_data_ns, lane->now_ns, memory_order_relaxed);
+		if (!atomic_load_explicit(&peer->unacked_since_ns, memory_order_relaxed))
+			atomic_compare_exchange_strong(&peer->unacked_since_ns, &never,
+						       lane->now_ns);
+		dp_lane_notice(lane, peer, DP_NOTICE_UNACKED);
+	}
+	if (keypair->initiator && rcu_dereference(peer->current) == keypair &&
+	    lane->now_ns >= keypair->created_ns + REKEY_ON_RECEIVE_S * NS_PER_S)
+		dp_lane_notice(lane, peer, DP_NOTICE_REKEY);
+}
+
+static void post_confirmed(struct dp_lane *lane, struct dp_keypair *keypair)
+{
+	struct dp_event event = { .kind = DP_EVENT_CONFIRMED,
+				  .peer_id = keypair->peer->id,
+				  .local_index = keypair->local_index };
+
+	if (atomic_load_explicit(&keypair->confirmed, memory_order_relaxed) ||
+	    atomic_exchange(&keypair->confirmed, true))
+		return;
+	if (!dp_queue_push(&lane->events, &event, NULL))
+		atomic_store(&keypair->confirmed, false);
+}
+
+static void post_path(struct dp_lane *lane, struct dp_peer *peer, const struct dp_path *from)
+{
+	struct dp_hop *hop = rcu_dereference(peer->hop);
+	struct dp_event event = { .kind = DP_EVENT_PATH_SEEN, .peer_id = peer->id, .path = *from };
+	uint64_t before = atomic_load_explicit(&peer->path_seen_ns, memory_order_relaxed);
+
+	if (hop && same_place(&hop->path, from))
+		return;
+	if (before && lane->now_ns < before + PATH_SEEN_INTERVAL_NS)
+		return;
+	if (dp_queue_push(&lane->events, &event, NULL))
+		atomic_store_explicit(&peer->path_seen_ns, lane->now_ns, memory_order_relaxed);
+}
+
+/* Drops forgeries and repetitions from the run; returns how many packets are left. */
+static size_t keep_new(struct dp_inbox *in)
+{
+	struct dp_keypair *keypair = in->keypair;
+	size_t kept = 0;
+
+	pthread_mutex_lock(&keypair->replay_lock);
+	for (size_t i = 0; i < in->count; i++)
+		if (in->job[i].authentic && replay_accept(&keypair->replay, in->job[i].counter))
+			in->job[kept++] = in->job[i];
+	pthread_mutex_unlock(&keypair->replay_lock);
+	return kept;
+}
+
+static void open_run(struct dp_lane *lane)
+{
+	struct dp_inbox *in = &lane->in;
+	struct dp_keypair *keypair = in->keypair;
+	uint64_t bytes = 0;
+	bool data = false;
+	size_t kept;
+
+	aead_open(lane->aead, keypair->recv_key, in->job, in->count);
+	kept = keep_new(in);
+	in->count = 0;
+	if (!kept)
+		return;
+	for (size_t i = 0; i < kept; i++) {
+		bytes += in->job[i].len + DP_DATA_OVERHEAD;
+		data |= in->job[i].len > 0;
+	}
+	mark_received(lane, keypair, bytes, data);
+	post_path(lane, keypair->peer, &in->from);
+	post_confirmed(lane, keypair);
+	for (size_t i = 0; i < kept; i++)
+		if (in->job[i].len)
+			take_inner(lane, keypair->peer, in->job[i].out, in->job[i].len, in->tos);
+}
+
+void dp_inbox_add(struct dp_lane *lane, uint8_t *data, size_t len, const struct dp_path *from,
+		  uint8_t tos)
+{
+	struct dp_inbox *in = &lane->in;
+	uint32_t index = load_le32(data + 4);
+	uint64_t counter = load_le64(data + 8);
+
+	if (in->count && (in->keypair->local_index != index || in->tos != tos ||
+			  in->count == DP_IN_PACKETS || !same_place(&in->from, from)))
+		open_run(lane);
+	if (!in->count) {
+		struct dp_keypair *keypair = dp_index_find(lane->dp->indexes, index);
+
+		if (!keypair ||
+		    lane->now_ns >= keypair->created_ns + REJECT_AFTER_TIME_S * NS_PER_S)
+			return;
+		in->keypair = keypair;
+		in->from = *from;
+		in->tos = tos;
+	}
+	/* Beyond the limit the window could not tell old from new. */
+	if (counter >= REPLAY_COUNTER_LIMIT)
+		return;
+	in->job[in->count++] = (struct aead_job){
+		.in = data + DP_DATA_HEADER,
+		.out = data + DP_DATA_HEADER,
+		.len = len - DP_DATA_OVERHEAD,
+		.counter = counter,
+	};
+}
+
+void dp_inbox_flush(struct dp_lane *lane)
+{
+	if (lane->in.count)
+		open_run(lane);
+	if (lane->in.merged.runs)
+		deliver(lane);
+}

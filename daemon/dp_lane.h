@@ -1,0 +1,157 @@
+#ifndef WARREN_DAEMON_DP_LANE_H
+#define WARREN_DAEMON_DP_LANE_H
+
+#include <netinet/in.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "crypto/aead.h"
+#include "daemon/dp_queue.h"
+#include "io/udp.h"
+#include "proto/coalesce.h"
+#include "proto/vnet.h"
+
+struct dataplane;
+struct dp_hop;
+struct dp_keypair;
+struct dp_peer;
+struct segment_plan;
+
+/*
+ * What one thread needs to seal, send, open and deliver: its descriptors, cipher and buffers. Every
+ * worker has one, and so has the control thread, which flushes what waited for a session and opens
+ * what a relay's stream brought. Used by its thread only, inside RCU read-side sections that last
+ * a batch; pointers to peers, keypairs and hops are good within one batch.
+ */
+
+#define DP_DATA_HEADER    16 /* type, receiver index, counter */
+#define DP_DATA_OVERHEAD  (DP_DATA_HEADER + AEAD_TAG_SIZE)
+#define DP_CHANNEL_HEADER 4
+
+/* Sealed packets of a batch: room for one full read of the TUN with all overhead, and some. */
+#define DP_OUT_BYTES   (160U * 1024)
+#define DP_OUT_ENOUGH  (48U * 1024) /* sent without waiting for more */
+#define DP_OUT_PACKETS 256
+
+struct dp_out_packet {
+	uint32_t offset; /* of the WireGuard message */
+	uint16_t len;    /* of it, on the wire */
+	uint8_t tos;
+};
+
+/* Consecutive packets of one peer: one reservation of nonces, one mark of the timers. */
+struct dp_out_run {
+	struct dp_peer *peer;
+	struct dp_keypair *keypair;
+	struct dp_hop *hop;
+	uint16_t first;
+	uint16_t count;
+	bool data;    /* not only keepalives */
+	bool refused; /* the keypair was used up */
+};
+
+struct dp_outbox {
+	size_t used;
+	size_t packets;
+	size_t runs;
+	struct dp_out_packet packet[DP_OUT_PACKETS];
+	struct dp_out_run run[DP_OUT_PACKETS];
+	struct aead_job job[DP_OUT_PACKETS];
+	uint8_t *bytes; /* DP_OUT_BYTES */
+};
+
+#define DP_IN_PACKETS 512
+
+/* Received packets of one keypair from one place, opened together. */
+struct dp_inbox {
+	struct dp_keypair *keypair;
+	struct dp_path from;
+	uint8_t tos;
+	size_t count;
+	struct aead_job job[DP_IN_PACKETS];
+	struct coalesce merged;                            /* of the whole receive batch */
+	struct dp_peer *merged_peer[COALESCE_PACKETS_MAX]; /* of each run in it */
+};
+
+/* The last route looked up; only good within one RCU read-side section. */
+struct dp_route_cache {
+	uint8_t version; /* 4 or 6; 0: empty */
+	uint8_t addr[16];
+	struct dp_peer *peer; /* NULL: nobody */
+};
+
+struct dp_lane {
+	struct dataplane *dp;
+	unsigned int number;
+	struct aead *aead;
+	int tun_fd;
+	int udp_fd[2];    /* v4, v6; -1: none */
+	uint64_t now_ns;  /* read once a batch */
+	uint64_t icmp_ns; /* when the next ICMP error may be made */
+	struct dp_queue events;
+	struct dp_route_cache to;
+	struct dp_route_cache from;
+	struct dp_outbox out;
+	struct dp_inbox in;
+	struct udp_receiver *receiver;
+	uint8_t *packet; /* one read of the TUN, or one packet to be opened */
+};
+
+/* 0, -ENOMEM, or what aead_new says. */
+int dp_lane_new(struct dp_lane **lane, struct dataplane *dp, unsigned int number);
+/* Accepts NULL. */
+void dp_lane_free(struct dp_lane *lane);
+
+/* Between these two everything else may be called: an RCU read-side section with one clock read. */
+void dp_lane_begin(struct dp_lane *lane);
+/* Seals and sends, opens and delivers what is left. */
+void dp_lane_end(struct dp_lane *lane);
+
+/* dp_send.c: towards the peers. */
+
+/* Whose the packet's destination or source is; NULL: nobody's. The packet passed inner_parse. */
+struct dp_peer *dp_lane_peer_to(struct dp_lane *lane, const uint8_t *packet);
+struct dp_peer *dp_lane_peer_from(struct dp_lane *lane, const uint8_t *packet);
+
+/* Reads the TUN until it is empty or enough was read. */
+void dp_lane_read_tun(struct dp_lane *lane);
+/* Routes one packet as read from the TUN. */
+void dp_lane_send(struct dp_lane *lane, const struct vnet_hdr *hdr, const uint8_t *packet,
+		  size_t len);
+/* Sends what waits at the peer. */
+void dp_lane_flush_staged(struct dp_lane *lane, struct dp_peer *peer);
+/* An empty packet. 0, -ENOKEY or -EDESTADDRREQ. */
+int dp_lane_send_keepalive(struct dp_lane *lane, struct dp_peer *peer);
+/* Answers packet with ICMP unreachable, at a bounded rate. */
+void dp_lane_unreachable(struct dp_lane *lane, const uint8_t *packet, size_t len);
+
+/* dp_outbox.c: what sending collects. */
+
+/* Room for an inner packet of len bytes behind its headers; may send what is held. NULL: too long.
+ */
+uint8_t *dp_outbox_add(struct dp_lane *lane, struct dp_peer *peer, struct dp_keypair *keypair,
+		       struct dp_hop *hop, size_t len, uint8_t tos);
+void dp_outbox_flush(struct dp_lane *lane);
+
+/* dp_receive.c: from the peers. */
+
+/* One receive call on fd; false when nothing waited. */
+bool dp_lane_receive(struct dp_lane *lane, int fd);
+/* One packet, opened in place. */
+void dp_lane_input(struct dp_lane *lane, uint8_t *data, size_t len, const struct dp_path *from,
+		   uint8_t tos);
+
+/* dp_inbox.c: what receiving collects. */
+
+/* A transport message of at least DP_DATA_OVERHEAD bytes. */
+void dp_inbox_add(struct dp_lane *lane, uint8_t *data, size_t len, const struct dp_path *from,
+		  uint8_t tos);
+/* Opens what is held and writes the result to the TUN. */
+void dp_inbox_flush(struct dp_lane *lane);
+
+/* Notices and events that name a peer. */
+void dp_lane_notice(struct dp_lane *lane, struct dp_peer *peer, unsigned int notice);
+void dp_lane_ask_session(struct dp_lane *lane, struct dp_peer *peer);
+
+#endif

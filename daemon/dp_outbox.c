@@ -1,0 +1,226 @@
+#include <string.h>
+
+#include "base/buf.h"
+#include "daemon/dp_core.h"
+#include "daemon/dp_keypair.h"
+#include "daemon/dp_lane.h"
+#include "daemon/dp_peer.h"
+
+#define DATA_TYPE 4
+
+/* Zeros up to a multiple of 16, but never beyond the MTU (WireGuard paper, 5.4.6). */
+static size_t padded_len(size_t len, size_t mtu)
+{
+	size_t padded = (len + 15) & ~(size_t)15;
+
+	if (padded <= mtu)
+		return padded;
+	return len > mtu ? len : mtu;
+}
+
+static struct dp_out_run *run_for(struct dp_outbox *out, struct dp_peer *peer,
+				  struct dp_keypair *keypair, struct dp_hop *hop)
+{
+	struct dp_out_run *run = out->runs ? &out->run[out->runs - 1] : NULL;
+
+	if (run && run->keypair == keypair && run->hop == hop)
+		return run;
+	run = &out->run[out->runs++];
+	*run = (struct dp_out_run){
+		.peer = peer, .keypair = keypair, .hop = hop, .first = (uint16_t)out->packets
+	};
+	return run;
+}
+
+uint8_t *dp_outbox_add(struct dp_lane *lane, struct dp_peer *peer, struct dp_keypair *keypair,
+		       struct dp_hop *hop, size_t len, uint8_t tos)
+{
+	struct dp_outbox *out = &lane->out;
+	size_t mtu = atomic_load_explicit(&lane->dp->mtu, memory_order_relaxed);
+	size_t padded = padded_len(len, mtu);
+	size_t wire = padded + DP_DATA_OVERHEAD;
+	size_t prefix = hop->path.channel ? DP_CHANNEL_HEADER : 0;
+	struct dp_out_run *run;
+	uint8_t *message;
+
+	if (wire + prefix > UDP_BYTES_MAX)
+		return NULL;
+	if (out->packets == DP_OUT_PACKETS || out->used + prefix + wire > DP_OUT_BYTES)
+		dp_outbox_flush(lane);
+	run = run_for(out, peer, keypair, hop);
+	message = out->bytes + out->used + prefix;
+	if (prefix) {
+		store_be16(message - 4, hop->path.channel);
+		store_be16(message - 2, (uint16_t)wire);
+	}
+	store_le32(message, DATA_TYPE);
+	store_le32(message + 4, keypair->remote_index);
+	memset(message + DP_DATA_HEADER + len, 0, padded - len);
+	out->packet[out->packets++] = (struct dp_out_packet){
+		.offset = (uint32_t)(message - out->bytes), .len = (uint16_t)wire, .tos = tos
+	};
+	out->used += prefix + wire;
+	run->count++;
+	run->data |= len > 0;
+	return message + DP_DATA_HEADER;
+}
+
+static void seal_run(struct dp_lane *lane, struct dp_out_run *run)
+{
+	struct dp_outbox *out = &lane->out;
+	uint64_t counter;
+
+	if (!dp_keypair_reserve(run->keypair, run->count, &counter)) {
+		run->refused = true;
+		dp_count(&run->peer->tx_dropped, run->count);
+		dp_lane_ask_session(lane, run->peer);
+		return;
+	}
+	for (size_t i = 0; i < run->count; i++) {
+		struct dp_out_packet *packet = &out->packet[run->first + i];
+		uint8_t *message = out->bytes + packet->offset;
+
+		store_le32(message + 8, (uint32_t)(counter + i));
+		store_le32(message + 12, (uint32_t)((counter + i) >> 32));
+		out->job[i] = (struct aead_job){
+			.in = message + DP_DATA_HEADER,
+			.out = message + DP_DATA_HEADER,
+			.len = packet->len - (size_t)DP_DATA_OVERHEAD,
+			.counter = counter + i,
+		};
+	}
+	aead_seal(lane->aead, run->keypair->send_key, out->job, run->count);
+}
+
+static void mark_sent(struct dp_lane *lane, const struct dp_out_run *run)
+{
+	struct dp_peer *peer = run->peer;
+	uint64_t bytes = 0;
+
+	for (size_t i = 0; i < run->count; i++)
+		bytes += lane->out.packet[run->first + i].len;
+	dp_count(&peer->tx_bytes, bytes);
+	atomic_store_explicit(&peer->last_tx_ns, lane->now_ns, memory_order_relaxed);
+	atomic_store_explicit(&peer->unacked_since_ns, 0, memory_order_relaxed);
+	if (run->data) {
+		uint64_t never = 0;
+
+		atomic_store_explicit(&peer->last_tx_data_ns, lane->now_ns, memory_order_relaxed);
+		if (!atomic_load_explicit(&peer->unanswered_since_ns, memory_order_relaxed))
+			atomic_compare_exchange_strong(&peer->unanswered_since_ns, &never,
+						       lane->now_ns);
+		dp_lane_notice(lane, peer, DP_NOTICE_UNANSWERED);
+	}
+	if (dp_keypair_wants_rekey(run->keypair, lane->now_ns))
+		dp_lane_notice(lane, peer, DP_NOTICE_REKEY);
+}
+
+/* Bytes from a packet's first one on the wire to the next packet's. */
+static size_t wire_start(const struct dp_outbox *out, size_t i, size_t prefix)
+{
+	return out->packet[i].offset - prefix;
+}
+
+/*
+ * The longest datagram that the kernel can cut: packets of the first one's size and ToS, only the
+ * last shorter. Returns how many packets it has.
+ */
+static size_t gather(const struct dp_lane *lane, const struct dp_out_run *run, size_t first,
+		     struct udp_datagram *datagram)
+{
+	const struct dp_outbox *out = &lane->out;
+	size_t prefix = run->hop->path.channel ? DP_CHANNEL_HEADER : 0;
+	size_t segment = out->packet[first].len + prefix;
+	size_t end = (size_t)run->first + run->count;
+	size_t len = segment;
+	size_t i = first + 1;
+
+	while (!lane->dp->config.no_udp_gso && i < end && i - first < UDP_GSO_MAX) {
+		size_t next = out->packet[i].len + prefix;
+
+		if (next > segment || out->packet[i].tos != out->packet[first].tos ||
+		    len + next > UDP_BYTES_MAX)
+			break;
+		len += next;
+		i++;
+		if (next < segment)
+			break;
+	}
+	*datagram = (struct udp_datagram){
+		.route = &run->hop->route,
+		.data = out->bytes + wire_start(out, first, prefix),
+		.len = len,
+		.segment = (uint16_t)segment,
+		.tos = out->packet[first].tos,
+	};
+	return i - first;
+}
+
+/* Datagrams of one family on their way to one system call. */
+struct batch {
+	int fd;
+	size_t count;
+	struct udp_datagram datagram[UDP_SEND_MAX];
+};
+
+static void send_batch(struct batch *batch)
+{
+	/* What the network refuses is lost, as on any wire. */
+	if (batch->count && batch->fd >= 0)
+		udp_send(batch->fd, batch->datagram, batch->count, NULL);
+	batch->count = 0;
+}
+
+static void post_stream(struct dp_lane *lane, const struct dp_out_run *run)
+{
+	struct dp_event event = { .kind = DP_EVENT_STREAM, .stream = run->hop->path.stream };
+	size_t prefix = run->hop->path.channel ? DP_CHANNEL_HEADER : 0;
+
+	for (size_t i = run->first; i < (size_t)run->first + run->count; i++) {
+		event.len = lane->out.packet[i].len + prefix;
+		if (!dp_queue_push(&lane->events, &event,
+				   lane->out.bytes + wire_start(&lane->out, i, prefix)))
+			dp_count(&run->peer->tx_dropped, 1);
+	}
+}
+
+static void send_run(struct dp_lane *lane, const struct dp_out_run *run, struct batch batches[2])
+{
+	struct batch *batch = &batches[run->hop->route.to.sa.sa_family == AF_INET6];
+	size_t end = (size_t)run->first + run->count;
+
+	if (run->hop->path.kind == DP_PATH_STREAM) {
+		post_stream(lane, run);
+		return;
+	}
+	for (size_t i = run->first; i < end;) {
+		if (batch->count == UDP_SEND_MAX)
+			send_batch(batch);
+		i += gather(lane, run, i, &batch->datagram[batch->count++]);
+	}
+}
+
+void dp_outbox_flush(struct dp_lane *lane)
+{
+	struct dp_outbox *out = &lane->out;
+	struct batch batches[2];
+
+	if (!out->packets)
+		return;
+	batches[0].fd = lane->udp_fd[0];
+	batches[0].count = 0;
+	batches[1].fd = lane->udp_fd[1];
+	batches[1].count = 0;
+	for (size_t i = 0; i < out->runs; i++) {
+		seal_run(lane, &out->run[i]);
+		if (!out->run[i].refused) {
+			mark_sent(lane, &out->run[i]);
+			send_run(lane, &out->run[i], batches);
+		}
+	}
+	send_batch(&batches[0]);
+	send_batch(&batches[1]);
+	out->used = 0;
+	out->packets = 0;
+	out->runs = 0;
+}

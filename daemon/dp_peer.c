@@ -1,0 +1,253 @@
+#include "daemon/dp_peer.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/map.h"
+#include "daemon/dp_core.h"
+#include "daemon/dp_index.h"
+#include "daemon/dp_keypair.h"
+#include "proto/filter.h"
+
+struct dp_peer *dataplane_peer_new(struct dataplane *dp, void *owner)
+{
+	struct dp_peer *peer = calloc(1, sizeof(*peer));
+
+	if (!peer)
+		return NULL;
+	peer->dp = dp;
+	peer->owner = owner;
+	peer->id = ++dp->next_peer_id;
+	peer->staged_end = &peer->staged_first;
+	pthread_mutex_init(&peer->staged_lock, NULL);
+	if (map_insert(dp->peers, &peer->id, peer) < 0) {
+		pthread_mutex_destroy(&peer->staged_lock);
+		free(peer);
+		return NULL;
+	}
+	return peer;
+}
+
+static void free_staged(struct dp_staged *staged)
+{
+	while (staged) {
+		struct dp_staged *next = staged->next;
+
+		free(staged);
+		staged = next;
+	}
+}
+
+static void free_hop(struct rcu_head *rcu)
+{
+	free(caa_container_of(rcu, struct dp_hop, rcu));
+}
+
+static void free_rules(struct rcu_head *rcu)
+{
+	struct dp_rules *rules = caa_container_of(rcu, struct dp_rules, rcu);
+
+	filter_rules_free(rules->rules);
+	free(rules);
+}
+
+static void free_peer(struct rcu_head *rcu)
+{
+	struct dp_peer *peer = caa_container_of(rcu, struct dp_peer, rcu);
+
+	free_staged(peer->staged_first);
+	pthread_mutex_destroy(&peer->staged_lock);
+	free(peer);
+}
+
+static void set_hop(struct dp_peer *peer, struct dp_hop *hop)
+{
+	struct dp_hop *old = peer->hop;
+
+	rcu_assign_pointer(peer->hop, hop);
+	if (old)
+		call_rcu(&old->rcu, free_hop);
+}
+
+static void replace_rules(struct dp_peer *peer, struct dp_rules *rules)
+{
+	struct dp_rules *old = peer->rules;
+
+	rcu_assign_pointer(peer->rules, rules);
+	if (old)
+		call_rcu(&old->rcu, free_rules);
+}
+
+void dataplane_peer_free(struct dp_peer *peer)
+{
+	struct dataplane *dp;
+
+	if (!peer)
+		return;
+	dp = peer->dp;
+	allowedips_remove_owner(dp->allowed, &peer->prefixes);
+	/* Out of memory the old table would still point here: then drop all routes instead. */
+	if (dataplane_allowed_ips_commit(dp) < 0)
+		dp_routes_replace(dp, NULL);
+	while (peer->keypairs)
+		dataplane_keypair_free(peer->keypairs);
+	set_hop(peer, NULL);
+	replace_rules(peer, NULL);
+	map_remove(dp->peers, &peer->id);
+	call_rcu(&peer->rcu, free_peer);
+}
+
+void *dp_peer_owner(const struct dp_peer *peer)
+{
+	return peer->owner;
+}
+
+int dataplane_peer_set_path(struct dp_peer *peer, const struct dp_path *path)
+{
+	struct dp_hop *hop = calloc(1, sizeof(*hop));
+
+	if (!hop)
+		return -ENOMEM;
+	hop->path = *path;
+	udp_route_init(&hop->route, &path->remote, &path->local, path->ifindex);
+	set_hop(peer, hop);
+	return 0;
+}
+
+int dataplane_peer_set_rules(struct dp_peer *peer, struct filter_rules *filter)
+{
+	struct dp_rules *rules = calloc(1, sizeof(*rules));
+
+	if (!rules) {
+		filter_rules_free(filter);
+		return -ENOMEM;
+	}
+	rules->rules = filter;
+	replace_rules(peer, rules);
+	return 0;
+}
+
+void dataplane_peer_set_current(struct dp_peer *peer, struct dp_keypair *keypair)
+{
+	rcu_assign_pointer(peer->current, keypair);
+}
+
+static void drop_oldest(struct dp_peer *peer)
+{
+	struct dp_staged *oldest = peer->staged_first;
+
+	peer->staged_first = oldest->next;
+	if (!peer->staged_first)
+		peer->staged_end = &peer->staged_first;
+	peer->staged_weight -= oldest->weight;
+	dp_count(&peer->tx_dropped, oldest->weight);
+	free(oldest);
+}
+
+bool dp_peer_stage(struct dp_peer *peer, const struct vnet_hdr *hdr, const uint8_t *packet,
+		   size_t len, size_t weight)
+{
+	struct dp_staged *staged = malloc(sizeof(*staged) + len);
+
+	if (!staged)
+		return false;
+	staged->next = NULL;
+	staged->weight = weight;
+	staged->hdr = *hdr;
+	staged->len = len;
+	memcpy(staged->packet, packet, len);
+	pthread_mutex_lock(&peer->staged_lock);
+	while (peer->staged_first && peer->staged_weight + weight > DP_STAGED_MAX)
+		drop_oldest(peer);
+	*peer->staged_end = staged;
+	peer->staged_end = &staged->next;
+	peer->staged_weight += weight;
+	atomic_store(&peer->staging, true);
+	pthread_mutex_unlock(&peer->staged_lock);
+	return true;
+}
+
+struct dp_staged *dp_peer_take_staged(struct dp_peer *peer)
+{
+	struct dp_staged *all;
+
+	pthread_mutex_lock(&peer->staged_lock);
+	all = peer->staged_first;
+	peer->staged_first = NULL;
+	peer->staged_end = &peer->staged_first;
+	peer->staged_weight = 0;
+	if (!all)
+		atomic_store(&peer->staging, false);
+	pthread_mutex_unlock(&peer->staged_lock);
+	return all;
+}
+
+void dataplane_peer_flush(struct dp_peer *peer)
+{
+	struct dp_lane *lane = dp_control_lane(peer->dp);
+
+	dp_lane_begin(lane);
+	dp_lane_flush_staged(lane, peer);
+	dp_lane_end(lane);
+}
+
+void dataplane_peer_drop_staged(struct dp_peer *peer, bool unreachable)
+{
+	struct dp_lane *lane = dp_control_lane(peer->dp);
+	struct dp_staged *staged;
+
+	dp_lane_begin(lane);
+	atomic_store(&peer->asked, false);
+	while ((staged = dp_peer_take_staged(peer))) {
+		for (struct dp_staged *s = staged; s; s = s->next) {
+			dp_count(&peer->tx_dropped, s->weight);
+			if (unreachable)
+				dp_lane_unreachable(lane, s->packet, s->len);
+		}
+		free_staged(staged);
+	}
+	dp_lane_end(lane);
+}
+
+int dataplane_peer_send_keepalive(struct dp_peer *peer)
+{
+	struct dp_lane *lane = dp_control_lane(peer->dp);
+	int err;
+
+	dp_lane_begin(lane);
+	err = dp_lane_send_keepalive(lane, peer);
+	dp_lane_end(lane);
+	return err;
+}
+
+void dataplane_peer_activity(const struct dp_peer *peer, struct dp_activity *out)
+{
+#define COPY(field) .field = atomic_load_explicit(&peer->field, memory_order_relaxed)
+	*out = (struct dp_activity){
+		COPY(tx_bytes),
+		COPY(rx_bytes),
+		COPY(last_tx_ns),
+		COPY(last_tx_data_ns),
+		COPY(last_rx_ns),
+		COPY(last_rx_data_ns),
+		COPY(unanswered_since_ns),
+		COPY(unacked_since_ns),
+		COPY(rx_dropped_filter),
+		COPY(rx_dropped_source),
+		COPY(tx_dropped),
+	};
+#undef COPY
+}
+
+void dataplane_peer_notify(struct dp_peer *peer, unsigned int notices)
+{
+	struct dp_lane *lane = dp_control_lane(peer->dp);
+
+	atomic_fetch_or(&peer->notify, notices);
+	/* What already holds is told at once; a worker that saw the bits first has cleared them. */
+	if (atomic_load(&peer->unanswered_since_ns))
+		dp_lane_notice(lane, peer, notices & DP_NOTICE_UNANSWERED);
+	if (atomic_load(&peer->unacked_since_ns))
+		dp_lane_notice(lane, peer, notices & DP_NOTICE_UNACKED);
+}

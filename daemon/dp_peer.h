@@ -1,0 +1,88 @@
+#ifndef WARREN_DAEMON_DP_PEER_H
+#define WARREN_DAEMON_DP_PEER_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <urcu-bp.h>
+
+#include "daemon/dataplane.h"
+#include "io/udp.h"
+#include "proto/allowedips.h"
+#include "proto/vnet.h"
+
+struct dp_keypair;
+
+/* A path made ready for sending; published, replaced as a whole. */
+struct dp_hop {
+	struct dp_path path;
+	struct udp_route route;
+	struct rcu_head rcu;
+};
+
+/* Rules behind a pointer of our own, because "no filter" and "nothing allowed" differ. */
+struct dp_rules {
+	struct filter_rules *rules;
+	struct rcu_head rcu;
+};
+
+/* A packet as it was read from the TUN, waiting for a session. */
+struct dp_staged {
+	struct dp_staged *next;
+	size_t weight; /* packets on the wire */
+	struct vnet_hdr hdr;
+	size_t len;
+	uint8_t packet[];
+};
+
+struct dp_peer {
+	struct dataplane *dp;
+	void *owner;
+	uint64_t id;
+	struct allowedips_owner prefixes; /* what the route table points to */
+	struct dp_keypair *keypairs;      /* all of them; control thread only */
+
+	struct dp_keypair *current; /* these three under RCU */
+	struct dp_hop *hop;
+	struct dp_rules *rules;
+
+	pthread_mutex_t staged_lock; /* protects the queue; staging is written under it */
+	struct dp_staged *staged_first;
+	struct dp_staged **staged_end;
+	size_t staged_weight;
+	atomic_bool staging; /* packets wait or are being flushed: others queue up behind them */
+	atomic_bool asked;   /* need_session was posted since the last flush */
+
+	atomic_uint notify;                 /* DP_NOTICE_* somebody wants to be told of */
+	atomic_uint_least64_t path_seen_ns; /* when path_seen was last posted */
+	atomic_uint_least64_t tx_bytes;
+	atomic_uint_least64_t rx_bytes;
+	atomic_uint_least64_t last_tx_ns;
+	atomic_uint_least64_t last_tx_data_ns;
+	atomic_uint_least64_t last_rx_ns;
+	atomic_uint_least64_t last_rx_data_ns;
+	atomic_uint_least64_t unanswered_since_ns;
+	atomic_uint_least64_t unacked_since_ns;
+	atomic_uint_least64_t rx_dropped_filter;
+	atomic_uint_least64_t rx_dropped_source;
+	atomic_uint_least64_t tx_dropped;
+	struct rcu_head rcu;
+};
+
+static inline void dp_count(atomic_uint_least64_t *counter, uint64_t n)
+{
+	atomic_fetch_add_explicit(counter, n, memory_order_relaxed);
+}
+
+/* Queues a copy at the end and drops the oldest beyond DP_STAGED_MAX. False when out of memory. */
+bool dp_peer_stage(struct dp_peer *peer, const struct vnet_hdr *hdr, const uint8_t *packet,
+		   size_t len, size_t weight);
+/*
+ * Takes the whole queue, linked by next, to be freed by the caller. NULL: nothing waits, and from
+ * now on nobody has to queue up.
+ */
+struct dp_staged *dp_peer_take_staged(struct dp_peer *peer);
+
+#endif

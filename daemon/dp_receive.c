@@ -1,0 +1,78 @@
+#include "base/buf.h"
+#include "daemon/dp_core.h"
+#include "daemon/dp_lane.h"
+#include "proto/demux.h"
+#include "proto/wg_message.h"
+
+/* Handshakes and STUN are small; anything larger is neither. */
+#define CONTROL_MESSAGE_MAX 2048
+
+static void post(struct dp_lane *lane, enum dp_event_kind kind, const uint8_t *data, size_t len,
+		 const struct dp_path *from)
+{
+	struct dp_event event = { .kind = kind, .path = *from, .len = len };
+
+	/* Under a flood the queue fills and the rest is dropped, counted there. */
+	if (len <= CONTROL_MESSAGE_MAX)
+		dp_queue_push(&lane->events, &event, data);
+}
+
+static void wireguard(struct dp_lane *lane, uint8_t *data, size_t len, const struct dp_path *from,
+		      uint8_t tos)
+{
+	if (data[0] == WG_DATA)
+		dp_inbox_add(lane, data, len, from, tos);
+	else if (wg_handshake_type(data, len))
+		post(lane, DP_EVENT_HANDSHAKE, data, len, from);
+}
+
+void dp_lane_input(struct dp_lane *lane, uint8_t *data, size_t len, const struct dp_path *from,
+		   uint8_t tos)
+{
+	struct dp_path inside;
+
+	switch (demux_datagram(data, len)) {
+	case DEMUX_WIREGUARD:
+		wireguard(lane, data, len, from, tos);
+		break;
+	case DEMUX_STUN:
+		post(lane, DP_EVENT_OTHER, data, len, from);
+		break;
+	case DEMUX_CHANNEL:
+		/* One level, with a length that is there (RFC 8656, 12.4). */
+		if (from->channel || load_be16(data + 2) > len - DEMUX_CHANNEL_HEADER)
+			break;
+		inside = *from;
+		inside.channel = load_be16(data);
+		dp_lane_input(lane, data + DEMUX_CHANNEL_HEADER, load_be16(data + 2), &inside, tos);
+		break;
+	case DEMUX_UNKNOWN:
+		break;
+	}
+}
+
+bool dp_lane_receive(struct dp_lane *lane, int fd)
+{
+	size_t count = udp_receive(lane->receiver, fd);
+
+	for (size_t i = 0; i < count; i++) {
+		struct udp_message *message = udp_receiver_message(lane->receiver, i);
+		struct dp_path from = {
+			.kind = DP_PATH_UDP,
+			.remote = message->from,
+			.local = message->to,
+			.ifindex = message->ifindex,
+		};
+
+		for (size_t at = 0; at < message->len; at += message->segment) {
+			size_t left = message->len - at;
+
+			dp_lane_input(lane, message->data + at,
+				      left < message->segment ? left : message->segment, &from,
+				      message->tos);
+		}
+	}
+	/* What was opened lies in the receiver's buffers. */
+	dp_inbox_flush(lane);
+	return count > 0;
+}

@@ -1,0 +1,188 @@
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "daemon/dp_core.h"
+#include "daemon/dp_keypair.h"
+#include "daemon/dp_lane.h"
+#include "daemon/dp_peer.h"
+#include "proto/filter.h"
+#include "proto/inner.h"
+#include "proto/segment.h"
+
+/* Reads of the TUN in one turn, before sockets get theirs. */
+#define READS_MAX 128
+
+#define ICMP_INTERVAL_NS NS_PER_MS
+
+static size_t addr_size(uint8_t version)
+{
+	return version == 4 ? 4 : 16;
+}
+
+static struct dp_peer *lookup(struct dp_lane *lane, struct dp_route_cache *cache, uint8_t version,
+			      const uint8_t *addr)
+{
+	struct allowedips_owner *owner = NULL;
+	struct dp_routes *routes;
+
+	if (cache->version == version && memcmp(cache->addr, addr, addr_size(version)) == 0)
+		return cache->peer;
+	routes = rcu_dereference(lane->dp->routes);
+	if (routes && version == 4)
+		owner = allowedips_lookup_v4(routes->table, addr);
+	else if (routes)
+		owner = allowedips_lookup_v6(routes->table, addr);
+	cache->version = version;
+	memcpy(cache->addr, addr, addr_size(version));
+	cache->peer = owner ? caa_container_of(owner, struct dp_peer, prefixes) : NULL;
+	return cache->peer;
+}
+
+struct dp_peer *dp_lane_peer_to(struct dp_lane *lane, const uint8_t *packet)
+{
+	return lookup(lane, &lane->to, packet[0] >> 4, inner_destination(packet));
+}
+
+struct dp_peer *dp_lane_peer_from(struct dp_lane *lane, const uint8_t *packet)
+{
+	return lookup(lane, &lane->from, packet[0] >> 4, inner_source(packet));
+}
+
+void dp_lane_unreachable(struct dp_lane *lane, const uint8_t *packet, size_t len)
+{
+	uint8_t reply[VNET_HDR_SIZE + INNER_UNREACHABLE_MAX];
+	size_t reply_len;
+
+	if (lane->now_ns < lane->icmp_ns)
+		return;
+	reply_len = inner_unreachable(reply + VNET_HDR_SIZE, packet, len);
+	if (!reply_len)
+		return;
+	lane->icmp_ns = lane->now_ns + ICMP_INTERVAL_NS;
+	memset(reply, 0, VNET_HDR_SIZE);
+	if (write(lane->tun_fd, reply, VNET_HDR_SIZE + reply_len) < 0)
+		return; /* the device is down: nobody to tell */
+}
+
+/* Both a key and a way, or nothing. */
+static bool find_way(struct dp_lane *lane, struct dp_peer *peer, struct dp_keypair **keypair,
+		     struct dp_hop **hop)
+{
+	*keypair = rcu_dereference(peer->current);
+	*hop = rcu_dereference(peer->hop);
+	return *keypair && dp_keypair_usable(*keypair, lane->now_ns) && *hop &&
+	       (*hop)->path.kind != DP_PATH_NONE;
+}
+
+/* Cuts one packet of the TUN and puts the pieces in the outbox. */
+static void send_plan(struct dp_lane *lane, struct dp_peer *peer, struct dp_keypair *keypair,
+		      struct dp_hop *hop, const struct segment_plan *plan, uint8_t tos)
+{
+	for (size_t i = 0; i < plan->count; i++) {
+		uint8_t *out = dp_outbox_add(lane, peer, keypair, hop, segment_len(plan, i), tos);
+
+		if (!out) {
+			dp_count(&peer->tx_dropped, plan->count - i);
+			return;
+		}
+		segment_write(plan, i, out);
+	}
+}
+
+/* Answers are let back in by the flow that this packet begins or keeps. */
+static void note_flow(struct dp_lane *lane, const uint8_t *packet, size_t len)
+{
+	struct filter_flows *flows = lane->dp->flows;
+	struct filter_tuple tuple;
+	bool related;
+
+	if (flows && filter_tuple_parse(&tuple, &related, packet, len) == 0 && !related)
+		filter_note_outbound(flows, &tuple, lane->now_ns);
+}
+
+void dp_lane_send(struct dp_lane *lane, const struct vnet_hdr *hdr, const uint8_t *packet,
+		  size_t len)
+{
+	struct segment_plan plan;
+	struct dp_keypair *keypair;
+	struct dp_peer *peer;
+	struct dp_hop *hop;
+	struct inner inner;
+
+	if (inner_parse(&inner, packet, len) < 0 || segment_plan(&plan, hdr, packet, len) < 0)
+		return;
+	peer = dp_lane_peer_to(lane, packet);
+	if (!peer) {
+		dp_lane_unreachable(lane, packet, len);
+		return;
+	}
+	note_flow(lane, packet, len);
+	if (find_way(lane, peer, &keypair, &hop) &&
+	    !atomic_load_explicit(&peer->staging, memory_order_acquire)) {
+		send_plan(lane, peer, keypair, hop, &plan, inner.tos & ECN_MASK);
+		return;
+	}
+	if (!dp_peer_stage(peer, hdr, packet, len, plan.count))
+		dp_count(&peer->tx_dropped, plan.count);
+	dp_lane_ask_session(lane, peer);
+}
+
+void dp_lane_flush_staged(struct dp_lane *lane, struct dp_peer *peer)
+{
+	struct dp_keypair *keypair;
+	struct dp_staged *staged;
+	struct dp_hop *hop;
+
+	if (!find_way(lane, peer, &keypair, &hop))
+		return;
+	atomic_store(&peer->asked, false);
+	while ((staged = dp_peer_take_staged(peer))) {
+		while (staged) {
+			struct dp_staged *next = staged->next;
+			struct segment_plan plan;
+			struct inner inner;
+
+			/* Both were checked before it was queued. */
+			if (inner_parse(&inner, staged->packet, staged->len) == 0 &&
+			    segment_plan(&plan, &staged->hdr, staged->packet, staged->len) == 0)
+				send_plan(lane, peer, keypair, hop, &plan, inner.tos & ECN_MASK);
+			free(staged);
+			staged = next;
+		}
+		/* Before anybody may overtake. */
+		dp_outbox_flush(lane);
+	}
+}
+
+int dp_lane_send_keepalive(struct dp_lane *lane, struct dp_peer *peer)
+{
+	struct dp_keypair *keypair = rcu_dereference(peer->current);
+	struct dp_hop *hop = rcu_dereference(peer->hop);
+
+	if (!keypair || !dp_keypair_usable(keypair, lane->now_ns))
+		return -ENOKEY;
+	if (!hop || hop->path.kind == DP_PATH_NONE)
+		return -EDESTADDRREQ;
+	dp_outbox_add(lane, peer, keypair, hop, 0, 0);
+	return 0;
+}
+
+void dp_lane_read_tun(struct dp_lane *lane)
+{
+	struct vnet_hdr hdr;
+	struct iovec iov[2] = { { &hdr, VNET_HDR_SIZE }, { lane->packet, PACKET_MAX } };
+
+	for (int i = 0; i < READS_MAX; i++) {
+		ssize_t n = readv(lane->tun_fd, iov, 2);
+
+		if (n <= VNET_HDR_SIZE)
+			return;
+		dp_lane_send(lane, &hdr, lane->packet, (size_t)n - VNET_HDR_SIZE);
+		if (lane->out.used >= DP_OUT_ENOUGH)
+			dp_outbox_flush(lane);
+	}
+}

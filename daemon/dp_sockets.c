@@ -1,0 +1,121 @@
+#include "daemon/dp_sockets.h"
+
+#include <errno.h>
+#include <unistd.h>
+
+#include "io/udp.h"
+
+#define SOCKET_BUFFER (8 * 1024 * 1024)
+#define PORT_TRIES    16 /* a free v4 port may be taken in v6 */
+
+static const int families[2] = { AF_INET, AF_INET6 };
+
+static bool lacks_family(int err)
+{
+	return err == -EAFNOSUPPORT || err == -EADDRNOTAVAIL;
+}
+
+/*
+ * A socket without SO_REUSEPORT fails when anybody has the port; joining the group of another
+ * process would share its packets.
+ */
+static int port_is_free(int family, uint16_t *port)
+{
+	struct udp_config config = { .family = family, .port = *port };
+	int fd;
+	int err = udp_open(&fd, &config);
+
+	if (err)
+		return err;
+	*port = udp_port(fd);
+	close(fd);
+	return 0;
+}
+
+/* Finds a port that both families have free; *port 0 asks for any. */
+static int choose_port(uint16_t *port)
+{
+	int err = -EADDRINUSE;
+
+	for (int try = 0; try < (*port ? 1 : PORT_TRIES); try++) {
+		uint16_t found = *port;
+		int err6;
+
+		err = port_is_free(AF_INET, &found);
+		if (err && !lacks_family(err))
+			return err;
+		err6 = port_is_free(AF_INET6, &found);
+		if (!err6 || (!err && lacks_family(err6))) {
+			*port = found;
+			return 0;
+		}
+		err = err6;
+	}
+	return err;
+}
+
+static int open_family(struct dp_sockets *sockets, int which, const struct dp_config *config)
+{
+	struct udp_config udp = {
+		.family = families[which],
+		.port = sockets->port,
+		.fwmark = config->fwmark,
+		.reuseport = true,
+		.gro = !config->no_udp_gro,
+		.buffer = SOCKET_BUFFER,
+	};
+
+	for (unsigned int i = 0; i < sockets->count; i++) {
+		int err = udp_open(&sockets->fd[i][which], &udp);
+
+		if (err) {
+			sockets->fd[i][which] = -1;
+			/* Only a whole family may be missing. */
+			return i == 0 && lacks_family(err) ? 0 : err;
+		}
+	}
+	return udp_steer(sockets->fd[0][which], sockets->count - 1);
+}
+
+int dp_sockets_open(struct dp_sockets *out, unsigned int workers, const struct dp_config *config)
+{
+	struct dp_sockets sockets = { .count = workers + 1, .port = config->port };
+	int err;
+
+	for (unsigned int i = 0; i < sockets.count; i++)
+		sockets.fd[i][0] = sockets.fd[i][1] = -1;
+	err = choose_port(&sockets.port);
+	if (!err)
+		err = open_family(&sockets, 0, config);
+	if (!err)
+		err = open_family(&sockets, 1, config);
+	if (err) {
+		dp_sockets_close(&sockets);
+		return err;
+	}
+	*out = sockets;
+	return 0;
+}
+
+void dp_sockets_close(struct dp_sockets *sockets)
+{
+	for (unsigned int i = 0; i < sockets->count; i++)
+		for (int which = 0; which < 2; which++)
+			if (sockets->fd[i][which] >= 0)
+				close(sockets->fd[i][which]);
+	sockets->count = 0;
+}
+
+int dp_sockets_set_fwmark(const struct dp_sockets *sockets, uint32_t fwmark)
+{
+	for (unsigned int i = 0; i < sockets->count; i++)
+		for (int which = 0; which < 2; which++) {
+			int err = sockets->fd[i][which] < 0
+					  ? 0
+					  : udp_set_fwmark(sockets->fd[i][which], fwmark);
+
+			if (err)
+				return err;
+		}
+	return 0;
+}

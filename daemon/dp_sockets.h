@@ -1,0 +1,24 @@
+#ifndef WARREN_DAEMON_DP_SOCKETS_H
+#define WARREN_DAEMON_DP_SOCKETS_H
+
+#include <stdint.h>
+
+#include "daemon/dataplane.h"
+
+/*
+ * The reuseport group on the one UDP port: a socket of each family for every worker and, last, for
+ * the control thread. -1 where the machine lacks a family.
+ */
+struct dp_sockets {
+	unsigned int count;
+	uint16_t port;
+	int fd[DP_WORKERS_MAX + 1][2]; /* [0] v4, [1] v6 */
+};
+
+/* workers + 1 pairs. 0, -EADDRINUSE, or another -errno. */
+int dp_sockets_open(struct dp_sockets *sockets, unsigned int workers,
+		    const struct dp_config *config);
+void dp_sockets_close(struct dp_sockets *sockets);
+int dp_sockets_set_fwmark(const struct dp_sockets *sockets, uint32_t fwmark);
+
+#endif

@@ -1,0 +1,121 @@
+#include "daemon/dp_worker.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include "daemon/dp_lane.h"
+
+enum source {
+	SOURCE_STOP,
+	SOURCE_TUN,
+	SOURCE_UDP4,
+	SOURCE_UDP6,
+	SOURCES,
+};
+
+static void serve(struct dp_lane *lane, enum source source)
+{
+	dp_lane_begin(lane);
+	if (source == SOURCE_TUN)
+		dp_lane_read_tun(lane);
+	else
+		dp_lane_receive(lane, lane->udp_fd[source - SOURCE_UDP4]);
+	dp_lane_end(lane);
+}
+
+static void *run(void *arg)
+{
+	struct dp_worker *worker = arg;
+	struct epoll_event events[SOURCES];
+
+	for (;;) {
+		int n = epoll_wait(worker->epoll_fd, events, SOURCES, -1);
+
+		for (int i = 0; i < n; i++) {
+			if (events[i].data.u32 == SOURCE_STOP)
+				return NULL;
+			serve(worker->lane, events[i].data.u32);
+		}
+	}
+}
+
+static int watch(struct dp_worker *worker, int fd, enum source source)
+{
+	struct epoll_event event = { .events = EPOLLIN, .data.u32 = source };
+
+	if (fd < 0)
+		return 0;
+	return epoll_ctl(worker->epoll_fd, EPOLL_CTL_ADD, fd, &event) < 0 ? -errno : 0;
+}
+
+static int watch_all(struct dp_worker *worker)
+{
+	int err = watch(worker, worker->stop_fd, SOURCE_STOP);
+
+	if (!err)
+		err = watch(worker, worker->lane->tun_fd, SOURCE_TUN);
+	if (!err)
+		err = watch(worker, worker->lane->udp_fd[0], SOURCE_UDP4);
+	if (!err)
+		err = watch(worker, worker->lane->udp_fd[1], SOURCE_UDP6);
+	return err;
+}
+
+/* Signals belong to the control thread's loop. */
+static int start_thread(struct dp_worker *worker)
+{
+	char name[16];
+	sigset_t all;
+	sigset_t before;
+	int err;
+
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &before);
+	err = pthread_create(&worker->thread, NULL, run, worker);
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	if (err)
+		return -err;
+	snprintf(name, sizeof(name), "worker%u", worker->lane->number);
+	pthread_setname_np(worker->thread, name);
+	return 0;
+}
+
+int dp_worker_start(struct dp_worker *worker, struct dp_lane *lane)
+{
+	int err;
+
+	*worker = (struct dp_worker){ .lane = lane };
+	worker->stop_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	worker->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+	err = worker->stop_fd < 0 || worker->epoll_fd < 0 ? -EMFILE : watch_all(worker);
+	if (!err)
+		err = start_thread(worker);
+	if (err) {
+		if (worker->stop_fd >= 0)
+			close(worker->stop_fd);
+		if (worker->epoll_fd >= 0)
+			close(worker->epoll_fd);
+		return err;
+	}
+	worker->running = true;
+	return 0;
+}
+
+void dp_worker_stop(struct dp_worker *worker)
+{
+	uint64_t one = 1;
+
+	if (!worker->running)
+		return;
+	if (write(worker->stop_fd, &one, sizeof(one)) < 0)
+		return; /* cannot be: the counter was 0 */
+	pthread_join(worker->thread, NULL);
+	close(worker->stop_fd);
+	close(worker->epoll_fd);
+	worker->running = false;
+}
