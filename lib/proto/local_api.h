@@ -30,7 +30,8 @@
  *   down         none; {"ok":true}
  *   logout       none; {"ok":true}
  *   ping         name (a peer's name or one of its addresses) count? (default 1, 1..1000000)
- *                until_direct? (false) timeout_ms? (for each reply, default 5000)
+ *                until_direct? (false; ends with the first direct reply) timeout_ms? (for each
+ *                reply, default 5000). The daemon sends one a second, until_direct five a second.
  *                progress {"seq":1,"from":"db1","address":"100.64.0.2","via":"direct"|"relay",
  *                          "endpoint":"203.0.113.5:41641"|null,"relay":"fra"|null,
  *                          "latency_ms":9.1}

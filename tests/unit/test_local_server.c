@@ -170,8 +170,8 @@ static int client_ask(const char *text, const char *expected)
 
 	if (fd < 0)
 		return 10;
-	if (send(fd, text, strlen(text), MSG_NOSIGNAL) < 0)
-		return 11;
+	/* May fail when the server has refused and closed already; its answer waits even so. */
+	(void)!send(fd, text, strlen(text), MSG_NOSIGNAL);
 	if (client_read(fd, answer, sizeof(answer)) < 0)
 		return 12;
 	close(fd);

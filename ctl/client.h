@@ -1,0 +1,35 @@
+#ifndef WARREN_CTL_CLIENT_H
+#define WARREN_CTL_CLIENT_H
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "proto/local_api.h"
+
+/* What every verb of warren is told about where it runs. */
+struct client {
+	const char *socket; /* path of the daemon's */
+	bool terminal;      /* standard output is one */
+	bool colour;
+};
+
+#define CLIENT_PATIENCE_MS 10000 /* for verbs that the daemon answers from memory */
+
+/*
+ * Sends request (taken over) and waits for the final line; progress(arg, fields), which may be NULL
+ * for verbs without progress, is called for every line before it and ends the wait by returning
+ * false. *reply gets the object of success (new reference), NULL when progress ended it.
+ * LOCAL_OK, or the exit code after one line on stderr. LOCAL_TIMEOUT after timeout_ms is silent:
+ * the verb knows better what to say.
+ */
+enum local_code client_call(const struct client *client, json_t *request, uint64_t timeout_ms,
+			    bool (*progress)(void *arg, const json_t *fields), void *arg,
+			    json_t **reply);
+
+/* The object of status, new reference. Errors are reported. */
+enum local_code client_status(const struct client *client, json_t **status);
+/* Is there a daemon that answers? Says nothing. */
+bool client_probe(const struct client *client);
+
+#endif
