@@ -52,7 +52,7 @@ SIM := $(patsubst %.c,$(O)/%,$(wildcard tests/sim/sim_*.c))
 FUZZ := $(patsubst %.c,$(O)/%,$(wildcard tests/fuzz/fuzz_*.c))
 TOOLS := $(patsubst %.c,$(O)/%,$(wildcard tests/net/tools/*.c tests/interop/*.c bench/*.c))
 
-.PHONY: all tests deps check check-built demo bench lint format fuzz install deb clean
+.PHONY: all tests deps check check-built demo bench bench-connect lint format fuzz install deb clean
 .SECONDARY:
 .DELETE_ON_ERROR:
 
@@ -103,12 +103,17 @@ check-built:
 	@scripts/check
 
 demo: deps
-	@$(MAKE) --no-print-directory -j all tests
+	@$(MAKE) --no-print-directory -j all
 	@tests/net/demo
 
 bench: deps
 	@$(MAKE) --no-print-directory -j all tests
 	@bench/run
+
+# Time from `up` to the first packet and to a direct path.
+bench-connect: deps
+	@$(MAKE) --no-print-directory -j all
+	@bench/connect
 
 lint:
 	@scripts/lint

@@ -97,6 +97,10 @@ class Lab:
     def home(self, name, kind, **options):
         return Home(self, name, kind, **options)
 
+    def mount_file(self, source, target):
+        """Puts a file over another one, for this scenario only."""
+        run(["mount", "--bind", source, target])
+
     def stop(self):
         for process in reversed(self.processes):
             if process.running():

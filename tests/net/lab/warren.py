@@ -1,0 +1,222 @@
+"""Warren in the lab: coordinator, relays and nodes, steered by their command lines alone."""
+
+import json
+import os
+import re
+import time
+
+from .command import check, run, wait_until
+
+PING_LINE = re.compile(r"pong from (\S+) \((\S+)\) via (direct (\S+)|relay (\S+)) in ([\d.]+)\s*ms")
+
+
+class Coordinator:
+    """warren-coord with its built-in relay. public: the address nodes are told; without one, that
+    of the namespace."""
+
+    def __init__(self, lab, ns, public=None, name="lab", pool4=None):
+        self.lab, self.ns, self.name = lab, ns, name
+        self.binary = lab.bin("warren-coord")
+        self.data = f"/run/{ns.name}-data"
+        self.process = None
+        words = ["init", "--data", self.data, "--public", public or ns.address(4), "--name", name]
+        said = ns.run(self.binary, *words, *(["--pool4", pool4] if pool4 else [])).stdout
+        self.token = (said.strip().splitlines() or [""])[-1]
+        check(self.token.startswith("warren1-"), f"init printed no token on its last line: {said}")
+        self.start()
+
+    def start(self):
+        self.process = self.ns.start(self.ns.name, self.binary, "serve", "--data", self.data)
+        self.process.wait_log("ready")
+
+    def admin(self, *words, **options):
+        """A command to the running coordinator: admin("node", "list")."""
+        return self.ns.run(self.binary, *words, "--data", self.data, **options)
+
+    def key(self, *options):
+        """A new join token."""
+        return self.admin("key", "create", *options).stdout.strip().splitlines()[-1]
+
+    def set_policy(self, policy):
+        path = f"/run/{self.ns.name}-policy.json"
+        with open(path, "w", encoding="utf-8") as file:
+            json.dump(policy, file)
+        self.admin("policy", "set", path)
+
+
+class Relay:
+    """A warren-relay of its own, made known to the coordinator."""
+
+    def __init__(self, coordinator, ns, name):
+        self.ns, self.name, self.coordinator = ns, name, coordinator
+        self.secret = f"/run/{name}.secret"
+        with open(self.secret, "w", encoding="ascii") as file:
+            file.write(os.urandom(16).hex() + "\n")
+        os.chmod(self.secret, 0o600)
+        self.process = None
+        self.start()
+        coordinator.admin("relay", "add", name, f"{ns.address(4)}:3478", "--tls-port", "443",
+                          "--secret-file", self.secret)
+
+    def start(self):
+        address = self.ns.address(4)
+        self.process = self.ns.start(self.name, self.ns.lab.bin("warren-relay"), "serve", "--name",
+                                     self.name, "--listen", f"{address}:3478", "--tls-listen",
+                                     f"{address}:443", "--secret-file", self.secret)
+        self.process.wait_log("ready")
+
+
+class Node:
+    """warrend in a namespace, and warren speaking to it. Its name in the mesh is the namespace's."""
+
+    def __init__(self, lab, ns, name=None, start=True):
+        self.lab, self.ns, self.name = lab, ns, name or ns.name
+        self.tun = "warren0"
+        self.state = f"/run/{self.name}-state"
+        self.control = f"/run/{self.name}.sock"
+        self.process = None
+        if start:
+            self.start()
+
+    def start(self, *options):
+        self.process = self.ns.start(self.name, self.lab.bin("warrend"), "--state", self.state,
+                                     "--socket", self.control, "--tun", self.tun, *options)
+        self.process.wait_log("ready")
+
+    def ctl(self, *words, **options):
+        return self.ns.run(self.lab.bin("warren"), "--socket", self.control, *words, **options)
+
+    def up(self, token=None, timeout_s=30, **options):
+        """Joins; the token goes in by standard input, where no process list shows it."""
+        words = ["up", "--hostname", self.name, "--timeout", f"{timeout_s}s"]
+        if token is None:
+            return self.ctl(*words, timeout_s=timeout_s + 10, **options)
+        return self.ctl(*words, "-", stdin=token + "\n", timeout_s=timeout_s + 10, **options)
+
+    def status(self):
+        status = json.loads(self.ctl("status", "--json").stdout)
+        check(status["schema"] == 1, f"status has schema {status['schema']}")
+        return status
+
+    def address(self, family=4):
+        """Our own overlay address."""
+        found = [a for a in self.status()["self"]["addresses"] if (":" in a) == (family == 6)]
+        check(found, f"{self.name} has no v{family} overlay address")
+        return found[0].split("/")[0]
+
+    def peer(self, other):
+        """What status says of another node, None when it does not know it."""
+        name = getattr(other, "name", other)
+        return next((p for p in self.status()["peers"] if p["name"] == name), None)
+
+    def wait_peer(self, other, timeout_s=10):
+        name = getattr(other, "name", other)
+        return wait_until(f"{self.name} knows {name}", lambda: self.peer(name), timeout_s)
+
+    def wait_path(self, other, path, timeout_s=15):
+        """Waits until status names this path to the other node, and returns the peer's entry."""
+        seen = {}
+
+        def probe():
+            seen.update(self.peer(other) or {})
+            return seen if seen.get("path") == path else None
+        try:
+            return wait_until(f"path {path}", probe, timeout_s, 0.1)
+        except Exception:
+            check(False, f"{self.name} to {getattr(other, 'name', other)}: path is "
+                  f"{seen.get('path')} ({seen.get('reason')}), not {path} within {timeout_s} s")
+
+    def wait_home_relay(self, name=None, timeout_s=15):
+        def probe():
+            home = self.status()["home_relay"] or {}
+            return home if home.get("name") and name in (None, home["name"]) else None
+        return wait_until(f"{self.name} has home relay {name or 'of any name'}", probe, timeout_s)
+
+    def ping(self, other, count=1, until_direct=False, timeout_s=10, expect=0):
+        """warren ping: a list of (kind, where, milliseconds) for the replies."""
+        name = getattr(other, "name", other)
+        words = ["ping", name, "-c", count, "--timeout", f"{timeout_s}s"]
+        if until_direct:
+            words = ["ping", name, "--until-direct", "--timeout", f"{timeout_s}s"]
+        said = self.ctl(*words, expect=expect, timeout_s=timeout_s * max(1, count) + 10).stdout
+        return [("direct" if m.group(4) else "relay", m.group(4) or m.group(5), float(m.group(6)))
+                for m in PING_LINE.finditer(said)]
+
+    def reaches(self, other, timeout_s=10):
+        """Waits until ICMP echo through the TUN devices is answered."""
+        address = other.address()
+        wait_until(f"{self.name} reaches {other.name} at {address}",
+                   lambda: self.ns.ping(address), timeout_s)
+
+
+class Stream:
+    """Steady ICMP echo through the tunnel, 50 a second, to count what an event costs."""
+
+    INTERVAL_S = 0.02
+
+    def __init__(self, source, target):
+        self.process = source.ns.start(f"stream-{source.name}-{target.name}", "ping", "-n", "-D",
+                                       "-i", str(self.INTERVAL_S), target.address())
+        wait_until("the stream flows", lambda: len(self.answers()) > 10, 10)
+
+    def answers(self):
+        """(time, sequence number) of every answer so far."""
+        return [(float(at), int(number)) for at, number in
+                re.findall(r"^\[([\d.]+)\].*icmp_seq=(\d+) .*time=", self.process.log(), re.M)]
+
+    def gap_s(self, since=0.0):
+        """The longest time without an answer, from `since` (time.time()) to now."""
+        times = [since] if since else []
+        times += [at for at, _ in self.answers() if at >= since] + [time.time()]
+        return max((b - a for a, b in zip(times, times[1:])), default=0.0)
+
+    def lost(self):
+        numbers = [number for _, number in self.answers()]
+        return max(numbers) - len(set(numbers))
+
+    def stop(self):
+        self.process.terminate()
+
+
+def coordinator(lab, name="coord", **options):
+    """A coordinator on a public server of its own."""
+    return Coordinator(lab, lab.server(name), **options)
+
+
+def join(lab, coord, *hosts):
+    """Nodes on these hosts, joined with the coordinator's first token."""
+    nodes = [Node(lab, host) for host in hosts]
+    for node in nodes:
+        node.up(coord.token)
+    for node in nodes:
+        for other in nodes:
+            if other is not node:
+                node.wait_peer(other)
+    return nodes
+
+
+def two_homes(lab, kind_a, kind_b, **options):
+    """Coordinator and two homes with a node each: (coordinator, a, b)."""
+    coord = coordinator(lab)
+    first = lab.home("home1", kind_a, **options).host("alice")
+    second = lab.home("home2", kind_b, **options).host("bob")
+    return (coord, *join(lab, coord, first, second))
+
+
+def transfer(source, target, size_mib=8, timeout_s=60):
+    """Serves a file of random bytes at target, fetches it from source with curl and compares both;
+    returns MiB a second."""
+    name = f"/run/file-{source.name}-{target.name}"
+    run(["dd", "if=/dev/urandom", f"of={name}", "bs=1M", f"count={size_mib}"])
+    server = target.ns.start(f"http-{target.name}", "python3", "-u", "-m", "http.server", "8080", "--bind",
+                             target.address(), "--directory", "/run")
+    server.wait_log("Serving")
+    start = time.monotonic()
+    source.ns.run("curl", "-sSf", "--max-time", timeout_s, "-o", name + ".got",
+                  f"http://{target.address()}:8080{name.removeprefix('/run')}", timeout_s=timeout_s + 5)
+    seconds = time.monotonic() - start
+    run(["cmp", name, name + ".got"])
+    os.unlink(name)
+    os.unlink(name + ".got")
+    server.kill()
+    return size_mib / seconds
