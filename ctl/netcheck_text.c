@@ -24,7 +24,7 @@ static void print_relays(const json_t *relays, FILE *out)
 	for (i = 0; i < json_array_size(relays); i++) {
 		const json_t *relay = json_array_get(relays, i);
 
-		table_add(table, i ? "" : "relays", TABLE_PLAIN);
+		table_add(table, i ? "" : "relays      ", TABLE_PLAIN); /* as wide as the labels */
 		table_add(table, status_text(relay, "name", "-"), TABLE_PLAIN);
 		table_add(table, format_latency(latency, status_number(relay, "latency_ms")),
 			  TABLE_PLAIN);

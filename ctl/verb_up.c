@@ -110,7 +110,7 @@ int verb_up(const struct client *client, int argc, char **argv)
 	if (code == LOCAL_TIMEOUT)
 		report(LOCAL_TIMEOUT,
 		       "not connected within %s: the daemon goes on trying; warren status says why",
-		       format_duration(duration, options.timeout_ms / 1000));
+		       format_duration(duration, (options.timeout_ms + 999) / 1000));
 	if (code == LOCAL_OK)
 		print_connected(reply);
 	json_decref(reply);
