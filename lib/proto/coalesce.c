@@ -19,9 +19,6 @@
 #define TCP_CWR        0x80
 #define IPV4_DF        0x4000
 
-/* Flows that are open at the same time; beyond that an older one just starts a new run. */
-#define LOOK_BACK 16
-
 void coalesce_init(struct coalesce *c, bool tcp, bool udp)
 {
 	c->tcp = tcp;
@@ -34,6 +31,7 @@ void coalesce_reset(struct coalesce *c)
 	/* Number 0 ends a chain, so packets begin at 1. */
 	c->packets = 1;
 	c->runs = 0;
+	memset(c->latest, 0, sizeof(c->latest));
 }
 
 bool coalesce_full(const struct coalesce *c)
@@ -54,6 +52,14 @@ static bool same_flow(const uint8_t *a, const uint8_t *b, size_t l4)
 	if (is_v4(a))
 		return memcmp(a + 12, b + 12, 8) == 0;
 	return memcmp(a + 8, b + 8, 32) == 0;
+}
+
+/* Where the latest run of the packet's flow is remembered. */
+static uint16_t *latest_of(struct coalesce *c, const uint8_t *p, size_t l4)
+{
+	uint32_t hash = load_be32(p + l4) ^ load_be32(p + l4 - 4) ^ load_be32(p + 12) * 31;
+
+	return &c->latest[(hash * 0x9E3779B1U) / (UINT32_MAX / COALESCE_FLOWS + 1)];
 }
 
 /* What is one for the whole run in the merged IP header: ToS, TTL, DF; flow label. */
@@ -174,6 +180,21 @@ static void join(struct coalesce *c, struct coalesce_run *run, uint16_t number)
 		run->closed = true;
 }
 
+/* The run that packet may only follow in: its flow's latest, never an earlier one. */
+static struct coalesce_run *find_run(struct coalesce *c, const struct coalesce_packet *packet,
+				     const struct coalesce_run *fresh, uint16_t latest)
+{
+	struct coalesce_run *run;
+
+	if (!latest)
+		return NULL;
+	run = &c->run[latest - 1];
+	if (run->proto != fresh->proto || run->l4 != fresh->l4 ||
+	    !same_flow(c->packet[run->first].data, packet->data, run->l4))
+		return NULL;
+	return run;
+}
+
 void coalesce_add(struct coalesce *c, uint8_t *data, size_t len)
 {
 	uint16_t number = (uint16_t)c->packets++;
@@ -186,17 +207,15 @@ void coalesce_add(struct coalesce *c, uint8_t *data, size_t len)
 	*packet = (struct coalesce_packet){ .data = data, .len = (uint32_t)len };
 	if (inner_parse(&inner, data, len) == 0 && inner.len == len)
 		classify(c, &inner, packet, &fresh);
-	for (size_t back = 0; fresh.proto && back < LOOK_BACK && back < c->runs; back++) {
-		struct coalesce_run *run = &c->run[c->runs - 1 - back];
+	if (fresh.proto) {
+		uint16_t *latest = latest_of(c, data, fresh.l4);
+		struct coalesce_run *run = find_run(c, packet, &fresh, *latest);
 
-		if (run->proto != fresh.proto ||
-		    !same_flow(c->packet[run->first].data, data, run->l4))
-			continue;
-		if (may_join(c, run, packet)) {
+		if (run && may_join(c, run, packet)) {
 			join(c, run, number);
 			return;
 		}
-		break; /* behind its flow's latest run, never into an earlier one */
+		*latest = (uint16_t)(c->runs + 1);
 	}
 	c->run[c->runs++] = fresh;
 }

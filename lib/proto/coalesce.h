@@ -22,6 +22,7 @@
 #define COALESCE_PACKETS_MAX 1024 /* of a batch */
 #define COALESCE_RUN_MAX     128  /* of a run */
 #define COALESCE_UDP_RUN_MAX 64   /* as UDP_MAX_SEGMENTS of the kernel */
+#define COALESCE_FLOWS       256  /* remembered; a forgotten flow just starts a new run */
 #define COALESCE_IOV_MAX     (COALESCE_RUN_MAX + 1)
 
 struct coalesce_packet {
@@ -52,6 +53,7 @@ struct coalesce {
 	bool udp;
 	struct coalesce_packet packet[COALESCE_PACKETS_MAX];
 	struct coalesce_run run[COALESCE_PACKETS_MAX];
+	uint16_t latest[COALESCE_FLOWS]; /* by hash of the flow: its run + 1, 0 for none */
 };
 
 /* tcp, udp: what may be merged. */
