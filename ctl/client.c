@@ -44,17 +44,16 @@ static int connect_socket(const char *path)
 	return fd;
 }
 
-static enum local_code report_connect(const struct client *client, int err)
+static int report_connect(const struct client *client, int err)
 {
 	if (err == -EACCES || err == -EPERM)
-		return (enum local_code)report(LOCAL_DENIED,
-					       "%s: permission denied: use sudo, or join the "
-					       "socket's group to read",
-					       client->socket);
-	return (enum local_code)
-		report(LOCAL_UNREACHABLE,
-		       "no daemon at %s: %s: start it with sudo systemctl start warren, or warrend",
-		       client->socket, strerror(-err));
+		return report(LOCAL_DENIED,
+			      "%s: permission denied: use sudo, or join the "
+			      "socket's group to read",
+			      client->socket);
+	return report(LOCAL_UNREACHABLE,
+		      "no daemon at %s: %s: start it with sudo systemctl start warren, or warrend",
+		      client->socket, strerror(-err));
 }
 
 /* 0 or -errno. The line may hold a token and is wiped. */
@@ -151,29 +150,26 @@ static int next_reply(struct exchange *exchange, struct local_reply *reply)
 	}
 }
 
-static enum local_code report_exchange(int err)
+static int report_exchange(int err)
 {
 	if (err == -ETIMEDOUT)
 		return LOCAL_TIMEOUT;
 	if (err == -ECONNRESET)
-		return (enum local_code)report(LOCAL_UNREACHABLE,
-					       "the daemon ended while answering: see journalctl "
-					       "-u warren");
+		return report(LOCAL_UNREACHABLE, "the daemon ended while answering: see journalctl "
+						 "-u warren");
 	if (err == -EBADMSG)
-		return (enum local_code)report(LOCAL_FAILURE,
-					       "the daemon's answer makes no sense: are warren "
-					       "and warrend of one version?");
-	return (enum local_code)report(LOCAL_FAILURE, "the daemon's answer: %s", strerror(-err));
+		return report(LOCAL_FAILURE, "the daemon's answer makes no sense: are warren "
+					     "and warrend of one version?");
+	return report(LOCAL_FAILURE, "the daemon's answer: %s", strerror(-err));
 }
 
 /* Reads lines until the final one. */
-static enum local_code read_answer(struct exchange *exchange,
-				   bool (*progress)(void *arg, const json_t *fields), void *arg,
-				   json_t **out)
+static int read_answer(struct exchange *exchange, bool (*progress)(void *arg, const json_t *fields),
+		       void *arg, json_t **out)
 {
 	for (;;) {
 		struct local_reply reply;
-		enum local_code code;
+		int code;
 		bool more;
 		int err = next_reply(exchange, &reply);
 
@@ -184,7 +180,7 @@ static enum local_code read_answer(struct exchange *exchange,
 			return LOCAL_OK;
 		}
 		if (reply.kind == LOCAL_REPLY_FAILURE) {
-			code = (enum local_code)report(reply.code, "%s", reply.error);
+			code = report((int)reply.code, "%s", reply.error);
 			local_reply_clear(&reply);
 			return code;
 		}
@@ -195,12 +191,11 @@ static enum local_code read_answer(struct exchange *exchange,
 	}
 }
 
-enum local_code client_call(const struct client *client, json_t *request, uint64_t timeout_ms,
-			    bool (*progress)(void *arg, const json_t *fields), void *arg,
-			    json_t **reply)
+int client_call(const struct client *client, json_t *request, uint64_t timeout_ms,
+		bool (*progress)(void *arg, const json_t *fields), void *arg, json_t **reply)
 {
 	struct exchange exchange = { .deadline_ns = clock_now_ns() + timeout_ms * NS_PER_MS };
-	enum local_code code;
+	int code;
 	int err;
 
 	*reply = NULL;
@@ -216,11 +211,11 @@ enum local_code client_call(const struct client *client, json_t *request, uint64
 	return code;
 }
 
-enum local_code client_status(const struct client *client, json_t **status)
+int client_status(const struct client *client, json_t **status)
 {
 	json_t *reply = NULL;
-	enum local_code code = client_call(client, local_plain_encode("status"), CLIENT_PATIENCE_MS,
-					   NULL, NULL, &reply);
+	int code = client_call(client, local_plain_encode("status"), CLIENT_PATIENCE_MS, NULL, NULL,
+			       &reply);
 
 	if (code == LOCAL_TIMEOUT)
 		report(code, "the daemon did not answer within %d s: see journalctl -u warren",

@@ -23,12 +23,11 @@ struct client {
  * LOCAL_OK, or the exit code after one line on stderr. LOCAL_TIMEOUT after timeout_ms is silent:
  * the verb knows better what to say.
  */
-enum local_code client_call(const struct client *client, json_t *request, uint64_t timeout_ms,
-			    bool (*progress)(void *arg, const json_t *fields), void *arg,
-			    json_t **reply);
+int client_call(const struct client *client, json_t *request, uint64_t timeout_ms,
+		bool (*progress)(void *arg, const json_t *fields), void *arg, json_t **reply);
 
 /* The object of status, new reference. Errors are reported. */
-enum local_code client_status(const struct client *client, json_t **status);
+int client_status(const struct client *client, json_t **status);
 /* Is there a daemon that answers? Says nothing. */
 bool client_probe(const struct client *client);
 

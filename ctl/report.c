@@ -5,7 +5,7 @@
 
 #include "ctl/format.h"
 
-int report(enum local_code code, const char *fmt, ...)
+int report(int code, const char *fmt, ...)
 {
 	char text[LOCAL_API_ERROR_MAX + 256];
 	char clean[sizeof(text)];
@@ -15,5 +15,5 @@ int report(enum local_code code, const char *fmt, ...)
 	vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
 	fprintf(stderr, "warren: %s\n", format_text(clean, sizeof(clean), text));
-	return (int)code;
+	return code;
 }

@@ -3,7 +3,8 @@
 
 #include "proto/local_api.h"
 
-/* One line on stderr: what, why, what to do, made printable. Returns code, the exit status. */
-int report(enum local_code code, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+/* One line on stderr: what, why, what to do, made printable. Returns code (enum local_code), the
+ * exit status. */
+int report(int code, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
 #endif

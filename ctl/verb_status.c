@@ -44,7 +44,7 @@ static enum level parse_level(const char *text)
 }
 
 /* The exit code for a level, from the state. Pure. */
-static enum local_code judge(const char *state, enum level level)
+static int judge(const char *state, enum level level)
 {
 	if (level == LEVEL_LIVE || strcmp(state, "connected") == 0)
 		return LOCAL_OK;
@@ -55,7 +55,7 @@ static enum local_code judge(const char *state, enum level level)
 	return LOCAL_TIMEOUT;
 }
 
-static int report_state(const char *state, enum local_code code)
+static int report_state(const char *state, int code)
 {
 	if (code == LOCAL_LOGIN && strcmp(state, "needs-login") == 0)
 		return report(code, "not in a network: join one with sudo warren up TOKEN");
