@@ -46,7 +46,8 @@ def run(argv, timeout_s=30.0, expect=0, stdin=None, env=None):
     return done
 
 
-def _die_with_parent():
+def die_with_parent():
+    """For preexec_fn: the child is killed when the thread that started it ends."""
     _libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
@@ -64,7 +65,7 @@ class Process:
             self.popen = subprocess.Popen(
                 self.argv, stdout=log, stderr=subprocess.STDOUT, env=env,
                 stdin=subprocess.PIPE if stdin else subprocess.DEVNULL,
-                preexec_fn=_die_with_parent)
+                preexec_fn=die_with_parent)
 
     def log(self):
         """What this run of the program has written so far."""
