@@ -40,7 +40,7 @@ void udp_route_init(struct udp_route *route, const struct endpoint *to, const st
 
 	memset(route, 0, sizeof(*route));
 	route->to_len = endpoint_to_sockaddr(&ss, to);
-	memcpy(&route->to, &ss, route->to_len < sizeof(route->to) ? route->to_len : 0);
+	memcpy(&route->to, &ss, route->to_len <= sizeof(route->to) ? route->to_len : 0);
 	if (local->family == to->addr.family) {
 		route->local = *local;
 		route->ifindex = ifindex;
@@ -175,6 +175,12 @@ static bool is_source_error(int err)
 	       err == ENODEV;
 }
 
+/* A segment above the path's MTU is EINVAL or, lately, EMSGSIZE; EIO is no checksumming. */
+static bool is_gso_error(int err)
+{
+	return err == EIO || err == EINVAL || err == EMSGSIZE;
+}
+
 /* After the message at the cursor was refused. True when it is worth going on from the cursor. */
 static bool recover(int fd, struct outgoing *out, struct cursor *at, int err)
 {
@@ -185,7 +191,7 @@ static bool recover(int fd, struct outgoing *out, struct cursor *at, int err)
 		return true;
 	if (err == EAGAIN)
 		return wait_for_room(fd) == 0;
-	if (cut && (err == EIO || err == EINVAL) && retry_without_gso(fd, out, at))
+	if (cut && is_gso_error(err) && retry_without_gso(fd, out, at))
 		return true;
 	if (uses_source(datagram->route) && is_source_error(err)) {
 		atomic_store_explicit(&datagram->route->no_source, true, memory_order_relaxed);

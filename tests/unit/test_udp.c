@@ -1,0 +1,322 @@
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <errno.h>
+#include <poll.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/buf.h"
+#include "io/udp.h"
+#include "tests/support/netns.h"
+
+#define WORKERS 3
+
+static struct udp_receiver *receiver;
+
+static int setup(void **state)
+{
+	(void)state;
+	netns_enter();
+	netns_run("ip link set lo up");
+	netns_run("ip addr add 127.0.0.9/8 dev lo");
+	receiver = udp_receiver_new();
+	return receiver ? 0 : -1;
+}
+
+static int teardown(void **state)
+{
+	(void)state;
+	udp_receiver_free(receiver);
+	udp_receiver_free(NULL);
+	return 0;
+}
+
+static int open_socket(int family, uint16_t port, bool reuseport)
+{
+	struct udp_config config = { .family = family,
+				     .port = port,
+				     .reuseport = reuseport,
+				     .gro = true,
+				     .buffer = 1 << 20 };
+	int fd;
+
+	assert_int_equal(udp_open(&fd, &config), 0);
+	return fd;
+}
+
+static struct udp_route route_to(const char *text, const char *local)
+{
+	struct endpoint to;
+	struct ip_addr from = { 0 };
+	struct udp_route route;
+
+	assert_int_equal(endpoint_parse(&to, text), 0);
+	if (local)
+		assert_int_equal(addr_parse(&from, local), 0);
+	udp_route_init(&route, &to, &from, 0);
+	return route;
+}
+
+static size_t receive(int fd)
+{
+	struct pollfd pfd = { .fd = fd, .events = POLLIN };
+
+	if (poll(&pfd, 1, 2000) <= 0)
+		return 0;
+	return udp_receive(receiver, fd);
+}
+
+/* Sends len bytes in packets of segment; returns how many packets and bytes arrive at fd. */
+static void send_and_count(int from, int to, struct udp_route *route, size_t len, uint16_t segment,
+			   uint8_t tos)
+{
+	static uint8_t data[UDP_BYTES_MAX];
+	struct udp_datagram datagram = {
+		.route = route, .data = data, .len = len, .segment = segment, .tos = tos
+	};
+	size_t got = 0;
+
+	for (size_t i = 0; i < len; i++)
+		data[i] = (uint8_t)(i * 7);
+	assert_int_equal(udp_send(from, &datagram, 1, NULL), 0);
+	while (got < len) {
+		size_t count = receive(to);
+
+		assert_int_not_equal(count, 0);
+		for (size_t i = 0; i < count; i++) {
+			struct udp_message *m = udp_receiver_message(receiver, i);
+
+			assert_memory_equal(m->data, data + got, m->len);
+			assert_true(m->segment == segment || m->len <= segment);
+			assert_int_equal(m->tos, tos);
+			got += m->len;
+		}
+	}
+	assert_int_equal(got, len);
+}
+
+static void test_cuts_and_joins(void **state)
+{
+	int a = open_socket(AF_INET, 0, false);
+	int b = open_socket(AF_INET, 0, false);
+	char text[64];
+	struct udp_route route;
+
+	(void)state;
+	snprintf(text, sizeof(text), "127.0.0.1:%u", udp_port(b));
+	route = route_to(text, NULL);
+	send_and_count(a, b, &route, 44 * 1452 + 99, 1452, 1);
+	send_and_count(a, b, &route, 100, 100, 0);
+	assert_false(atomic_load(&route.no_gso));
+	close(a);
+	close(b);
+}
+
+static void test_works_over_v6(void **state)
+{
+	int a = open_socket(AF_INET6, 0, false);
+	int b = open_socket(AF_INET6, 0, false);
+	char text[64];
+	struct udp_route route;
+
+	(void)state;
+	snprintf(text, sizeof(text), "[::1]:%u", udp_port(b));
+	route = route_to(text, "::1");
+	send_and_count(a, b, &route, 20 * 1000, 1000, 0x88);
+	close(a);
+	close(b);
+}
+
+static void test_without_gso_the_same_arrives(void **state)
+{
+	int a = open_socket(AF_INET, 0, false);
+	int b = open_socket(AF_INET, 0, false);
+	char text[64];
+	struct udp_route route;
+
+	(void)state;
+	snprintf(text, sizeof(text), "127.0.0.1:%u", udp_port(b));
+	route = route_to(text, NULL);
+	atomic_store(&route.no_gso, true);
+	send_and_count(a, b, &route, 150 * 400 + 1, 400, 0);
+	close(a);
+	close(b);
+}
+
+static void test_what_the_kernel_will_not_cut_is_sent_uncut(void **state)
+{
+	int a = open_socket(AF_INET, 0, false);
+	int b = open_socket(AF_INET, 0, false);
+	char text[64];
+	struct udp_route route;
+
+	(void)state;
+	/* A segment above the MTU is EINVAL with UDP_SEGMENT and fragments without. */
+	netns_run("ip link set lo mtu 1300");
+	snprintf(text, sizeof(text), "127.0.0.1:%u", udp_port(b));
+	route = route_to(text, "127.0.0.1");
+	send_and_count(a, b, &route, 10 * 1452 + 5, 1452, 0);
+	assert_true(atomic_load(&route.no_gso));
+	assert_false(atomic_load(&route.no_source));
+	netns_run("ip link set lo mtu 65536");
+	close(a);
+	close(b);
+}
+
+static void test_source_address_sticks_until_it_is_gone(void **state)
+{
+	int a = open_socket(AF_INET, 0, false);
+	int b = open_socket(AF_INET, 0, false);
+	char text[64];
+	struct udp_route route;
+	struct ip_addr expected;
+
+	(void)state;
+	snprintf(text, sizeof(text), "127.0.0.1:%u", udp_port(b));
+	route = route_to(text, "127.0.0.9");
+	send_and_count(a, b, &route, 500, 500, 0);
+	addr_parse(&expected, "127.0.0.9");
+	assert_true(addr_equal(&udp_receiver_message(receiver, 0)->from.addr, &expected));
+	addr_parse(&expected, "127.0.0.1");
+	assert_true(addr_equal(&udp_receiver_message(receiver, 0)->to, &expected));
+	assert_int_equal(udp_receiver_message(receiver, 0)->ifindex, 1);
+
+	route = route_to(text, "10.77.0.1"); /* not ours */
+	send_and_count(a, b, &route, 500, 500, 0);
+	assert_true(atomic_load(&route.no_source));
+	assert_true(addr_equal(&udp_receiver_message(receiver, 0)->from.addr, &expected));
+	close(a);
+	close(b);
+}
+
+static void test_one_unreachable_does_not_stop_the_others(void **state)
+{
+	int a = open_socket(AF_INET, 0, false);
+	int b = open_socket(AF_INET, 0, false);
+	struct udp_route nowhere = route_to("203.0.113.1:9", NULL);
+	struct udp_route route;
+	struct udp_datagram datagrams[3];
+	char text[64];
+	int err = 0;
+
+	(void)state;
+	snprintf(text, sizeof(text), "127.0.0.1:%u", udp_port(b));
+	route = route_to(text, NULL);
+	for (int i = 0; i < 3; i++)
+		datagrams[i] = (struct udp_datagram){ .route = i == 1 ? &nowhere : &route,
+						      .data = (const uint8_t *)"hello",
+						      .len = 5,
+						      .segment = 5 };
+	assert_int_equal(udp_send(a, datagrams, 3, &err), 1);
+	assert_int_equal(err, -ENETUNREACH);
+	assert_int_equal(receive(b), 2);
+	close(a);
+	close(b);
+}
+
+static void test_a_taken_port_is_said(void **state)
+{
+	int a = open_socket(AF_INET, 0, false);
+	struct udp_config config = { .family = AF_INET, .port = udp_port(a), .reuseport = true };
+	int fd = -7;
+
+	(void)state;
+	assert_int_equal(udp_open(&fd, &config), -EADDRINUSE);
+	assert_int_equal(fd, -7);
+	close(a);
+}
+
+static void expect_at(const int *group, struct udp_route *route, int from, const uint8_t *data,
+		      size_t len, size_t where)
+{
+	struct udp_datagram datagram = {
+		.route = route, .data = data, .len = len, .segment = 1500
+	};
+
+	assert_int_equal(udp_send(from, &datagram, 1, NULL), 0);
+	for (size_t i = 0; i <= WORKERS; i++) {
+		if (i == where)
+			assert_int_equal(receive(group[i]), 1);
+		else
+			assert_int_equal(udp_receive(receiver, group[i]), 0);
+	}
+}
+
+static void steering(int family, const char *address)
+{
+	int group[WORKERS + 1];
+	int from = open_socket(family, 0, false);
+	uint8_t data[64] = { 0 };
+	struct udp_route route;
+	char text[64];
+
+	group[0] = open_socket(family, 0, true);
+	for (size_t i = 1; i <= WORKERS; i++)
+		group[i] = open_socket(family, udp_port(group[0]), true);
+	assert_int_equal(udp_steer(group[0], WORKERS), 0);
+	snprintf(text, sizeof(text), "%s:%u", address, udp_port(group[0]));
+	route = route_to(text, NULL);
+	for (uint8_t index = 0; index < 6; index++) {
+		size_t where = index < WORKERS ? index : WORKERS;
+
+		memset(data, 0, sizeof(data));
+		data[0] = 4;
+		data[4] = index;
+		data[8] = 2; /* not where ChannelData has it */
+		expect_at(group, &route, from, data, 32, where);
+		memset(data, 0, sizeof(data));
+		store_be32(data, 0x4FFF0020);
+		data[4] = 4;
+		data[8] = index;
+		expect_at(group, &route, from, data, 36, where);
+	}
+	/* Everything else is the control thread's. */
+	memset(data, 0, sizeof(data));
+	for (uint8_t type = 0; type < 4; type++) {
+		data[0] = type;
+		expect_at(group, &route, from, data, 64, WORKERS);
+	}
+	data[0] = 4;
+	data[1] = 1; /* a reserved byte */
+	expect_at(group, &route, from, data, 64, WORKERS);
+	data[1] = 0;
+	expect_at(group, &route, from, data, 4, WORKERS); /* nothing at offset 4 */
+	expect_at(group, &route, from, data, 1, WORKERS);
+	data[0] = 0x50;
+	data[4] = 4;
+	expect_at(group, &route, from, data, 64, WORKERS);
+	data[0] = 0x40;
+	data[5] = 1;
+	expect_at(group, &route, from, data, 64, WORKERS);
+	for (size_t i = 0; i <= WORKERS; i++)
+		close(group[i]);
+	close(from);
+}
+
+static void test_steering_by_receiver_index(void **state)
+{
+	(void)state;
+	steering(AF_INET, "127.0.0.1");
+	steering(AF_INET6, "[::1]");
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_cuts_and_joins),
+		cmocka_unit_test(test_works_over_v6),
+		cmocka_unit_test(test_without_gso_the_same_arrives),
+		cmocka_unit_test(test_what_the_kernel_will_not_cut_is_sent_uncut),
+		cmocka_unit_test(test_source_address_sticks_until_it_is_gone),
+		cmocka_unit_test(test_one_unreachable_does_not_stop_the_others),
+		cmocka_unit_test(test_a_taken_port_is_said),
+		cmocka_unit_test(test_steering_by_receiver_index),
+	};
+
+	return cmocka_run_group_tests(tests, setup, teardown);
+}
