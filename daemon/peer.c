@@ -132,6 +132,8 @@ void peer_set_path(struct peer *peer, const struct dp_path *path)
 		return;
 	peer->path = *path;
 	dataplane_peer_set_path(peer->dp, path);
+	if (path->kind != DP_PATH_NONE)
+		dataplane_peer_flush(peer->dp); /* what waited for a path only */
 }
 
 const struct dp_path *peer_path(const struct peer *peer)

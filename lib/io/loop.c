@@ -11,10 +11,9 @@
 struct loop {
 	uv_loop_t uv;
 	uv_prepare_t prepare; /* rearms the timerfd before the loop sleeps */
-	uv_check_t check;     /* reads the clock after it wakes */
 	struct loop_watch *timer_watch;
 	struct timer_heap timers;
-	uint64_t now_ns;
+	uint64_t now_ns; /* 0: to be read when somebody asks */
 	uint64_t armed_ns;
 	int timer_fd;
 };
@@ -49,16 +48,13 @@ static void arm_timer_fd(struct loop *loop)
 	loop->armed_ns = next_ns;
 }
 
+/* Every callback after this one comes out of the sleep, so the time is no longer known. */
 static void on_prepare(uv_prepare_t *handle)
-{
-	arm_timer_fd(handle->data);
-}
-
-static void on_check(uv_check_t *handle)
 {
 	struct loop *loop = handle->data;
 
-	loop->now_ns = clock_now_ns();
+	arm_timer_fd(loop);
+	loop->now_ns = 0;
 }
 
 static void on_timer_fd(void *arg, int revents)
@@ -89,7 +85,6 @@ int loop_new(struct loop **out)
 		return -ENOMEM;
 	timer_heap_init(&loop->timers);
 	loop->armed_ns = CLOCK_NEVER;
-	loop->now_ns = clock_now_ns();
 	loop->timer_fd = timerfd_create(CLOCK_BOOTTIME, TFD_NONBLOCK | TFD_CLOEXEC);
 	if (loop->timer_fd < 0) {
 		err = -errno;
@@ -99,11 +94,8 @@ int loop_new(struct loop **out)
 	if (err < 0)
 		goto fail_fd;
 	uv_prepare_init(&loop->uv, &loop->prepare);
-	uv_check_init(&loop->uv, &loop->check);
 	loop->prepare.data = loop;
-	loop->check.data = loop;
 	uv_prepare_start(&loop->prepare, on_prepare);
-	uv_check_start(&loop->check, on_check);
 	err = loop_watch_new(&loop->timer_watch, loop, loop->timer_fd, UV_READABLE, on_timer_fd,
 			     loop);
 	if (err < 0)
@@ -129,8 +121,7 @@ static void free_handle(uv_handle_t *handle)
 static void close_leftover(uv_handle_t *handle, void *arg)
 {
 	struct loop *loop = arg;
-	bool embedded =
-		(void *)handle == (void *)&loop->prepare || (void *)handle == (void *)&loop->check;
+	bool embedded = (void *)handle == (void *)&loop->prepare;
 
 	if (!uv_is_closing(handle))
 		uv_close(handle, embedded ? NULL : free_handle);
@@ -161,8 +152,10 @@ void loop_stop(struct loop *loop)
 	uv_stop(&loop->uv);
 }
 
-uint64_t loop_now_ns(const struct loop *loop)
+uint64_t loop_now_ns(struct loop *loop)
 {
+	if (!loop->now_ns)
+		loop->now_ns = clock_now_ns();
 	return loop->now_ns;
 }
 
@@ -185,7 +178,7 @@ void loop_timer_set(struct loop_timer *timer, uint64_t deadline_ns)
 	}
 	/* Later than this turn, or a callback that sets itself again would hold the loop forever.
 	 */
-	if (deadline_ns <= timer->loop->now_ns)
+	if (deadline_ns <= loop_now_ns(timer->loop))
 		deadline_ns = timer->loop->now_ns + 1;
 	if (timer_heap_set(&timer->loop->timers, &timer->node, deadline_ns) < 0)
 		abort(); /* a lost timer would be a silent hang */

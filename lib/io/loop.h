@@ -19,8 +19,8 @@ void loop_free(struct loop *loop);
 /* Runs until loop_stop. 0 or -errno. */
 int loop_run(struct loop *loop);
 void loop_stop(struct loop *loop);
-/* The time of this turn, read from the clock once per callback batch. */
-uint64_t loop_now_ns(const struct loop *loop);
+/* The time of this turn: read from the clock once after each sleep. */
+uint64_t loop_now_ns(struct loop *loop);
 /* For libraries that attach themselves (libwebsockets). */
 uv_loop_t *loop_uv(struct loop *loop);
 

@@ -3,6 +3,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -82,6 +83,40 @@ static void a_watch_tells_of_data(void **state)
 	close(fds[1]);
 }
 
+static void check_time(void *arg, int revents)
+{
+	struct fixture *f = arg;
+
+	(void)revents;
+	assert_true(clock_now_ns() - loop_now_ns(f->loop) < 20 * NS_PER_MS);
+	loop_stop(f->loop);
+}
+
+static void time_is_fresh_after_a_sleep(void **state)
+{
+	struct fixture f = { 0 };
+	struct loop_watch *watch;
+	int fds[2];
+	pid_t child;
+
+	(void)state;
+	assert_int_equal(pipe(fds), 0);
+	assert_int_equal(loop_new(&f.loop), 0);
+	loop_now_ns(f.loop);
+	assert_int_equal(loop_watch_new(&watch, f.loop, fds[0], UV_READABLE, check_time, &f), 0);
+	child = fork();
+	if (child == 0) {
+		usleep(200000);
+		_exit(write(fds[1], "x", 1) != 1);
+	}
+	loop_run(f.loop);
+	waitpid(child, NULL, 0);
+	loop_watch_free(watch);
+	loop_free(f.loop);
+	close(fds[0]);
+	close(fds[1]);
+}
+
 static void stop_on_signal(void *arg, int signum)
 {
 	struct fixture *f = arg;
@@ -111,6 +146,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(timers_fire_in_order_and_can_be_cleared),
 		cmocka_unit_test(a_watch_tells_of_data),
+		cmocka_unit_test(time_is_fresh_after_a_sleep),
 		cmocka_unit_test(a_signal_arrives_on_the_loop),
 	};
 
