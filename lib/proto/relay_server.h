@@ -82,7 +82,7 @@ bool relay_server_input(struct relay_server *server, uint8_t *data, size_t len,
 			const struct relay_address *from, uint64_t now_ns,
 			struct relay_output *out);
 /* The WebSocket ended: its client is absent until it comes back some way. */
-void relay_server_stream_closed(struct relay_server *server, uint32_t stream);
+void relay_server_stream_closed(struct relay_server *server, const struct relay_address *address);
 
 uint64_t relay_server_next_timeout(const struct relay_server *server);
 /* Forgets registrations and channels that were not refreshed. */

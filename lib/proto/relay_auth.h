@@ -1,0 +1,45 @@
+#ifndef WARREN_PROTO_RELAY_AUTH_H
+#define WARREN_PROTO_RELAY_AUTH_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "proto/relay_server.h"
+#include "proto/turn_credential.h"
+
+/*
+ * The long-term credential mechanism (RFC 8489 section 9.2) with ephemeral credentials, without a
+ * state for those who have not shown any: a nonce is its time and a MAC over time and address.
+ */
+struct relay_auth {
+	struct {
+		uint8_t bytes[TURN_SECRET_MAX];
+		size_t len;
+	} secrets[RELAY_SECRETS_MAX];
+	size_t secret_count;
+	uint8_t nonce_key[32];
+	uint64_t wall_s;     /* seconds since 1970 … */
+	uint64_t wall_at_ns; /* … at this now_ns */
+};
+
+#define RELAY_NONCE_SIZE 17 /* 12 bytes as base64url, with NUL */
+
+/* Who sent a request, when relay_auth_check said 0. */
+struct relay_identity {
+	uint8_t node_key[STUN_KEY_SIZE];
+	uint8_t key[STUN_LONG_KEY_SIZE]; /* for the answer's MESSAGE-INTEGRITY */
+};
+
+/* 0 or -EINVAL without a usable secret. */
+int relay_auth_init(struct relay_auth *auth, const struct relay_server_config *config,
+		    const struct rng *rng);
+void relay_auth_clear(struct relay_auth *auth);
+void relay_auth_nonce(const struct relay_auth *auth, char nonce[static RELAY_NONCE_SIZE],
+		      const struct relay_address *from, uint64_t now_ns);
+/* 0, or the error code to answer with; identity is set with 0 and 441 (expired). */
+unsigned int relay_auth_check(const struct relay_auth *auth, const struct stun_message *msg,
+			      const struct relay_address *from, uint64_t now_ns,
+			      struct relay_identity *identity);
+
+#endif

@@ -1,0 +1,510 @@
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "proto/relay_client_core.h"
+
+#define RTO_COLD_NS     (500 * NS_PER_MS) /* RFC 8489 section 6.2.1 */
+#define RTO_WARM_MIN_NS (100 * NS_PER_MS) /* once the round trip is known */
+#define RTO_MAX_NS      (15 * NS_PER_S)
+#define STREAM_WAIT_NS  (5 * NS_PER_S) /* a stream loses nothing, so that this is the end of it */
+#define CHALLENGES_MAX  3
+
+/* Four unanswered in a row within a second, when packets by this relay go unanswered. */
+#define PROBE_FAST_MIN_NS  (150 * NS_PER_MS)
+#define PROBE_FAST_MAX_NS  (240 * NS_PER_MS)
+#define PROBE_FAST_TRIES   4
+#define PROBE_STREAM_NS    (2 * NS_PER_S)
+#define PROBE_IDLE_TRIES   5 /* from RTO, doubling */
+#define PROBE_PAUSE_NS     (500 * NS_PER_MS)
+#define KEEPALIVE_NS       (15 * NS_PER_S) /* RFC 8445 section 11 */
+#define KEEPALIVE_JITTER_S 5
+#define REFUSED_FIRST_NS   (5 * NS_PER_S)
+#define REFUSED_MAX_NS     (60 * NS_PER_S)
+
+static uint64_t first_wait_ns(const struct relay_client *client)
+{
+	if (client->transport == RELAY_STREAM)
+		return STREAM_WAIT_NS;
+	if (!client->rtt_ns)
+		return RTO_COLD_NS;
+	return 2 * client->rtt_ns > RTO_WARM_MIN_NS ? 2 * client->rtt_ns : RTO_WARM_MIN_NS;
+}
+
+void relay_client_request_start(struct relay_client *client, struct relay_request *request,
+				bool sign)
+{
+	request->active = true;
+	request->due = true;
+	request->signed_ = sign && client->nonce[0];
+	request->sent = 0;
+	request->next_ns = CLOCK_NEVER;
+	request->wait_ns = first_wait_ns(client);
+	rng_fill(client->rng, request->transaction, sizeof(request->transaction));
+}
+
+static void start_registration(struct relay_client *client)
+{
+	client->again_ns = CLOCK_NEVER;
+	client->registration.challenges = 0;
+	relay_client_request_start(client, &client->registration, true);
+}
+
+static void start_probe(struct relay_client *client, bool fast)
+{
+	client->fast_probe = fast;
+	relay_client_request_start(client, &client->probe, false);
+	if (fast && client->transport == RELAY_UDP) {
+		uint64_t wait_ns = 2 * client->rtt_ns;
+
+		if (wait_ns < PROBE_FAST_MIN_NS)
+			wait_ns = PROBE_FAST_MIN_NS;
+		client->probe.wait_ns = wait_ns < PROBE_FAST_MAX_NS ? wait_ns : PROBE_FAST_MAX_NS;
+	} else if (client->transport == RELAY_STREAM) {
+		client->probe.wait_ns = PROBE_STREAM_NS;
+	}
+}
+
+static void schedule_keepalive(struct relay_client *client)
+{
+	client->keepalive_ns = client->now_ns + KEEPALIVE_NS +
+			       rng_below(client->rng, KEEPALIVE_JITTER_S * 1000) * NS_PER_MS;
+}
+
+void relay_client_heard(struct relay_client *client)
+{
+	client->heard_ns = client->now_ns;
+	client->probe.active = false;
+}
+
+int relay_client_set_credentials(struct relay_client *client, const char *username,
+				 const char *password)
+{
+	if (strlen(username) >= sizeof(client->username) ||
+	    strlen(password) >= sizeof(client->password))
+		return -EINVAL;
+	snprintf(client->username, sizeof(client->username), "%s", username);
+	snprintf(client->password, sizeof(client->password), "%s", password);
+	if (client->nonce[0] &&
+	    stun_long_term_key(client->key, username, client->realm, password) < 0)
+		client->nonce[0] = 0;
+	/* A refusal had the old ones for its reason. */
+	if (client->state == RELAY_CONNECTING && !client->registration.active)
+		client->again_ns = client->now_ns;
+	return 0;
+}
+
+void relay_client_moved(struct relay_client *client, enum relay_transport transport,
+			uint64_t now_ns)
+{
+	client->now_ns = now_ns;
+	client->transport = transport;
+	client->detached = false;
+	client->announce = true;
+	client->probe.active = false;
+	if (client->state == RELAY_LEFT)
+		client->state = RELAY_CONNECTING;
+	start_registration(client);
+	schedule_keepalive(client);
+}
+
+void relay_client_lost(struct relay_client *client)
+{
+	if (client->state == RELAY_REGISTERED)
+		client->news |= RELAY_NEWS_LOST;
+	client->news &= ~(unsigned int)RELAY_NEWS_REGISTERED;
+	client->announce = true;
+	client->state = RELAY_CONNECTING;
+	client->probe.active = false;
+	relay_client_peers_unbind(client);
+	start_registration(client);
+}
+
+void relay_client_disconnected(struct relay_client *client, uint64_t now_ns)
+{
+	client->now_ns = now_ns;
+	if (client->detached)
+		return;
+	relay_client_lost(client);
+	client->registration.active = false;
+	client->detached = true;
+}
+
+void relay_client_leave(struct relay_client *client, uint64_t now_ns)
+{
+	client->now_ns = now_ns;
+	if (client->state != RELAY_REGISTERED) {
+		client->state = RELAY_LEFT;
+		client->registration.active = false;
+		return;
+	}
+	client->state = RELAY_LEFT;
+	relay_client_peers_unbind(client);
+	client->probe.active = false;
+	start_registration(client);
+}
+
+void relay_client_unanswered(struct relay_client *client, uint64_t now_ns)
+{
+	uint64_t recent_ns =
+		2 * client->rtt_ns > RTO_WARM_MIN_NS ? 2 * client->rtt_ns : RTO_WARM_MIN_NS;
+
+	client->now_ns = now_ns;
+	if (client->state != RELAY_REGISTERED || client->detached ||
+	    now_ns - client->heard_ns < recent_ns)
+		return;
+	if (client->probe.active && client->fast_probe)
+		return;
+	if (!client->probe.active && client->probe.sent &&
+	    now_ns - client->probe.sent_ns < PROBE_PAUSE_NS)
+		return;
+	start_probe(client, true);
+}
+
+/* ---- sending ---- */
+
+static void add_credentials(struct relay_client *client, const struct relay_request *request,
+			    struct stun_builder *b)
+{
+	if (!request->signed_)
+		return;
+	stun_add_text(b, STUN_ATTR_USERNAME, client->username);
+	stun_add_text(b, STUN_ATTR_REALM, client->realm);
+	stun_add_text(b, STUN_ATTR_NONCE, client->nonce);
+	stun_add_integrity(b, client->key, sizeof(client->key));
+}
+
+static size_t finish(struct relay_client *client, struct relay_request *request,
+		     struct stun_builder *b)
+{
+	size_t len;
+
+	request->due = false;
+	request->sent_ns = client->now_ns;
+	request->next_ns = client->now_ns + request->wait_ns;
+	request->sent++;
+	return stun_end(b, &len) < 0 ? 0 : len;
+}
+
+static size_t build_registration(struct relay_client *client, uint8_t *buf, size_t cap)
+{
+	struct relay_request *request = &client->registration;
+	bool leaving = client->state == RELAY_LEFT;
+	struct stun_builder b;
+	size_t len;
+
+	stun_begin(&b, buf, cap, STUN_REQUEST,
+		   client->state == RELAY_CONNECTING ? STUN_ALLOCATE : STUN_REFRESH,
+		   request->transaction);
+	stun_add(&b, STUN_ATTR_NODE_KEY, client->node_key, STUN_KEY_SIZE);
+	stun_add_u32(&b, STUN_ATTR_LIFETIME, leaving ? 0 : RELAY_LIFETIME_S);
+	add_credentials(client, request, &b);
+	len = finish(client, request, &b);
+	if (leaving)
+		request->active = false;
+	return len;
+}
+
+static size_t build_probe(struct relay_client *client, uint8_t *buf, size_t cap)
+{
+	struct stun_builder b;
+
+	stun_begin(&b, buf, cap, STUN_REQUEST, STUN_BINDING, client->probe.transaction);
+	return finish(client, &client->probe, &b);
+}
+
+static size_t build_bind(struct relay_client *client, struct relay_peer *peer, uint8_t *buf,
+			 size_t cap)
+{
+	struct stun_builder b;
+
+	stun_begin(&b, buf, cap, STUN_REQUEST, STUN_CHANNEL_BIND, peer->bind.transaction);
+	stun_add_channel(&b, peer->number);
+	stun_add(&b, STUN_ATTR_NODE_KEY, peer->key, STUN_KEY_SIZE);
+	add_credentials(client, &peer->bind, &b);
+	/* Even if the answer is lost, the number may now mean this peer over there. */
+	peer->rest_ns = client->now_ns + (RELAY_LIFETIME_S + 310) * NS_PER_S;
+	return finish(client, &peer->bind, &b);
+}
+
+size_t relay_client_poll_request(struct relay_client *client, uint8_t *buf, size_t cap)
+{
+	if (client->registration.active && client->registration.due)
+		return build_registration(client, buf, cap);
+	if (client->probe.active && client->probe.due)
+		return build_probe(client, buf, cap);
+	for (size_t i = 0; i < client->peer_count; i++) {
+		struct relay_peer *peer = client->peers[i];
+
+		if (peer && peer->bind.active && peer->bind.due)
+			return build_bind(client, peer, buf, cap);
+	}
+	return 0;
+}
+
+/* ---- answers ---- */
+
+static bool answers(const struct relay_request *request, const struct stun_message *msg)
+{
+	return request->active && request->sent &&
+	       memcmp(request->transaction, msg->transaction, STUN_TRANSACTION_SIZE) == 0;
+}
+
+static void measure(struct relay_client *client, const struct relay_request *request)
+{
+	uint64_t rtt_ns = client->now_ns - request->sent_ns;
+
+	/* A repeated request does not tell which try was answered. */
+	if (request->sent != 1)
+		return;
+	client->rtt_ns = client->rtt_ns ? (7 * client->rtt_ns + rtt_ns) / 8 : rtt_ns;
+	if (!client->rtt_ns)
+		client->rtt_ns = 1;
+}
+
+static void set_mapped(struct relay_client *client, const struct stun_message *msg)
+{
+	struct endpoint mapped;
+
+	if (stun_get_mapped(msg, &mapped) < 0 || endpoint_equal(&mapped, &client->mapped))
+		return;
+	client->mapped = mapped;
+	client->news |= RELAY_NEWS_MAPPED;
+}
+
+/* 401 and 438: takes the nonce and asks again. False when that was tried often enough. */
+static bool take_challenge(struct relay_client *client, struct relay_request *request,
+			   const struct stun_message *msg, unsigned int code)
+{
+	char realm[sizeof(client->realm)];
+	char nonce[sizeof(client->nonce)];
+	bool was_signed = request->signed_;
+
+	if (stun_get_text(msg, STUN_ATTR_REALM, realm, sizeof(realm)) < 0 ||
+	    stun_get_text(msg, STUN_ATTR_NONCE, nonce, sizeof(nonce)) < 0 || !nonce[0] ||
+	    stun_long_term_key(client->key, client->username, realm, client->password) < 0)
+		return false;
+	memcpy(client->realm, realm, sizeof(realm));
+	memcpy(client->nonce, nonce, sizeof(nonce));
+	if ((code == STUN_ERR_UNAUTHENTICATED && was_signed) ||
+	    request->challenges++ >= CHALLENGES_MAX)
+		return false;
+	relay_client_request_start(client, request, true);
+	return true;
+}
+
+static void on_refused(struct relay_client *client, unsigned int code)
+{
+	if (client->state == RELAY_REGISTERED)
+		client->news |= RELAY_NEWS_LOST;
+	client->announce = true;
+	client->state = RELAY_CONNECTING;
+	relay_client_peers_unbind(client);
+	client->registration.active = false;
+	client->error = code;
+	client->news |= RELAY_NEWS_REFUSED;
+	client->refused_wait_ns =
+		client->refused_wait_ns ? client->refused_wait_ns * 2 : REFUSED_FIRST_NS;
+	if (client->refused_wait_ns > REFUSED_MAX_NS)
+		client->refused_wait_ns = REFUSED_MAX_NS;
+	client->again_ns = client->now_ns + client->refused_wait_ns;
+}
+
+static void on_registered(struct relay_client *client, const struct stun_message *msg)
+{
+	uint32_t lifetime;
+
+	measure(client, &client->registration);
+	relay_client_heard(client);
+	client->registration.active = false;
+	set_mapped(client, msg);
+	if (stun_get_u32(msg, STUN_ATTR_LIFETIME, &lifetime) < 0 || lifetime > RELAY_LIFETIME_S)
+		lifetime = RELAY_LIFETIME_S;
+	client->again_ns = client->now_ns + lifetime * (NS_PER_S / 2);
+	client->refused_wait_ns = 0;
+	client->state = RELAY_REGISTERED;
+	if (client->announce)
+		client->news |= RELAY_NEWS_REGISTERED;
+	client->announce = false;
+	schedule_keepalive(client);
+	relay_client_peers_restart(client);
+}
+
+static int on_registration(struct relay_client *client, const struct stun_message *msg)
+{
+	struct relay_request *request = &client->registration;
+	unsigned int code;
+	bool authentic =
+		request->signed_ && stun_check_integrity(msg, client->key, sizeof(client->key));
+
+	if (msg->class == STUN_SUCCESS) {
+		if (!authentic)
+			return -EBADMSG;
+		on_registered(client, msg);
+		return 0;
+	}
+	if (stun_get_error(msg, &code) < 0)
+		return -EBADMSG;
+	if (code == STUN_ERR_UNAUTHENTICATED || code == STUN_ERR_STALE_NONCE) {
+		relay_client_heard(client);
+		if (!take_challenge(client, request, msg, code))
+			on_refused(client, code);
+		return 0;
+	}
+	/* Anyone could have made it (RFC 8489 section 9.2.5). */
+	if (!authentic)
+		return -EBADMSG;
+	relay_client_heard(client);
+	if (code == STUN_ERR_ALLOCATION_MISMATCH && client->state == RELAY_REGISTERED) {
+		/* The relay forgot us: it was started anew. */
+		relay_client_lost(client);
+		return 0;
+	}
+	on_refused(client, code);
+	return 0;
+}
+
+static int on_bind(struct relay_client *client, struct relay_peer *peer,
+		   const struct stun_message *msg)
+{
+	bool authentic =
+		peer->bind.signed_ && stun_check_integrity(msg, client->key, sizeof(client->key));
+	unsigned int code;
+
+	if (msg->class == STUN_SUCCESS) {
+		if (!authentic)
+			return -EBADMSG;
+		measure(client, &peer->bind);
+		relay_client_heard(client);
+		peer->bind.challenges = 0;
+		relay_client_peer_bound(client, peer);
+		return 0;
+	}
+	if (stun_get_error(msg, &code) < 0)
+		return -EBADMSG;
+	if (code == STUN_ERR_UNAUTHENTICATED || code == STUN_ERR_STALE_NONCE) {
+		if (!take_challenge(client, &peer->bind, msg, code))
+			relay_client_peer_refused(client, peer);
+		return 0;
+	}
+	if (!authentic)
+		return -EBADMSG;
+	relay_client_heard(client);
+	if (code == RELAY_ERR_PEER_ABSENT)
+		relay_client_peer_absent(client, peer);
+	else if (code == STUN_ERR_ALLOCATION_MISMATCH)
+		relay_client_lost(client);
+	else
+		relay_client_peer_refused(client, peer);
+	return 0;
+}
+
+static void on_probe(struct relay_client *client, const struct stun_message *msg)
+{
+	struct endpoint mapped;
+
+	measure(client, &client->probe);
+	relay_client_heard(client);
+	/* A NAT gave us another address: data sent from it is a stranger's until we refresh. */
+	if (client->state == RELAY_REGISTERED && !client->registration.active &&
+	    stun_get_mapped(msg, &mapped) == 0 && !endpoint_equal(&mapped, &client->mapped))
+		start_registration(client);
+}
+
+int relay_client_response(struct relay_client *client, const struct stun_message *msg)
+{
+	struct relay_peer *peer;
+
+	if (msg->class != STUN_SUCCESS && msg->class != STUN_ERROR)
+		return -ENOENT;
+	if (answers(&client->registration, msg))
+		return on_registration(client, msg);
+	if (answers(&client->probe, msg)) {
+		if (msg->class == STUN_SUCCESS)
+			on_probe(client, msg);
+		return 0;
+	}
+	peer = relay_client_peer_of(client, msg->transaction);
+	if (!peer || !peer->bind.sent)
+		return -ENOENT;
+	return on_bind(client, peer, msg);
+}
+
+/* ---- time ---- */
+
+static void expire_probe(struct relay_client *client)
+{
+	struct relay_request *probe = &client->probe;
+	unsigned int tries = client->fast_probe ? PROBE_FAST_TRIES : PROBE_IDLE_TRIES;
+
+	if (client->transport == RELAY_STREAM)
+		tries = 1;
+	if (probe->sent >= tries) {
+		relay_client_lost(client);
+		return;
+	}
+	if (!client->fast_probe)
+		probe->wait_ns *= 2;
+	probe->next_ns = CLOCK_NEVER;
+	probe->due = true;
+}
+
+static void expire_registration(struct relay_client *client)
+{
+	struct relay_request *request = &client->registration;
+
+	request->wait_ns = request->wait_ns * 2 < RTO_MAX_NS ? request->wait_ns * 2 : RTO_MAX_NS;
+	request->next_ns = CLOCK_NEVER;
+	request->due = true;
+	/* RFC 8489 section 6.2.1: after seven tries this transaction has failed. */
+	if (request->sent < 7)
+		return;
+	if (client->state == RELAY_REGISTERED) {
+		relay_client_lost(client);
+		return;
+	}
+	rng_fill(client->rng, request->transaction, sizeof(request->transaction));
+	request->sent = 0;
+}
+
+uint64_t relay_client_next_timeout(const struct relay_client *client)
+{
+	uint64_t next_ns = CLOCK_NEVER;
+	uint64_t peers_ns;
+
+	if (client->detached || client->state == RELAY_LEFT)
+		return CLOCK_NEVER;
+	next_ns = client->registration.active ? client->registration.next_ns : client->again_ns;
+	if (client->probe.active && client->probe.next_ns < next_ns)
+		next_ns = client->probe.next_ns;
+	if (client->state != RELAY_REGISTERED)
+		return next_ns;
+	if (!client->probe.active && client->keepalive_ns < next_ns)
+		next_ns = client->keepalive_ns;
+	peers_ns = relay_client_peers_next(client);
+	return peers_ns < next_ns ? peers_ns : next_ns;
+}
+
+void relay_client_expire(struct relay_client *client, uint64_t now_ns)
+{
+	client->now_ns = now_ns;
+	if (client->detached || client->state == RELAY_LEFT)
+		return;
+	if (client->registration.active) {
+		if (client->registration.next_ns <= now_ns)
+			expire_registration(client);
+	} else if (client->again_ns <= now_ns) {
+		start_registration(client);
+	}
+	if (client->state == RELAY_REGISTERED && client->probe.active &&
+	    client->probe.next_ns <= now_ns)
+		expire_probe(client);
+	if (client->state != RELAY_REGISTERED)
+		return;
+	if (!client->probe.active && client->keepalive_ns <= now_ns) {
+		start_probe(client, false);
+		schedule_keepalive(client);
+	}
+	relay_client_peers_expire(client);
+}
