@@ -1,0 +1,552 @@
+#include "daemon/relay_link.h"
+
+#include <errno.h>
+#include <netdb.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "crypto/rng.h"
+#include "daemon/identity.h"
+#include "io/loop.h"
+#include "io/source.h"
+#include "io/ws.h"
+#include "proto/relay_client.h"
+
+#define SERVERS_MAX      8
+#define STREAM_QUEUE_MAX (256u * 1024) /* bytes; packets beyond it are dropped */
+
+/* One stream's way back to its link; link is NULL once the link has moved on. */
+struct stream {
+	struct relay_link *link;
+	bool open;
+};
+
+struct relay_link {
+	const struct relay_link_owner *owner;
+	uint32_t id;
+	struct netmap_relay info;
+	struct rng rng;
+	struct endpoint servers[SERVERS_MAX]; /* every UDP address of its hosts */
+	size_t server_count;
+	size_t server; /* the one that is asked now */
+	struct resolve *resolve;
+
+	bool has_credential;
+	struct control_credential credential;
+	bool wanted;
+	struct relay_client *client;
+	enum relay_transport transport;
+	uint64_t udp_rtt_ns; /* 0: no answer the last time */
+
+	struct ws_conn *conn;
+	struct stream *stream;
+	size_t stream_host;          /* which of its hosts is dialled */
+	struct loop_timer timer;     /* the client's */
+	struct loop_timer headstart; /* of UDP over TLS */
+};
+
+/* A name look-up under way. */
+struct resolve {
+	uv_getaddrinfo_t request; /* first: libuv's handle is the look-up */
+	struct relay_link *link;  /* NULL: nobody waits any more */
+};
+
+static void drain(struct relay_link *link);
+
+static uint64_t now_ns(const struct relay_link *link)
+{
+	return loop_now_ns(link->owner->config->loop);
+}
+
+/* --- addresses --- */
+
+static void add_server(struct relay_link *link, const struct endpoint *server)
+{
+	struct ip_addr source;
+
+	if (link->server_count == SERVERS_MAX)
+		return;
+	/* Addresses of a family that this host has no way to are of no use. */
+	if (source_address(&source, server) == 0)
+		link->servers[link->server_count++] = *server;
+}
+
+static void on_resolved(uv_getaddrinfo_t *request, int status, struct addrinfo *list)
+{
+	struct resolve *resolve = (struct resolve *)request;
+	struct relay_link *link = resolve->link;
+	const struct addrinfo *entry;
+	struct endpoint server;
+
+	free(resolve);
+	if (link) {
+		link->resolve = NULL;
+		for (entry = status == 0 ? list : NULL; entry; entry = entry->ai_next) {
+			if (endpoint_from_sockaddr(&server, entry->ai_addr) == 0) {
+				server.port = link->info.udp_port;
+				add_server(link, &server);
+			}
+		}
+		link->owner->changed(link->owner->set, link);
+		drain(link);
+	}
+	uv_freeaddrinfo(list);
+}
+
+static void look_up(struct relay_link *link, const char *host)
+{
+	const struct addrinfo hints = { .ai_socktype = SOCK_DGRAM };
+	struct resolve *resolve;
+
+	if (link->resolve)
+		return;
+	resolve = calloc(1, sizeof(*resolve));
+	if (!resolve)
+		return;
+	resolve->link = link;
+	if (uv_getaddrinfo(loop_uv(link->owner->config->loop), &resolve->request, on_resolved, host,
+			   NULL, &hints) < 0)
+		free(resolve);
+	else
+		link->resolve = resolve;
+}
+
+static void find_servers(struct relay_link *link)
+{
+	struct endpoint server = { .port = link->info.udp_port };
+	size_t i;
+
+	link->server_count = 0;
+	link->server = 0;
+	for (i = 0; i < link->info.host_count; i++) {
+		if (addr_parse(&server.addr, link->info.hosts[i]) == 0)
+			add_server(link, &server);
+		else
+			look_up(link, link->info.hosts[i]);
+	}
+}
+
+bool relay_link_server(const struct relay_link *link, struct endpoint *server)
+{
+	if (!link->server_count)
+		return false;
+	*server = link->servers[link->server];
+	return true;
+}
+
+void relay_link_next_server(struct relay_link *link)
+{
+	if (link->server_count)
+		link->server = (link->server + 1) % link->server_count;
+	else
+		find_servers(link);
+}
+
+/* --- the stream --- */
+
+static void drop_stream(struct relay_link *link)
+{
+	if (link->stream)
+		link->stream->link = NULL;
+	if (link->conn)
+		ws_conn_close(link->conn);
+	link->stream = NULL;
+	link->conn = NULL;
+}
+
+static void on_stream_opened(struct ws_conn *conn, void *arg)
+{
+	struct stream *stream = arg;
+	struct relay_link *link = stream->link;
+
+	(void)conn;
+	if (!link)
+		return;
+	stream->open = true;
+	if (relay_client_registered(link->client)) {
+		drop_stream(link); /* UDP was only slow */
+		return;
+	}
+	link->transport = RELAY_STREAM;
+	relay_client_moved(link->client, RELAY_STREAM, now_ns(link));
+	drain(link);
+}
+
+static void on_stream_message(struct ws_conn *conn, void *arg, const uint8_t *data, size_t len)
+{
+	struct stream *stream = arg;
+	struct relay_link *link = stream->link;
+
+	(void)conn;
+	if (!link)
+		return;
+	relay_client_input(link->client, data, len, now_ns(link));
+	drain(link);
+}
+
+static void start_headstart(struct relay_link *link, uint64_t delay_ms)
+{
+	if (link->info.tls_port)
+		loop_timer_set(&link->headstart, now_ns(link) + delay_ms * NS_PER_MS);
+}
+
+static void on_stream_closed(struct ws_conn *conn, void *arg, enum ws_close why, const char *detail)
+{
+	struct stream *stream = arg;
+	struct relay_link *link = stream->link;
+	bool was_open = stream->open;
+
+	(void)conn;
+	(void)why;
+	free(stream);
+	if (!link)
+		return;
+	log_debug("relay-stream relay=%s error=\"%s\"", link->info.name, detail ? detail : "");
+	link->stream = NULL;
+	link->conn = NULL;
+	link->stream_host = (link->stream_host + 1) % link->info.host_count;
+	if (was_open) {
+		relay_client_disconnected(link->client, now_ns(link));
+		link->transport = RELAY_UDP;
+		relay_client_moved(link->client, RELAY_UDP, now_ns(link));
+	}
+	start_headstart(link, was_open ? RELAY_TLS_HEADSTART_MS : 2000);
+	drain(link);
+}
+
+static void dial_stream(struct relay_link *link)
+{
+	struct stream *stream = calloc(1, sizeof(*stream));
+	const struct ws_connect connect = {
+		.host = link->info.hosts[link->stream_host],
+		.port = link->info.tls_port,
+		.path = RELAY_WS_PATH,
+		.protocol = RELAY_WS_PROTOCOL,
+		.http_proxy = link->owner->config->http_proxy,
+		.message_max = RELAY_MESSAGE_MAX,
+		.queue_max = STREAM_QUEUE_MAX,
+		.handler = { on_stream_opened, on_stream_message, on_stream_closed },
+		.arg = stream,
+	};
+
+	if (!stream)
+		return;
+	stream->link = link;
+	link->conn = ws_client_connect(link->owner->config->ws, &connect);
+	if (link->conn)
+		link->stream = stream;
+	else
+		free(stream);
+}
+
+static void on_headstart(void *arg, uint64_t at_ns)
+{
+	struct relay_link *link = arg;
+
+	(void)at_ns;
+	if (link->client && !relay_client_registered(link->client) && !link->conn)
+		dial_stream(link);
+}
+
+/* --- the client core --- */
+
+static void tell_mapped(struct relay_link *link, const struct endpoint *mapped)
+{
+	const struct relays_config *config = link->owner->config;
+	struct endpoint server, base = { .port = dataplane_port(config->dp) };
+
+	if (link->transport != RELAY_UDP || !relay_link_server(link, &server) ||
+	    !addr_len(&mapped->addr) || source_address(&base.addr, &server) < 0)
+		return;
+	link->owner->ops->mapped(link->owner->arg, mapped, &base, &server.addr);
+}
+
+static void handle_event(struct relay_link *link, const struct relay_event *event)
+{
+	const struct relays_ops *ops = link->owner->ops;
+	void *arg = link->owner->arg;
+
+	switch (event->type) {
+	case RELAY_EVENT_REGISTERED:
+		loop_timer_clear(&link->headstart);
+		if (link->transport == RELAY_UDP)
+			drop_stream(link);
+		tell_mapped(link, &event->mapped);
+		log_info("relay state=registered relay=%s transport=%s", link->info.name,
+			 relay_link_transport(link));
+		link->owner->changed(link->owner->set, link);
+		ops->up(arg, link->id);
+		break;
+	case RELAY_EVENT_LOST:
+		log_warn("relay state=lost relay=%s", link->info.name);
+		start_headstart(link, RELAY_TLS_HEADSTART_MS);
+		link->owner->changed(link->owner->set, link);
+		ops->down(arg, link->id);
+		break;
+	case RELAY_EVENT_REFUSED:
+		log_warn("relay state=refused relay=%s code=%u", link->info.name, event->error);
+		break;
+	case RELAY_EVENT_MAPPED:
+		tell_mapped(link, &event->mapped);
+		break;
+	case RELAY_EVENT_CHANNEL:
+	case RELAY_EVENT_CHANNEL_LOST:
+		ops->channel(arg, link->id, event->peer);
+		break;
+	case RELAY_EVENT_DATA:
+		ops->data(arg, link->id, event->peer, event->data, event->len);
+		break;
+	case RELAY_EVENT_PEER_ABSENT:
+		ops->absent(arg, link->id, event->peer);
+		break;
+	}
+}
+
+static void send_out(struct relay_link *link, const uint8_t *data, size_t len)
+{
+	struct dp_path path = { .kind = DP_PATH_UDP };
+
+	if (link->transport == RELAY_STREAM) {
+		if (link->conn)
+			ws_conn_send(link->conn, data, len); /* a full queue drops the packet */
+	} else if (relay_link_server(link, &path.remote)) {
+		dataplane_send(link->owner->config->dp, &path, data, len, 0);
+	}
+}
+
+static void drain(struct relay_link *link)
+{
+	uint8_t message[RELAY_MESSAGE_MAX];
+	struct relay_event event;
+	size_t len;
+
+	while (link->client && relay_client_poll_event(link->client, &event))
+		handle_event(link, &event);
+	if (!link->client)
+		return;
+	while ((len = relay_client_poll_output(link->client, message, sizeof(message))))
+		send_out(link, message, len);
+	loop_timer_set(&link->timer, relay_client_next_timeout(link->client));
+}
+
+static void on_timer(void *arg, uint64_t at_ns)
+{
+	struct relay_link *link = arg;
+
+	relay_client_expire(link->client, at_ns);
+	drain(link);
+}
+
+/* Begins to register when everything that it takes is there. */
+static void try_register(struct relay_link *link)
+{
+	const struct identity *identity = *link->owner->config->identity;
+	struct relay_client_config config = { .transport = RELAY_UDP };
+
+	if (!link->wanted || link->client || !link->has_credential || !identity)
+		return;
+	memcpy(config.node_key, identity->device_public, 32);
+	config.username = link->credential.username;
+	config.password = link->credential.password;
+	link->transport = RELAY_UDP;
+	link->client = relay_client_new(&config, &link->rng, now_ns(link));
+	if (!link->client)
+		return;
+	/* When nothing came back to a measurement before, UDP gets no head start. */
+	start_headstart(link, link->server_count ? RELAY_TLS_HEADSTART_MS : 0);
+	drain(link);
+}
+
+/* --- life --- */
+
+struct relay_link *relay_link_new(const struct relay_link_owner *owner, uint32_t id,
+				  const struct netmap_relay *info)
+{
+	struct relay_link *link = calloc(1, sizeof(*link));
+
+	if (!link)
+		return NULL;
+	link->owner = owner;
+	link->id = id;
+	link->info = *info;
+	link->rng = rng_system();
+	loop_timer_init(&link->timer, owner->config->loop, on_timer, link);
+	loop_timer_init(&link->headstart, owner->config->loop, on_headstart, link);
+	find_servers(link);
+	return link;
+}
+
+void relay_link_release(struct relay_link *link)
+{
+	link->wanted = false;
+	if (!link->client)
+		return;
+	relay_client_leave(link->client, now_ns(link));
+	drain(link);
+	loop_timer_clear(&link->timer);
+	loop_timer_clear(&link->headstart);
+	drop_stream(link);
+	relay_client_free(link->client);
+	link->client = NULL;
+}
+
+void relay_link_free(struct relay_link *link)
+{
+	if (!link)
+		return;
+	relay_link_release(link);
+	if (link->resolve)
+		link->resolve->link = NULL;
+	free(link);
+}
+
+void relay_link_update(struct relay_link *link, const struct netmap_relay *info)
+{
+	bool was_wanted = link->wanted;
+
+	if (memcmp(&link->info, info, sizeof(*info)) == 0)
+		return;
+	relay_link_release(link);
+	link->info = *info;
+	link->stream_host = 0;
+	find_servers(link);
+	if (was_wanted)
+		relay_link_want(link);
+}
+
+void relay_link_set_credential(struct relay_link *link, const struct control_credential *cred)
+{
+	link->credential = *cred;
+	link->has_credential = true;
+	if (link->client)
+		relay_client_set_credentials(link->client, cred->username, cred->password);
+	else
+		try_register(link);
+}
+
+void relay_link_want(struct relay_link *link)
+{
+	link->wanted = true;
+	try_register(link);
+}
+
+bool relay_link_wanted(const struct relay_link *link)
+{
+	return link->wanted;
+}
+
+void relay_link_network_changed(struct relay_link *link)
+{
+	find_servers(link);
+	link->udp_rtt_ns = 0;
+	if (!link->client)
+		return;
+	drop_stream(link);
+	link->transport = RELAY_UDP;
+	relay_client_moved(link->client, RELAY_UDP, now_ns(link));
+	start_headstart(link, RELAY_TLS_HEADSTART_MS);
+	drain(link);
+}
+
+/* --- what the set asks --- */
+
+uint32_t relay_link_id(const struct relay_link *link)
+{
+	return link->id;
+}
+
+const char *relay_link_name(const struct relay_link *link)
+{
+	return link->info.name;
+}
+
+bool relay_link_up(const struct relay_link *link)
+{
+	return link->client && relay_client_registered(link->client);
+}
+
+const char *relay_link_transport(const struct relay_link *link)
+{
+	if (!relay_link_up(link))
+		return NULL;
+	return link->transport == RELAY_UDP ? "udp" : "tls";
+}
+
+void relay_link_measured(struct relay_link *link, uint64_t rtt_ns)
+{
+	link->udp_rtt_ns = rtt_ns;
+	if (!rtt_ns || !link->client || link->transport == RELAY_UDP)
+		return;
+	/* UDP gets through again: no reason to go by TLS any longer. */
+	drop_stream(link);
+	link->transport = RELAY_UDP;
+	relay_client_moved(link->client, RELAY_UDP, now_ns(link));
+	start_headstart(link, RELAY_TLS_HEADSTART_MS);
+	drain(link);
+}
+
+uint64_t relay_link_rtt_ns(const struct relay_link *link)
+{
+	uint64_t rtt_ns = link->client ? relay_client_rtt_ns(link->client) : 0;
+
+	return rtt_ns ? rtt_ns : link->udp_rtt_ns;
+}
+
+bool relay_link_answers_udp(const struct relay_link *link)
+{
+	return link->udp_rtt_ns != 0 || (relay_link_up(link) && link->transport == RELAY_UDP);
+}
+
+uint16_t relay_link_channel(struct relay_link *link, const uint8_t node_key[static 32])
+{
+	uint16_t channel;
+
+	if (!relay_link_up(link))
+		return 0;
+	channel = relay_client_channel(link->client, node_key);
+	if (!channel) {
+		relay_client_bind(link->client, node_key, now_ns(link));
+		drain(link);
+	}
+	return link->transport == RELAY_UDP ? channel : 0;
+}
+
+bool relay_link_channel_peer(const struct relay_link *link, uint16_t channel,
+			     uint8_t node_key[static 32])
+{
+	return link->client && relay_client_channel_peer(link->client, channel, node_key);
+}
+
+int relay_link_send(struct relay_link *link, const uint8_t node_key[static 32], const uint8_t *data,
+		    size_t len)
+{
+	int err;
+
+	if (!relay_link_up(link))
+		return -ENOTCONN;
+	err = relay_client_send(link->client, node_key, data, len, now_ns(link));
+	drain(link);
+	return err;
+}
+
+void relay_link_unanswered(struct relay_link *link)
+{
+	if (!link->client)
+		return;
+	relay_client_unanswered(link->client, now_ns(link));
+	drain(link);
+}
+
+bool relay_link_input(struct relay_link *link, const uint8_t *data, size_t len)
+{
+	bool ours;
+
+	if (!link->client || link->transport != RELAY_UDP)
+		return false;
+	ours = relay_client_input(link->client, data, len, now_ns(link)) == 0;
+	drain(link);
+	return ours;
+}

@@ -1,0 +1,107 @@
+#ifndef WARREN_DAEMON_RELAYS_H
+#define WARREN_DAEMON_RELAYS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/addr.h"
+#include "daemon/dataplane.h"
+
+struct control_credential;
+struct identity;
+struct loop;
+struct netmap_relay;
+struct ws_client;
+
+/*
+ * The relays of the network and this node's registrations at them: UDP first, TLS when UDP does not
+ * answer within RELAY_TLS_HEADSTART_MS; the nearest is home, others are joined when a peer lives
+ * there. A relay is named by a number that stays the same while its name does.
+ */
+struct relays;
+
+#define RELAY_TLS_HEADSTART_MS   300
+#define RELAY_MEASURE_INTERVAL_S 60 /* latency of relays we are not registered at */
+#define RELAY_ROUTES_MAX         65536
+
+struct relays_ops {
+	/* Registered, or again by another transport: routes through it are to be asked for anew. */
+	void (*up)(void *arg, uint32_t relay);
+	void (*down)(void *arg, uint32_t relay);
+	/* The route to this peer got better: a channel is bound. */
+	void (*channel)(void *arg, uint32_t relay, const uint8_t node_key[static 32]);
+	/* The relay does not know this peer. */
+	void (*absent)(void *arg, uint32_t relay, const uint8_t node_key[static 32]);
+	/* What a peer sent through the relay's messages (not by a bound UDP channel). */
+	void (*data)(void *arg, uint32_t relay, const uint8_t node_key[static 32],
+		     const uint8_t *data, size_t len);
+	/* What the relay at server sees of base. */
+	void (*mapped)(void *arg, const struct endpoint *mapped, const struct endpoint *base,
+		       const struct ip_addr *server);
+	/* Another relay is home now (or none: 0). */
+	void (*home)(void *arg, uint32_t relay);
+};
+
+struct relays_config {
+	struct loop *loop;
+	struct dataplane *dp;
+	struct ws_client *ws;
+	const char *http_proxy;           /* or NULL; borrowed */
+	struct identity *const *identity; /* whose device key registers; NULL before the first up */
+};
+
+/* 0 or -ENOMEM. */
+int relays_new(struct relays **relays, const struct relays_config *config,
+	       const struct relays_ops *ops, void *arg);
+/* Accepts NULL. */
+void relays_free(struct relays *relays);
+
+/* The map's list; unknown names are added, missing ones dropped. 0 or -ENOMEM. */
+int relays_set_list(struct relays *relays, const struct netmap_relay *list, size_t count);
+void relays_set_credential(struct relays *relays, const struct control_credential *credential);
+/* The network changed: register and measure anew at once. */
+void relays_network_changed(struct relays *relays);
+
+/* 0 when no relay has that name. */
+uint32_t relays_find(const struct relays *relays, const char *name);
+const char *relays_name(const struct relays *relays, uint32_t relay);
+uint32_t relays_home(const struct relays *relays);
+bool relays_is_up(const struct relays *relays, uint32_t relay);
+/* "udp", "tls", or NULL when not registered. */
+const char *relays_transport(const struct relays *relays, uint32_t relay);
+/* 0 when not measured. */
+uint64_t relays_rtt_ns(const struct relays *relays, uint32_t relay);
+/* No relay answers by UDP although one does by TLS. */
+bool relays_udp_blocked(const struct relays *relays);
+/* Walks all: start with *cursor = 0; 0 at the end. */
+uint32_t relays_next(const struct relays *relays, size_t *cursor);
+/* The numeric address of its STUN server, or false. */
+bool relays_stun_server(const struct relays *relays, uint32_t relay, struct endpoint *server);
+
+/* Registers there and stays, until not wanted for as long as peers last used it. */
+void relays_want(struct relays *relays, uint32_t relay);
+
+/*
+ * How to send to a peer through a relay: by its UDP channel once one is bound, else through
+ * relays_output. Binds a channel as a side effect. 0, -ENOTCONN when not registered, -ENOSPC.
+ */
+int relays_path(struct relays *relays, uint32_t relay, const uint8_t node_key[static 32],
+		struct dp_path *path);
+/* What dp_ops.stream_output is given. */
+void relays_output(struct relays *relays, uint32_t stream, const uint8_t *data, size_t len);
+/* A message for the peer's daemon (a sealed signal) by way of the relay. 0 or -ENOTCONN. */
+int relays_send(struct relays *relays, uint32_t relay, const uint8_t node_key[static 32],
+		const uint8_t *data, size_t len);
+
+/* Packets that go by this relay are not answered; it may be gone. */
+void relays_unanswered(struct relays *relays, uint32_t relay);
+
+/* A STUN message from the shared port; true when it came from a relay and was for us. */
+bool relays_input(struct relays *relays, const uint8_t *data, size_t len,
+		  const struct dp_path *from);
+/* Which peer a channel at a relay's address leads to, and the relay; false when none. */
+bool relays_channel_peer(const struct relays *relays, const struct endpoint *server,
+			 uint16_t channel, uint8_t node_key[static 32], uint32_t *relay);
+
+#endif
