@@ -105,7 +105,7 @@ static int start_device(struct standalone *s, const struct options *options)
 static int start_uapi(struct standalone *s)
 {
 	const char *name = dataplane_tun_name(device_dataplane(s->device));
-	int ret = uapi_new(&s->uapi, s->loop, s->device, 0);
+	int ret = uapi_new(&s->uapi, s->loop, s->device, 0, false);
 
 	if (ret == -EADDRINUSE)
 		fprintf(stderr,

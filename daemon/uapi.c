@@ -36,6 +36,7 @@ struct uapi {
 	LIST_HEAD(, connection) connections;
 	unsigned int count;
 	uint32_t fwmark;
+	bool read_only;
 	int fd;
 	struct sockaddr_un addr;
 };
@@ -91,6 +92,8 @@ static int handle(struct connection *c, const struct uapi_item *item)
 		c->doing = UAPI_GET;
 		return 0;
 	case UAPI_SET:
+		if (c->uapi->read_only)
+			return -EPERM;
 		c->doing = UAPI_SET;
 		uapi_request_init(&c->request, c->uapi->device, &c->uapi->fwmark);
 		return 0;
@@ -231,7 +234,8 @@ static int listen_at(struct uapi *uapi, const char *name)
 	return ret;
 }
 
-int uapi_new(struct uapi **out, struct loop *loop, struct device *device, uint32_t fwmark)
+int uapi_new(struct uapi **out, struct loop *loop, struct device *device, uint32_t fwmark,
+	     bool read_only)
 {
 	struct uapi *uapi = calloc(1, sizeof(*uapi));
 	int ret;
@@ -241,6 +245,7 @@ int uapi_new(struct uapi **out, struct loop *loop, struct device *device, uint32
 	uapi->loop = loop;
 	uapi->device = device;
 	uapi->fwmark = fwmark;
+	uapi->read_only = read_only;
 	uapi->fd = -1;
 	LIST_INIT(&uapi->connections);
 	ret = listen_at(uapi, dataplane_tun_name(device_dataplane(device)));

@@ -1,6 +1,7 @@
 #ifndef WARREN_DAEMON_UAPI_H
 #define WARREN_DAEMON_UAPI_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 struct device;
@@ -16,10 +17,12 @@ struct uapi;
 #define UAPI_CONNECTIONS_MAX 16
 
 /*
- * fwmark: what the device was made with. 0, -EADDRINUSE when another program serves the name, or
+ * fwmark: what the device was made with. read_only: somebody else owns the peers, so that wg(8)
+ * may look but a set is refused with EPERM. 0, -EADDRINUSE when another program serves the name, or
  * another -errno. device is borrowed.
  */
-int uapi_new(struct uapi **uapi, struct loop *loop, struct device *device, uint32_t fwmark);
+int uapi_new(struct uapi **uapi, struct loop *loop, struct device *device, uint32_t fwmark,
+	     bool read_only);
 /* Removes the socket. Accepts NULL. */
 void uapi_free(struct uapi *uapi);
 

@@ -1,0 +1,337 @@
+#include "daemon/control_client.h"
+
+#include <errno.h>
+#include <sodium.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "crypto/rng.h"
+#include "io/loop.h"
+#include "io/ws.h"
+#include "proto/control_channel.h"
+
+struct control_client {
+	struct loop *loop;
+	struct ws_client *ws;
+	struct token_address addresses[TOKEN_ADDRESSES_MAX];
+	size_t address_count;
+	size_t next_address;
+	uint8_t coordinator_key[32];
+	uint8_t box_secret[32];
+	char *http_proxy;
+	const struct control_client_ops *ops;
+	void *arg;
+
+	enum control_link link;
+	struct ws_conn *conn;
+	struct control_channel *channel;
+	struct dial *dial;
+	unsigned int failures;   /* since the last welcome */
+	struct loop_timer timer; /* retry, welcome deadline, ping or pong deadline */
+	uint64_t ping_sent_ns;   /* 0: no pong is awaited */
+	double latency_ms;
+};
+
+/*
+ * One connection's way back to its client. It outlives the client's interest in the connection:
+ * `client` is NULL once the client has moved on, and the last callback frees it.
+ */
+struct dial {
+	struct control_client *client;
+};
+
+static void dial_now(struct control_client *client);
+
+static void change_link(struct control_client *client, enum control_link link, const char *error)
+{
+	client->link = link;
+	client->ops->changed(client->arg, link, error);
+}
+
+/* Lets go of the connection; its closed callback will find nobody. */
+static void drop_connection(struct control_client *client)
+{
+	if (client->dial)
+		client->dial->client = NULL;
+	if (client->conn)
+		ws_conn_close(client->conn);
+	client->dial = NULL;
+	client->conn = NULL;
+	client->ping_sent_ns = 0;
+	control_channel_free(client->channel);
+	client->channel = NULL;
+}
+
+/* Full jitter: a uniform wait below a bound that doubles, so that a thousand nodes spread out. */
+static uint64_t retry_delay_ns(const struct control_client *client)
+{
+	uint64_t bound_ms = CONTROL_RETRY_FIRST_MS;
+	unsigned int i;
+
+	for (i = 1; i < client->failures && bound_ms < CONTROL_RETRY_MAX_MS; i++)
+		bound_ms *= 2;
+	if (bound_ms > CONTROL_RETRY_MAX_MS)
+		bound_ms = CONTROL_RETRY_MAX_MS;
+	return (50 + randombytes_uniform((uint32_t)bound_ms)) * NS_PER_MS;
+}
+
+void control_client_fail(struct control_client *client, const char *why)
+{
+	if (client->link == CONTROL_LINK_STOPPED)
+		return;
+	drop_connection(client);
+	client->failures++;
+	client->next_address = (client->next_address + 1) % client->address_count;
+	loop_timer_set(&client->timer, loop_now_ns(client->loop) + retry_delay_ns(client));
+	change_link(client, CONTROL_LINK_CONNECTING, why);
+}
+
+static void flush_frames(struct control_client *client)
+{
+	const uint8_t *frame;
+	size_t len;
+
+	while (control_channel_poll_frame(client->channel, &frame, &len)) {
+		if (ws_conn_send(client->conn, frame, len) < 0) {
+			control_client_fail(client, "the coordinator does not read");
+			return;
+		}
+	}
+}
+
+static void send_ping(struct control_client *client)
+{
+	struct control_message message = { .type = CONTROL_PING };
+
+	client->ping_sent_ns = clock_now_ns();
+	message.ping.sent_ns = client->ping_sent_ns;
+	message.ping.time_s = clock_wall_s();
+	loop_timer_set(&client->timer, client->ping_sent_ns + CONTROL_PONG_TIMEOUT_S * NS_PER_S);
+	control_client_send(client, &message);
+}
+
+static void take_pong(struct control_client *client, const struct control_ping *pong)
+{
+	if (!client->ping_sent_ns || pong->sent_ns != client->ping_sent_ns)
+		return;
+	client->latency_ms = (double)(clock_now_ns() - client->ping_sent_ns) / NS_PER_MS;
+	client->ping_sent_ns = 0;
+	loop_timer_set(&client->timer,
+		       loop_now_ns(client->loop) + CONTROL_PING_INTERVAL_S * NS_PER_S);
+}
+
+static void on_timer(void *arg, uint64_t now_ns)
+{
+	struct control_client *client = arg;
+
+	(void)now_ns;
+	if (!client->conn)
+		dial_now(client);
+	else if (client->link != CONTROL_LINK_OK)
+		control_client_fail(client, "the coordinator did not answer in time");
+	else if (client->ping_sent_ns)
+		control_client_fail(client, "the coordinator fell silent");
+	else
+		send_ping(client);
+}
+
+static void handle_text(struct control_client *client, const char *json, size_t len)
+{
+	struct control_message message;
+	int err = control_parse(&message, json, len);
+
+	if (err == -EPROTONOSUPPORT)
+		return; /* something newer than this program */
+	if (err < 0) {
+		control_client_fail(client, "the coordinator sent a malformed message");
+		return;
+	}
+	if (message.type == CONTROL_PONG)
+		take_pong(client, &message.ping);
+	else
+		client->ops->message(client->arg, &message);
+	control_message_clear(&message);
+}
+
+static void on_opened(struct ws_conn *conn, void *arg)
+{
+	struct dial *dial = arg;
+
+	(void)conn;
+	if (dial->client)
+		flush_frames(dial->client);
+}
+
+static void on_message(struct ws_conn *conn, void *arg, const uint8_t *data, size_t len)
+{
+	struct dial *dial = arg;
+	struct control_client *client = dial->client;
+	bool was_ready;
+	char *json;
+	size_t json_len;
+
+	(void)conn;
+	if (!client)
+		return;
+	was_ready = control_channel_ready(client->channel);
+	if (control_channel_input(client->channel, data, len) < 0) {
+		control_client_fail(
+			client,
+			was_ready ? "a message from the coordinator is not authentic"
+				  : "the coordinator does not hold the key that the token names");
+		return;
+	}
+	if (!was_ready && control_channel_ready(client->channel))
+		client->ops->greet(client->arg, control_channel_handshake_hash(client->channel));
+	if (dial->client && control_channel_poll_message(client->channel, &json, &json_len))
+		handle_text(client, json, json_len);
+	if (dial->client)
+		flush_frames(client);
+}
+
+static void on_closed(struct ws_conn *conn, void *arg, enum ws_close why, const char *detail)
+{
+	struct dial *dial = arg;
+	struct control_client *client = dial->client;
+	char text[256];
+
+	(void)conn;
+	free(dial);
+	if (!client)
+		return;
+	client->dial = NULL;
+	client->conn = NULL;
+	if (why == WS_CLOSE_UNREACHABLE)
+		snprintf(text, sizeof(text), "cannot connect: %s", detail ? detail : "no answer");
+	else
+		snprintf(text, sizeof(text), "connection lost: %s", detail ? detail : "closed");
+	control_client_fail(client, text);
+}
+
+static void dial_now(struct control_client *client)
+{
+	const struct token_address *address = &client->addresses[client->next_address];
+	struct rng rng = rng_system();
+	struct dial *dial = calloc(1, sizeof(*dial));
+	struct ws_connect connect = {
+		.host = address->host,
+		.port = address->port,
+		.path = CONTROL_CHANNEL_PATH,
+		.protocol = CONTROL_CHANNEL_PROTOCOL,
+		.http_proxy = client->http_proxy,
+		.message_max = CONTROL_CHANNEL_FRAME_MAX,
+		.queue_max = CONTROL_CHANNEL_QUEUE_MAX,
+		.handler = { on_opened, on_message, on_closed },
+		.arg = dial,
+	};
+
+	drop_connection(client);
+	if (!dial ||
+	    control_channel_new_node(&client->channel, client->box_secret, client->coordinator_key,
+				     &rng, CONTROL_COORD_MAX) < 0) {
+		free(dial);
+		control_client_fail(client, "the coordinator's key in the token is no key");
+		return;
+	}
+	dial->client = client;
+	client->dial = dial;
+	client->conn = ws_client_connect(client->ws, &connect);
+	if (!client->conn) {
+		free(dial);
+		client->dial = NULL;
+		control_client_fail(client, "out of memory");
+		return;
+	}
+	loop_timer_set(&client->timer,
+		       loop_now_ns(client->loop) + CONTROL_WELCOME_LIMIT_S * NS_PER_S);
+}
+
+int control_client_new(struct control_client **out, struct loop *loop, struct ws_client *ws,
+		       const struct control_client_config *config,
+		       const struct control_client_ops *ops, void *arg)
+{
+	struct control_client *client = calloc(1, sizeof(*client));
+
+	if (!client)
+		return -ENOMEM;
+	if (config->http_proxy) {
+		client->http_proxy = strdup(config->http_proxy);
+		if (!client->http_proxy) {
+			free(client);
+			return -ENOMEM;
+		}
+	}
+	client->loop = loop;
+	client->ws = ws;
+	client->address_count = config->address_count;
+	memcpy(client->addresses, config->addresses,
+	       config->address_count * sizeof(*config->addresses));
+	memcpy(client->coordinator_key, config->coordinator_key, 32);
+	memcpy(client->box_secret, config->box_secret, 32);
+	client->ops = ops;
+	client->arg = arg;
+	client->latency_ms = -1;
+	loop_timer_init(&client->timer, loop, on_timer, client);
+	*out = client;
+	return 0;
+}
+
+void control_client_free(struct control_client *client)
+{
+	if (!client)
+		return;
+	loop_timer_clear(&client->timer);
+	drop_connection(client);
+	free(client->http_proxy);
+	sodium_memzero(client->box_secret, sizeof(client->box_secret));
+	free(client);
+}
+
+void control_client_start(struct control_client *client)
+{
+	if (client->link == CONTROL_LINK_OK)
+		return;
+	client->failures = 0;
+	if (client->link == CONTROL_LINK_STOPPED)
+		change_link(client, CONTROL_LINK_CONNECTING, NULL);
+	if (!client->conn)
+		dial_now(client);
+}
+
+void control_client_accept(struct control_client *client)
+{
+	client->failures = 0;
+	change_link(client, CONTROL_LINK_OK, NULL);
+	send_ping(client);
+}
+
+int control_client_send(struct control_client *client, const struct control_message *message)
+{
+	char *json;
+	size_t len;
+	int err;
+
+	if (!client->channel)
+		return -ENOTCONN;
+	err = control_encode(message, &json, &len);
+	if (err < 0)
+		return err;
+	err = control_channel_send(client->channel, json, len);
+	sodium_memzero(json, len);
+	free(json);
+	if (err == 0)
+		flush_frames(client);
+	return err;
+}
+
+enum control_link control_client_link(const struct control_client *client)
+{
+	return client->link;
+}
+
+double control_client_latency_ms(const struct control_client *client)
+{
+	return client->latency_ms;
+}

@@ -1,0 +1,68 @@
+#ifndef WARREN_DAEMON_CONTROL_CLIENT_H
+#define WARREN_DAEMON_CONTROL_CLIENT_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "proto/control.h"
+#include "proto/token.h"
+
+struct loop;
+struct ws_client;
+
+/*
+ * The node's connection to its coordinator: dialled, kept alive with pings, dialled again with full
+ * jitter after every end, over all the addresses in turn.
+ */
+struct control_client;
+
+enum control_link {
+	CONTROL_LINK_STOPPED,
+	CONTROL_LINK_CONNECTING, /* not welcomed yet, also between two tries */
+	CONTROL_LINK_OK,         /* welcomed */
+};
+
+#define CONTROL_PING_INTERVAL_S 15
+#define CONTROL_PONG_TIMEOUT_S  10
+#define CONTROL_WELCOME_LIMIT_S 20 /* from dialling to welcome */
+#define CONTROL_RETRY_FIRST_MS  200
+#define CONTROL_RETRY_MAX_MS    20000
+
+struct control_client_config {
+	const struct token_address *addresses; /* copied */
+	size_t address_count;
+	uint8_t coordinator_key[32];
+	uint8_t box_secret[32];
+	const char *http_proxy; /* "host:port" or NULL; copied */
+};
+
+struct control_client_ops {
+	/* The channel is up: send enrol or login, signed over this hash. */
+	void (*greet)(void *arg, const uint8_t handshake_hash[static 32]);
+	/* Every message but pong. The message stays the client's. */
+	void (*message)(void *arg, const struct control_message *message);
+	/* The link changed, or a try failed: error is NULL or one line for people. */
+	void (*changed)(void *arg, enum control_link link, const char *error);
+};
+
+/* ws is shared and borrowed. 0 or -ENOMEM. */
+int control_client_new(struct control_client **client, struct loop *loop, struct ws_client *ws,
+		       const struct control_client_config *config,
+		       const struct control_client_ops *ops, void *arg);
+/* Accepts NULL. No callback comes after it. */
+void control_client_free(struct control_client *client);
+
+/* Dials now, also when a retry was waiting for its time (the network changed). */
+void control_client_start(struct control_client *client);
+/* Told by the owner, who alone knows that a welcome was good. */
+void control_client_accept(struct control_client *client);
+/* Ends the connection and tries again later; why goes to changed(). */
+void control_client_fail(struct control_client *client, const char *why);
+
+/* 0, -ENOTCONN, -ENOBUFS, -EINVAL, -ENOMEM. */
+int control_client_send(struct control_client *client, const struct control_message *message);
+enum control_link control_client_link(const struct control_client *client);
+/* The last round trip in milliseconds, or -1. */
+double control_client_latency_ms(const struct control_client *client);
+
+#endif

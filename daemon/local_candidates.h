@@ -1,0 +1,53 @@
+#ifndef WARREN_DAEMON_LOCAL_CANDIDATES_H
+#define WARREN_DAEMON_LOCAL_CANDIDATES_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/addr.h"
+
+struct ice_agent;
+struct netlink;
+
+#define LOCAL_HOSTS_MAX     12
+#define LOCAL_REFLEXIVE_MAX 4
+
+/*
+ * The addresses at which this node may be reached: those of its interfaces, and what relays see of
+ * them. Kept current all the time, so that an agent starts with fresh candidates.
+ */
+struct local_candidates {
+	struct endpoint hosts[LOCAL_HOSTS_MAX];
+	size_t host_count;
+	struct local_reflexive {
+		struct endpoint mapped;
+		struct endpoint base;
+		struct ip_addr server;
+	} reflexive[LOCAL_REFLEXIVE_MAX];
+	size_t reflexive_count;
+};
+
+/*
+ * Lists the interfaces anew, with the shared port; reflexive addresses whose base went away are
+ * forgotten. *changed tells whether anything did. 0 or -errno.
+ */
+int local_candidates_refresh(struct local_candidates *candidates, struct netlink *nl,
+			     uint32_t tunnel, uint16_t port, bool *changed);
+
+/*
+ * A server saw base as mapped. The latest answer for a base and server replaces an older one. True
+ * when that is news.
+ */
+bool local_candidates_mapped(struct local_candidates *candidates, const struct endpoint *mapped,
+			     const struct endpoint *base, const struct ip_addr *server);
+
+/* Gives all of them to an agent; those that it has already do no harm. */
+void local_candidates_give(const struct local_candidates *candidates, struct ice_agent *agent,
+			   uint64_t now_ns);
+
+/* Is this one of the host addresses? */
+bool local_candidates_has_host(const struct local_candidates *candidates,
+			       const struct ip_addr *addr);
+
+#endif

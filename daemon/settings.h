@@ -1,0 +1,37 @@
+#ifndef WARREN_DAEMON_SETTINGS_H
+#define WARREN_DAEMON_SETTINGS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "proto/pathchoice.h"
+
+#define SETTINGS_PATHS_MAX 1024
+#define SETTINGS_NAME_SIZE 64
+
+/* "auto", "direct", "relay". */
+const char *path_mode_name(enum path_mode mode);
+/* 0 or -EINVAL. */
+int path_mode_parse(enum path_mode *mode, const char *text);
+
+/* What the user chose with up, down and set; kept over restarts. */
+struct settings {
+	bool up;
+	struct settings_path {
+		char name[SETTINGS_NAME_SIZE];
+		enum path_mode mode;
+	} * paths; /* only those that are not auto */
+	size_t path_count;
+};
+
+void settings_init(struct settings *settings);
+void settings_clear(struct settings *settings);
+enum path_mode settings_path(const struct settings *settings, const char *name);
+/* 0, -ENOSPC, -ENOMEM. */
+int settings_set_path(struct settings *settings, const char *name, enum path_mode mode);
+
+/* 0; a file that is not there leaves the defaults; -EBADMSG when damaged; or -errno. */
+int settings_load(struct settings *settings, const char *path);
+int settings_save(const struct settings *settings, const char *path);
+
+#endif
