@@ -1,7 +1,10 @@
 #include <signal.h>
+#include <sodium.h>
 #include <stdio.h>
+#include <sys/prctl.h>
 
 #include "base/log.h"
+#include "daemon/mesh.h"
 #include "daemon/options.h"
 #include "daemon/standalone.h"
 
@@ -19,11 +22,13 @@ int main(int argc, char **argv)
 	case OPTIONS_RUN:
 		break;
 	}
+	if (sodium_init() < 0) {
+		fprintf(stderr, "warrend: this system gives no random numbers\n");
+		return 1;
+	}
+	prctl(PR_SET_DUMPABLE, 0); /* keys stay out of core dumps and other users' debuggers */
 	/* A client that hangs up is seen where its socket is written. */
 	signal(SIGPIPE, SIG_IGN);
 	log_set_level(options.config.log_level);
-	if (options.standalone)
-		return standalone_run(&options);
-	fprintf(stderr, "warrend: only --standalone can be run\n");
-	return 2;
+	return options.standalone ? standalone_run(&options) : mesh_run(&options.config);
 }

@@ -139,25 +139,11 @@ static uint16_t local_preference(const struct ice_agent *agent, const struct ip_
 	return (uint16_t)((addr->family == AF_INET6 ? 65535 : 40000) - step);
 }
 
-/* The same server's newer answer for the same base takes the place of its older one. */
-static struct ice_local *slot_for(struct ice_agent *agent, const struct candidate *c)
-{
-	for (size_t i = 0; i < agent->local_count; i++) {
-		struct ice_local *local = &agent->locals[i];
-
-		if (c->type == CANDIDATE_SRFLX && local->candidate.type == c->type &&
-		    strcmp(local->candidate.foundation, c->foundation) == 0)
-			return local;
-	}
-	return agent->local_count < ICE_LOCAL_MAX ? &agent->locals[agent->local_count++] : NULL;
-}
-
 int ice_add_local_candidate(struct ice_agent *agent, enum candidate_type type,
 			    const struct endpoint *addr, const struct endpoint *base,
 			    const struct ip_addr *server, uint64_t now_ns)
 {
 	struct candidate c = { .type = type, .addr = *addr };
-	struct ice_local *local;
 
 	c.base = type == CANDIDATE_HOST ? *addr : *base;
 	if (!candidate_addr_allowed(addr, agent->refused, agent->refused_count) ||
@@ -170,12 +156,11 @@ int ice_add_local_candidate(struct ice_agent *agent, enum candidate_type type,
 		if (same_socket(&known->addr, addr) && same_socket(&known->base, &c.base))
 			return 0;
 	}
+	if (agent->local_count == ICE_LOCAL_MAX)
+		return -ENOSPC;
 	c.priority = candidate_priority(type, local_preference(agent, &c.base.addr));
 	candidate_set_foundation(&c, server);
-	local = slot_for(agent, &c);
-	if (!local)
-		return -ENOSPC;
-	*local = (struct ice_local){ .candidate = c };
+	agent->locals[agent->local_count++].candidate = c;
 	ice_check_run(agent, now_ns);
 	return 0;
 }

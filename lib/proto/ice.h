@@ -51,9 +51,9 @@ void ice_agent_free(struct ice_agent *agent);
  * A local candidate: host (addr is an interface address with the shared port; base is filled in) or
  * srflx (addr from a STUN server, base the host address it was asked from; server for the
  * foundation, may be NULL). Told to the peer by the next ice_poll_description, paired once it has
- * been. A new srflx of the same base and server replaces the old. Priority and foundation are
- * computed. 0, also when it is known already; -EADDRNOTAVAIL for an address that must not be used;
- * -ENOSPC at ICE_LOCAL_MAX. The same set is told again after a restart.
+ * been. Priority and foundation are computed. 0, also when it is known already; -EADDRNOTAVAIL for
+ * an address that must not be used; -ENOSPC at ICE_LOCAL_MAX. The same set is told again after a
+ * restart.
  */
 int ice_add_local_candidate(struct ice_agent *agent, enum candidate_type type,
 			    const struct endpoint *addr, const struct endpoint *base,

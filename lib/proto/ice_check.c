@@ -89,7 +89,6 @@ static void send_check(struct ice_agent *agent, struct ice_session *s, struct ic
 	attempt = ice_pair_add_attempt(pair);
 	rng_fill(&agent->rng, attempt->transaction, sizeof(attempt->transaction));
 	attempt->sent_ns = now_ns;
-	pair->sent_ns = now_ns;
 	attempt->controlling = agent->controlling;
 	attempt->nominating = agent->controlling && pair->nominating;
 	d->local = pair->base;

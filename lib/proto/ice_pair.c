@@ -37,24 +37,6 @@ void ice_pair_begin_schedule(struct ice_pair *pair, uint64_t now_ns)
 	pair->due_ns = now_ns;
 }
 
-/*
- * Two agents that trigger each other must not do so faster than answers come back: a check that was
- * just sent is the triggered one, and new dense checks begin only when the last ones are over.
- */
-void ice_pair_trigger(struct ice_pair *pair, uint64_t now_ns)
-{
-	const uint64_t just_ns = 10 * NS_PER_MS, over_ns = 500 * NS_PER_MS;
-	uint64_t since = pair->sent_ns ? now_ns - pair->sent_ns : CLOCK_NEVER;
-
-	if (pair->state == ICE_PAIR_FAILED ||
-	    (pair->checks >= ICE_DENSE_CHECKS && since >= over_ns))
-		ice_pair_begin_schedule(pair, now_ns);
-	else if (pair->checks < ICE_DENSE_CHECKS && since >= just_ns)
-		pair->due_ns = now_ns;
-	pair->state = ICE_PAIR_CHECKING;
-	pair->triggered = pair->due_ns <= now_ns;
-}
-
 void ice_pair_advance_schedule(struct ice_pair *pair, uint64_t now_ns)
 {
 	static const uint64_t gap_ms[ICE_DENSE_CHECKS - 1] = { 50, 50, 100, 200, 400 };

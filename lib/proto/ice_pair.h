@@ -44,7 +44,6 @@ struct ice_pair {
 	enum candidate_type remote_type;
 	uint32_t local_priority;
 	uint32_t remote_priority;
-	uint64_t sent_ns;    /* of the latest check, 0 for none */
 	uint64_t due_ns;     /* of the next check; CLOCK_NEVER: none */
 	unsigned int checks; /* sent since the schedule began anew */
 	bool triggered;      /* goes before ordinary checks */
@@ -62,8 +61,6 @@ uint64_t ice_pair_priority(const struct ice_pair *pair, bool controlling);
 enum ice_path_class ice_pair_class(const struct ice_pair *pair);
 /* Dense checks from now on. */
 void ice_pair_begin_schedule(struct ice_pair *pair, uint64_t now_ns);
-/* The peer's check came in on it: check it back, soon but not without end. */
-void ice_pair_trigger(struct ice_pair *pair, uint64_t now_ns);
 /* A check was sent: sets when the next is due. */
 void ice_pair_advance_schedule(struct ice_pair *pair, uint64_t now_ns);
 struct ice_attempt *ice_pair_add_attempt(struct ice_pair *pair);

@@ -98,8 +98,13 @@ static void trigger(struct ice_agent *agent, struct ice_pair *pair, bool use_can
 	}
 	if (chosen)
 		pair->use_candidate = true;
+	/* Fresh hope for a pair that was given up or is asked but once a second. */
+	if (pair->state == ICE_PAIR_FAILED || pair->checks >= ICE_DENSE_CHECKS)
+		ice_pair_begin_schedule(pair, now_ns);
 	ice_session_renew_patience(&agent->current, now_ns);
-	ice_pair_trigger(pair, now_ns);
+	pair->state = ICE_PAIR_CHECKING;
+	pair->triggered = true;
+	pair->due_ns = now_ns;
 }
 
 static unsigned int check_credentials(const struct ice_session *s, const struct stun_message *msg)

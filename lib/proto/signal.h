@@ -26,6 +26,8 @@ enum signal_kind {
 	SIGNAL_ANSWER = 2,
 	SIGNAL_CANDIDATES = 3,
 	SIGNAL_END = 4,
+	SIGNAL_PROBE = 5, /* to be answered by the way it came, with the same payload */
+	SIGNAL_PROBE_ANSWER = 6,
 };
 
 struct signal {

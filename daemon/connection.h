@@ -1,0 +1,58 @@
+#ifndef WARREN_DAEMON_CONNECTION_H
+#define WARREN_DAEMON_CONNECTION_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/addr.h"
+#include "proto/pathchoice.h"
+
+struct dp_path;
+struct ice_description;
+struct mesh;
+struct mesh_peer;
+struct stun_message;
+
+/*
+ * The effort to reach one peer while there is traffic with it: an ICE agent that looks for direct
+ * pairs, the path chooser that decides, and what carries out its orders. Idle peers have none.
+ */
+struct connection;
+
+#define CONNECTION_IDLE_S 300 /* without data in either direction it ends itself */
+
+/* Begins at once. NULL when out of memory. */
+struct connection *connection_new(struct mesh *mesh, struct mesh_peer *peer, enum path_mode mode);
+/* Leaves the peer's WireGuard side without a path. Accepts NULL. */
+void connection_free(struct connection *conn);
+
+/* Somebody wants to talk: starts the idle time anew, and a handshake if there is no session. */
+void connection_want(struct connection *conn);
+void connection_set_mode(struct connection *conn, enum path_mode mode);
+/* The peer is online or not, or lives at another relay. */
+void connection_presence_changed(struct connection *conn, bool returned);
+/* What the peer's agent says. */
+void connection_describe(struct connection *conn, const struct ice_description *description);
+/* A STUN message for this agent? Consumed when true. */
+bool connection_stun(struct connection *conn, const struct stun_message *msg, const uint8_t *data,
+		     size_t len, const struct dp_path *from);
+/* Data went unanswered. */
+void connection_unanswered(struct connection *conn);
+
+void connection_relay_up(struct connection *conn, uint32_t relay);
+void connection_relay_down(struct connection *conn, uint32_t relay);
+/* Local candidates changed; begin_anew when addresses came or went. */
+void connection_candidates_changed(struct connection *conn, bool begin_anew);
+
+/* Measures the path in force there and back; see mesh_peer_probe. */
+int connection_probe(struct connection *conn);
+void connection_probe_answered(struct connection *conn, const uint8_t *payload, size_t len);
+
+const struct path_current *connection_path(const struct connection *conn);
+/* The peer's address on the direct path. */
+const struct endpoint *connection_remote(const struct connection *conn);
+/* Of the path in force; 0 when unknown. */
+uint64_t connection_latency_ns(const struct connection *conn);
+
+#endif

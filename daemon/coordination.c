@@ -1,0 +1,290 @@
+#include "daemon/coordination.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/utsname.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "daemon/control_client.h"
+#include "daemon/credentials.h"
+#include "daemon/device.h"
+#include "daemon/enrolment.h"
+#include "daemon/mesh.h"
+#include "daemon/mesh_map.h"
+#include "daemon/mesh_peer.h"
+#include "daemon/relays.h"
+#include "daemon/signalling.h"
+
+#define CLOCK_SKEW_TELL_S 60 /* a clock this far off is worth a line in status */
+
+static void fill_facts(const struct mesh *mesh, struct control_facts *facts)
+{
+	struct utsname uts;
+
+	enrolment_hostname(mesh->enrolment, facts->hostname, sizeof(facts->hostname));
+	snprintf(facts->version, sizeof(facts->version), "%s", WARREN_VERSION);
+	if (uname(&uts) == 0)
+		snprintf(facts->os, sizeof(facts->os), "%.20s %.40s", uts.sysname, uts.release);
+}
+
+static void send_enrol(struct mesh *mesh, const struct token *token,
+		       const uint8_t handshake_hash[static 32])
+{
+	struct control_message message = { .type = CONTROL_ENROL };
+	struct control_enrol *enrol = &message.enrol;
+
+	memcpy(enrol->key_id, token->key_id, sizeof(enrol->key_id));
+	memcpy(enrol->secret, token->secret, sizeof(enrol->secret));
+	memcpy(enrol->device_key, mesh->identity->device_public, 32);
+	memcpy(enrol->wireguard_key, mesh->identity->wg_public, 32);
+	control_proof_sign(enrol->proof, mesh->identity->device_secret, handshake_hash);
+	enrol->time_s = clock_wall_s();
+	fill_facts(mesh, &enrol->facts);
+	control_client_send(mesh->control, &message);
+	control_message_clear(&message);
+}
+
+static void send_login(struct mesh *mesh, const uint8_t handshake_hash[static 32])
+{
+	struct control_message message = { .type = CONTROL_LOGIN };
+	struct control_login *login = &message.login;
+
+	memcpy(login->device_key, mesh->identity->device_public, 32);
+	memcpy(login->wireguard_key, mesh->identity->wg_public, 32);
+	control_proof_sign(login->proof, mesh->identity->device_secret, handshake_hash);
+	login->time_s = clock_wall_s();
+	login->map_version = mesh->map ? mesh->map->version : 0;
+	fill_facts(mesh, &login->facts);
+	control_client_send(mesh->control, &message);
+	control_message_clear(&message);
+}
+
+static void on_greet(void *arg, const uint8_t handshake_hash[static 32])
+{
+	struct mesh *mesh = arg;
+	const struct token *token = enrolment_token(mesh->enrolment);
+
+	enrolment_progress(mesh->enrolment, "coordinator", "connected to the coordinator");
+	if (token)
+		send_enrol(mesh, token, handshake_hash);
+	else
+		send_login(mesh, handshake_hash);
+}
+
+static void take_welcome(struct mesh *mesh, const struct control_welcome *welcome)
+{
+	int64_t skew_s = (int64_t)welcome->time_s - (int64_t)clock_wall_s();
+	int err = membership_enrol(&mesh->membership, welcome->authority_key, welcome->network_id,
+				   welcome->network_name, welcome->certificate,
+				   welcome->certificate_len, mesh->identity->device_public,
+				   mesh->identity->box_public);
+
+	if (err < 0) {
+		log_error("welcome-refused error=\"%s\"",
+			  err == -EPERM ? "another authority than the token names"
+					: "the certificate is not for this node");
+		enrolment_fail(
+			mesh->enrolment, LOCAL_DENIED,
+			err == -EPERM
+				? "the coordinator speaks for another authority than the "
+				  "token names; get a new token from your admin"
+				: "the coordinator's certificate does not hold for this node");
+		control_client_fail(mesh->control, "refused by this node: not the right authority");
+		return;
+	}
+	mesh->clock_offset_s = skew_s;
+	if (skew_s > CLOCK_SKEW_TELL_S || skew_s < -CLOCK_SKEW_TELL_S)
+		log_warn("clock-skew seconds=%lld action=\"set this machine's clock\"",
+			 (long long)-skew_s);
+	mesh_saved(mesh, "membership",
+		   membership_save(&mesh->membership, mesh_path(mesh, "membership").text));
+	control_client_accept(mesh->control);
+	enrolment_welcomed(mesh->enrolment);
+	coordination_tell_home_relay(mesh);
+}
+
+static void take_certificate(struct mesh *mesh, const struct control_document *document)
+{
+	struct membership *m = &mesh->membership;
+
+	if (membership_enrol(m, m->authority_key, m->network_id, m->network_name, document->data,
+			     document->len, mesh->identity->device_public,
+			     mesh->identity->box_public) < 0) {
+		log_warn("certificate-refused from=coordinator");
+		return;
+	}
+	mesh_saved(mesh, "membership", membership_save(m, mesh_path(mesh, "membership").text));
+	mesh_map_set_addresses(mesh);
+}
+
+static void ask_for_whole_map(struct mesh *mesh)
+{
+	const struct control_message message = { .type = CONTROL_RESYNC };
+
+	control_client_send(mesh->control, &message);
+}
+
+static void take_map(struct mesh *mesh, const struct control_document *document, bool delta)
+{
+	int err = delta ? mesh_map_receive_delta(mesh, document->data, document->len)
+			: mesh_map_receive(mesh, document->data, document->len);
+
+	if (err < 0) {
+		log_warn("map-refused kind=%s error=\"%s\"", delta ? "delta" : "whole",
+			 strerror(-err));
+		if (delta)
+			ask_for_whole_map(mesh);
+		return;
+	}
+	enrolment_mapped(mesh->enrolment);
+}
+
+static void take_credentials(struct mesh *mesh, const struct control_relays *relays)
+{
+	size_t i;
+
+	for (i = 0; i < relays->count; i++)
+		relays_set_credential(mesh->relays, &relays->credentials[i]);
+	mesh_saved(mesh, "credentials",
+		   credentials_save(mesh_path(mesh, "credentials").text, relays->credentials,
+				    relays->count));
+}
+
+static void take_presence(struct mesh *mesh, const struct control_presence *presence)
+{
+	size_t i;
+
+	for (i = 0; i < presence->count; i++) {
+		struct mesh_peer *peer = mesh_find_peer(mesh, presence->entries[i].node_key);
+
+		if (peer)
+			mesh_peer_presence(peer, &presence->entries[i]);
+	}
+}
+
+static void take_error(struct mesh *mesh, const struct control_error *error)
+{
+	switch (error->code) {
+	case CONTROL_ERROR_PEER:
+	case CONTROL_ERROR_RATE:
+		return; /* about one signal; offers are repeated */
+	case CONTROL_ERROR_MISTYPED:
+	case CONTROL_ERROR_EXPIRED:
+	case CONTROL_ERROR_USED:
+	case CONTROL_ERROR_KEY_REVOKED:
+	case CONTROL_ERROR_REVOKED:
+	case CONTROL_ERROR_UNKNOWN_NODE:
+		log_error("refused code=%s text=\"%s\"", control_error_name(error->code),
+			  error->text);
+		enrolment_refused(mesh->enrolment, error);
+		return;
+	default:
+		log_warn("coordinator-error code=%s text=\"%s\"", control_error_name(error->code),
+			 error->text);
+		enrolment_progress(mesh->enrolment, "retry", error->text);
+		mesh_set_health(mesh, HEALTH_COORDINATOR, "coordinator: %s", error->text);
+	}
+}
+
+static void on_message(void *arg, const struct control_message *message)
+{
+	struct mesh *mesh = arg;
+
+	switch (message->type) {
+	case CONTROL_WELCOME:
+		take_welcome(mesh, &message->welcome);
+		break;
+	case CONTROL_CERTIFICATE:
+		take_certificate(mesh, &message->document);
+		break;
+	case CONTROL_MAP:
+	case CONTROL_DELTA:
+		take_map(mesh, &message->document, message->type == CONTROL_DELTA);
+		break;
+	case CONTROL_RELAYS:
+		take_credentials(mesh, &message->relays);
+		break;
+	case CONTROL_PRESENCE:
+		take_presence(mesh, &message->presence);
+		break;
+	case CONTROL_SIGNAL:
+		signalling_receive(mesh, message->signal.node_key, message->signal.data,
+				   message->signal.len);
+		break;
+	case CONTROL_REVOKED:
+	case CONTROL_ERROR:
+		take_error(mesh, &message->error);
+		break;
+	default:
+		break; /* what only a node sends */
+	}
+}
+
+static void on_changed(void *arg, enum control_link link, const char *error)
+{
+	struct mesh *mesh = arg;
+
+	if (link == CONTROL_LINK_OK) {
+		log_info("coordinator state=ok");
+		mesh_set_health(mesh, HEALTH_COORDINATOR, NULL);
+	} else if (error) {
+		log_warn("coordinator state=unreachable error=\"%s\"", error);
+		enrolment_progress(mesh->enrolment, "retry", error);
+		mesh_set_health(mesh, HEALTH_COORDINATOR,
+				"coordinator: %s; tunnels go on, changes wait", error);
+	}
+}
+
+static const struct control_client_ops client_ops = { on_greet, on_message, on_changed };
+
+int coordination_start(struct mesh *mesh)
+{
+	struct control_client_config config = {
+		.addresses = mesh->membership.addresses,
+		.address_count = mesh->membership.address_count,
+		.http_proxy = mesh->http_proxy,
+	};
+	int err = 0;
+
+	if (!mesh->control) {
+		memcpy(config.coordinator_key, mesh->membership.coordinator_key, 32);
+		memcpy(config.box_secret, mesh->identity->box_secret, 32);
+		err = control_client_new(&mesh->control, mesh->loop, mesh->ws, &config, &client_ops,
+					 mesh);
+	}
+	if (err == 0)
+		control_client_start(mesh->control);
+	return err;
+}
+
+void coordination_stop(struct mesh *mesh)
+{
+	control_client_free(mesh->control);
+	mesh->control = NULL;
+	mesh_set_health(mesh, HEALTH_COORDINATOR, NULL);
+}
+
+void coordination_tell_home_relay(struct mesh *mesh)
+{
+	struct control_message message = { .type = CONTROL_UPDATE };
+	uint32_t home = relays_home(mesh->relays);
+
+	if (!mesh->control || control_client_link(mesh->control) != CONTROL_LINK_OK)
+		return;
+	message.update.has_home_relay = true;
+	snprintf(message.update.home_relay, sizeof(message.update.home_relay), "%s",
+		 home ? relays_name(mesh->relays, home) : "");
+	control_client_send(mesh->control, &message);
+}
+
+const char *coordination_state(const struct mesh *mesh)
+{
+	if (!mesh->control)
+		return enrolment_was_refused(mesh->enrolment) ? "refused" : "none";
+	if (control_client_link(mesh->control) == CONTROL_LINK_OK)
+		return "ok";
+	return mesh->health[HEALTH_COORDINATOR][0] ? "unreachable" : "connecting";
+}

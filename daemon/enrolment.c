@@ -1,0 +1,438 @@
+#include "daemon/enrolment.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "crypto/secret.h"
+#include "daemon/control_client.h"
+#include "daemon/coordination.h"
+#include "daemon/device.h"
+#include "daemon/local_server.h"
+#include "daemon/mesh.h"
+#include "daemon/mesh_map.h"
+#include "daemon/relays.h"
+
+struct waiting {
+	struct enrolment *enrolment;
+	struct local_request *request;
+	struct waiting *next;
+};
+
+struct enrolment {
+	struct mesh *mesh;
+	bool enrolling; /* token is set */
+	bool refused;
+	struct token token;
+	char hostname[CERT_NAME_MAX + 1]; /* what the user asked for, or "" */
+	struct waiting *waiting;
+	size_t waiting_count;
+	bool mapped; /* since the last up */
+	struct loop_timer relay_grace;
+};
+
+static void succeed(struct enrolment *enrolment);
+
+static void on_relay_grace(void *arg, uint64_t now_ns)
+{
+	struct enrolment *enrolment = arg;
+
+	(void)now_ns;
+	enrolment_progress(enrolment, "relay", "no relay answers; direct paths only");
+	succeed(enrolment);
+}
+
+struct enrolment *enrolment_new(struct mesh *mesh)
+{
+	struct enrolment *enrolment = calloc(1, sizeof(*enrolment));
+
+	if (!enrolment)
+		return NULL;
+	enrolment->mesh = mesh;
+	loop_timer_init(&enrolment->relay_grace, mesh->loop, on_relay_grace, enrolment);
+	return enrolment;
+}
+
+static void forget_token(struct enrolment *enrolment)
+{
+	enrolment->enrolling = false;
+	token_clear(&enrolment->token);
+}
+
+void enrolment_free(struct enrolment *enrolment)
+{
+	if (!enrolment)
+		return;
+	enrolment_fail(enrolment, LOCAL_UNREACHABLE,
+		       "the daemon is ending; start it and try again");
+	loop_timer_clear(&enrolment->relay_grace);
+	forget_token(enrolment);
+	free(enrolment);
+}
+
+/* --- who waits --- */
+
+static struct local_request *remove_waiting(struct waiting *waiting)
+{
+	struct waiting **link = &waiting->enrolment->waiting;
+	struct local_request *request = waiting->request;
+
+	while (*link != waiting)
+		link = &(*link)->next;
+	*link = waiting->next;
+	waiting->enrolment->waiting_count--;
+	free(waiting);
+	return request;
+}
+
+static void on_cancel(void *arg)
+{
+	remove_waiting(arg);
+}
+
+static bool add_waiting(struct enrolment *enrolment, struct local_request *request)
+{
+	struct waiting *waiting = enrolment->waiting_count < ENROLMENT_WAITING_MAX
+					  ? calloc(1, sizeof(*waiting))
+					  : NULL;
+
+	if (!waiting) {
+		local_reply_error(request, LOCAL_FAILURE, "too many wait for `up`; try later");
+		return false;
+	}
+	waiting->enrolment = enrolment;
+	waiting->request = request;
+	waiting->next = enrolment->waiting;
+	enrolment->waiting = waiting;
+	enrolment->waiting_count++;
+	local_request_on_cancel(request, on_cancel, waiting);
+	return true;
+}
+
+void enrolment_progress(struct enrolment *enrolment, const char *stage, const char *text)
+{
+	struct waiting *waiting;
+
+	for (waiting = enrolment->waiting; waiting; waiting = waiting->next)
+		local_reply_line(waiting->request,
+				 json_pack("{s:s,s:s}", "stage", stage, "text", text));
+}
+
+void enrolment_fail(struct enrolment *enrolment, enum local_code code, const char *text)
+{
+	while (enrolment->waiting)
+		local_reply_error(remove_waiting(enrolment->waiting), code, "%s", text);
+}
+
+static json_t *success_fields(const struct mesh *mesh)
+{
+	const struct cert *cert = &mesh->membership.cert;
+	json_t *addresses = json_array();
+	char text[ADDR_TEXT_SIZE];
+
+	if (addr_len(&cert->address4))
+		json_array_append_new(addresses, json_string(addr_format(text, &cert->address4)));
+	if (addr_len(&cert->address6))
+		json_array_append_new(addresses, json_string(addr_format(text, &cert->address6)));
+	return json_pack("{s:s,s:o,s:s}", "name", cert->name, "addresses", addresses, "network",
+			 mesh->membership.network_name);
+}
+
+static void succeed(struct enrolment *enrolment)
+{
+	loop_timer_clear(&enrolment->relay_grace);
+	enrolment_progress(enrolment, "connected", "connected");
+	while (enrolment->waiting)
+		local_reply_end(remove_waiting(enrolment->waiting),
+				success_fields(enrolment->mesh));
+}
+
+/* --- up --- */
+
+/* Makes a DNS label of a host name: its first part, lower case, other characters as hyphens. */
+static void make_label(char *out, size_t size, const char *host)
+{
+	size_t len = 0;
+
+	for (; *host && *host != '.' && len + 1 < size; host++) {
+		char c = (char)tolower((unsigned char)*host);
+
+		if (!isalnum((unsigned char)c) || (unsigned char)c >= 0x80)
+			c = '-';
+		if (c != '-' || len > 0)
+			out[len++] = c;
+	}
+	while (len > 0 && out[len - 1] == '-')
+		len--;
+	out[len] = '\0';
+	if (!len)
+		snprintf(out, size, "node");
+}
+
+void enrolment_hostname(const struct enrolment *enrolment, char *out, size_t size)
+{
+	char host[256] = "";
+
+	if (enrolment->hostname[0]) {
+		snprintf(out, size, "%s", enrolment->hostname);
+		return;
+	}
+	gethostname(host, sizeof(host) - 1);
+	make_label(out, size, host);
+}
+
+const struct token *enrolment_token(const struct enrolment *enrolment)
+{
+	return enrolment->enrolling ? &enrolment->token : NULL;
+}
+
+static bool same_network(const struct membership *membership, const struct token *token)
+{
+	return memcmp(membership->coordinator_key, token->coordinator_key, 32) == 0 &&
+	       memcmp(membership->authority_hash, token->authority_hash, 32) == 0;
+}
+
+/* Keys are made once, before the first enrolment, and stored before they are used. */
+static int ensure_identity(struct mesh *mesh)
+{
+	struct identity *identity;
+	int err;
+
+	if (mesh->identity)
+		return 0;
+	identity = secret_new(sizeof(*identity));
+	if (!identity)
+		return -ENOMEM;
+	identity_generate(identity);
+	err = identity_save(identity, mesh_path(mesh, "identity").text);
+	if (err < 0) {
+		secret_free(identity);
+		return err;
+	}
+	mesh->identity = identity;
+	return 0;
+}
+
+/* Takes a token for a first enrolment, or for one anew. False when the request was answered. */
+static bool take_token(struct enrolment *enrolment, const char *text, struct local_request *request)
+{
+	struct mesh *mesh = enrolment->mesh;
+	struct token token;
+	bool fresh;
+	int err = token_parse(&token, text);
+
+	if (err < 0) {
+		local_reply_error(request, LOCAL_USAGE, "%s", token_error_text(err));
+		return false;
+	}
+	if (mesh->has_membership && mesh->membership.enrolled &&
+	    !same_network(&mesh->membership, &token)) {
+		token_clear(&token);
+		local_reply_error(request, LOCAL_FAILURE,
+				  "this node belongs to network %s; `warren logout` leaves it",
+				  mesh->membership.network_name);
+		return false;
+	}
+	fresh = !mesh->has_membership || !mesh->membership.enrolled;
+	err = ensure_identity(mesh);
+	if (err < 0) {
+		token_clear(&token);
+		local_reply_error(request, LOCAL_FAILURE, "keys cannot be stored in %s: %s",
+				  mesh->config->state, strerror(-err));
+		return false;
+	}
+	if (fresh) {
+		membership_from_token(&mesh->membership, &token);
+		mesh->has_membership = true;
+	}
+	if (fresh || enrolment->refused) {
+		enrolment->token = token;
+		enrolment->enrolling = true;
+		coordination_stop(mesh); /* the next connection greets with the new token */
+	}
+	token_clear(&token);
+	return true;
+}
+
+static bool check_hostname(struct enrolment *enrolment, const char *hostname,
+			   struct local_request *request)
+{
+	if (!hostname)
+		return true;
+	if (cert_name_check(hostname) < 0) {
+		local_reply_error(request, LOCAL_USAGE,
+				  "a name has 1 to 63 lower-case letters, digits and inner "
+				  "hyphens");
+		return false;
+	}
+	snprintf(enrolment->hostname, sizeof(enrolment->hostname), "%s", hostname);
+	return true;
+}
+
+void enrolment_up(struct enrolment *enrolment, struct local_request *request)
+{
+	struct mesh *mesh = enrolment->mesh;
+	struct local_up up;
+
+	if (local_up_decode(&up, local_request_body(request)) < 0) {
+		local_reply_error(request, LOCAL_USAGE, "malformed up request");
+		return;
+	}
+	if (!check_hostname(enrolment, up.hostname, request))
+		return;
+	if (up.token && !take_token(enrolment, up.token, request))
+		return;
+	if (!mesh->has_membership) {
+		local_reply_error(request, LOCAL_LOGIN,
+				  "this node is in no network yet; get a token from your admin "
+				  "and run `warren up TOKEN`");
+		return;
+	}
+	if (enrolment->refused && !enrolment->enrolling) {
+		local_reply_error(request, LOCAL_LOGIN,
+				  "the coordinator does not know this node any more; get a new "
+				  "token and run `warren up TOKEN`");
+		return;
+	}
+	if (!add_waiting(enrolment, request))
+		return;
+	enrolment->refused = false;
+	mesh->settings.up = true;
+	mesh_saved(mesh, "settings",
+		   settings_save(&mesh->settings, mesh_path(mesh, "settings").text));
+	if (mesh->control && control_client_link(mesh->control) == CONTROL_LINK_OK && mesh->map) {
+		succeed(enrolment);
+		return;
+	}
+	enrolment->mapped = false;
+	mesh_start(mesh);
+}
+
+/* --- what became of it --- */
+
+void enrolment_welcomed(struct enrolment *enrolment)
+{
+	struct mesh *mesh = enrolment->mesh;
+	char text[128];
+	int err;
+
+	if (enrolment->enrolling) {
+		snprintf(text, sizeof(text), "enrolled as %s", mesh->membership.cert.name);
+		enrolment_progress(enrolment, "enrol", text);
+		log_info("enrolled name=%s network=%s", mesh->membership.cert.name,
+			 mesh->membership.network_name);
+		forget_token(enrolment);
+	}
+	err = mesh_map_set_addresses(mesh);
+	if (err < 0) {
+		mesh_set_health(mesh, HEALTH_DEVICE, "device %s cannot be configured: %s",
+				mesh->config->tun, strerror(-err));
+		enrolment_fail(enrolment, LOCAL_FAILURE, mesh->health[HEALTH_DEVICE]);
+		return;
+	}
+	snprintf(text, sizeof(text), "device %s is up", mesh->config->tun);
+	enrolment_progress(enrolment, "device", text);
+	if (mesh->map)
+		enrolment_mapped(enrolment); /* what we hold may be the latest already */
+}
+
+void enrolment_mapped(struct enrolment *enrolment)
+{
+	struct mesh *mesh = enrolment->mesh;
+	uint32_t home = relays_home(mesh->relays);
+
+	if (!enrolment->waiting || control_client_link(mesh->control) != CONTROL_LINK_OK)
+		return;
+	enrolment->mapped = true;
+	if (mesh->map->relay_count == 0 || (home && relays_is_up(mesh->relays, home)))
+		succeed(enrolment);
+	else
+		loop_timer_set(&enrolment->relay_grace,
+			       loop_now_ns(mesh->loop) + ENROLMENT_RELAY_GRACE_S * NS_PER_S);
+}
+
+void enrolment_relay_up(struct enrolment *enrolment)
+{
+	uint32_t home = relays_home(enrolment->mesh->relays);
+	char text[128];
+
+	if (!enrolment->waiting || !enrolment->mapped || !home)
+		return;
+	snprintf(text, sizeof(text), "relay %s by %s", relays_name(enrolment->mesh->relays, home),
+		 relays_transport(enrolment->mesh->relays, home));
+	enrolment_progress(enrolment, "relay", text);
+	succeed(enrolment);
+}
+
+bool enrolment_was_refused(const struct enrolment *enrolment)
+{
+	return enrolment->refused;
+}
+
+void enrolment_refused(struct enrolment *enrolment, const struct control_error *error)
+{
+	struct mesh *mesh = enrolment->mesh;
+	bool was_member = mesh->membership.enrolled;
+
+	enrolment_fail(enrolment, LOCAL_DENIED, error->text);
+	coordination_stop(mesh);
+	forget_token(enrolment);
+	if (!was_member) {
+		mesh->has_membership = false; /* nothing was stored for it */
+		return;
+	}
+	enrolment->refused = true;
+	mesh_map_clear(mesh);
+	unlink(mesh_path(mesh, "map").text);
+	mesh_set_health(mesh, HEALTH_COORDINATOR,
+			"refused by the coordinator: %s; run `warren up TOKEN` with a new token",
+			error->text);
+}
+
+/* --- down and logout --- */
+
+void enrolment_down(struct enrolment *enrolment, struct local_request *request)
+{
+	struct mesh *mesh = enrolment->mesh;
+
+	enrolment_fail(enrolment, LOCAL_FAILURE, "`warren down` was given meanwhile");
+	mesh->settings.up = false;
+	mesh_saved(mesh, "settings",
+		   settings_save(&mesh->settings, mesh_path(mesh, "settings").text));
+	mesh_stop(mesh);
+	local_reply_end(request, NULL);
+}
+
+void enrolment_logout(struct enrolment *enrolment, struct local_request *request)
+{
+	static const char *const files[] = { "map", "membership", "identity", "timestamp",
+					     "credentials" };
+	struct mesh *mesh = enrolment->mesh;
+	static const uint8_t no_key[32];
+	size_t i;
+
+	enrolment_fail(enrolment, LOCAL_FAILURE, "`warren logout` was given meanwhile");
+	mesh->settings.up = false;
+	mesh_saved(mesh, "settings",
+		   settings_save(&mesh->settings, mesh_path(mesh, "settings").text));
+	mesh_stop(mesh);
+	mesh_map_clear(mesh);
+	for (i = 0; i < sizeof(files) / sizeof(*files); i++)
+		unlink(mesh_path(mesh, files[i]).text);
+	forget_token(enrolment);
+	enrolment->refused = false;
+	device_set_private_key(mesh->device, no_key);
+	secret_free(mesh->identity);
+	mesh->identity = NULL;
+	mesh->has_membership = false;
+	memset(&mesh->membership, 0, sizeof(mesh->membership));
+	mesh->clock_offset_s = 0;
+	log_info("logout");
+	local_reply_end(request, NULL);
+}

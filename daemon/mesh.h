@@ -1,0 +1,112 @@
+#ifndef WARREN_DAEMON_MESH_H
+#define WARREN_DAEMON_MESH_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "crypto/rng.h"
+#include "daemon/config.h"
+#include "daemon/identity.h"
+#include "daemon/local_candidates.h"
+#include "daemon/membership.h"
+#include "daemon/settings.h"
+#include "io/loop.h"
+#include "proto/netmap.h"
+
+struct control_client;
+struct dataplane;
+struct device;
+struct enrolment;
+struct filter_flows;
+struct local_server;
+struct map;
+struct mesh_peer;
+struct monitor;
+struct netlink;
+struct pings;
+struct relays;
+struct uapi;
+struct ws_client;
+
+#define MESH_HEALTH_MAX  8
+#define MESH_HEALTH_SIZE 256
+
+/* What may be wrong for a while; each has at most one line in status. */
+enum mesh_health {
+	HEALTH_COORDINATOR, /* not connected, or refused */
+	HEALTH_RELAY,       /* none reachable */
+	HEALTH_UDP,         /* blocked */
+	HEALTH_CERTIFICATE, /* expired, or not valid yet */
+	HEALTH_OVERLAP,     /* our addresses collide with a local network */
+	HEALTH_STATE,       /* state could not be written */
+	HEALTH_DEVICE,      /* the TUN device is not as it should be */
+	HEALTH_MAP,         /* the coordinator sent a map that does not hold */
+};
+
+/*
+ * A node of a mesh: everything the daemon holds when it is not a plain WireGuard device. One
+ * control thread owns it all; the parts below know each other through it.
+ */
+struct mesh {
+	const struct daemon_config *config;
+	struct rng rng;
+	struct loop *loop;
+	struct netlink *netlink;
+	struct monitor *monitor;
+	struct loop_watch *monitor_watch;
+	struct loop_timer monitor_timer;
+	struct ws_client *ws;
+	char *http_proxy; /* from the environment, or NULL */
+
+	struct dataplane *dp;
+	struct device *device;
+	struct uapi *uapi;
+	struct filter_flows *flows;
+	struct loop_timer housekeeping;
+
+	struct identity *identity; /* NULL before the first up */
+	bool has_membership;
+	struct membership membership;
+	struct settings settings;
+	int64_t clock_offset_s; /* the coordinator's wall clock minus ours */
+
+	struct netmap *map; /* NULL until one was received or found on disk */
+	struct map *peers;  /* struct mesh_peer by node key */
+	struct local_candidates candidates;
+	struct relays *relays;
+	struct control_client *control; /* NULL while down */
+	struct enrolment *enrolment;
+	struct local_server *local_server;
+	struct pings *pings;
+	char health[MESH_HEALTH_MAX][MESH_HEALTH_SIZE];
+};
+
+/* Runs until SIGTERM. The exit code of the program; errors have been logged. */
+int mesh_run(const struct daemon_config *config);
+
+/* fmt NULL: all is well. The line says what is wrong and what to do. */
+void mesh_set_health(struct mesh *mesh, enum mesh_health what, const char *fmt, ...)
+	__attribute__((format(printf, 3, 4)));
+
+/* The path of a file in the state folder. */
+struct mesh_path {
+	char text[DAEMON_PATH_MAX + 32];
+};
+struct mesh_path mesh_path(const struct mesh *mesh, const char *file);
+/* Says so in health when a state file could not be written. */
+void mesh_saved(struct mesh *mesh, const char *what, int err);
+
+/* Seconds since 1970, corrected by what the coordinator said. */
+uint64_t mesh_wall_s(const struct mesh *mesh);
+
+/* Connects to the coordinator, sets the device up, starts from the cached map. */
+void mesh_start(struct mesh *mesh);
+/* Disconnects: no control channel, no relays, no sessions, device down. */
+void mesh_stop(struct mesh *mesh);
+
+struct mesh_peer *mesh_find_peer(const struct mesh *mesh, const uint8_t node_key[static 32]);
+/* By name, or one of the overlay addresses as text. */
+struct mesh_peer *mesh_find_peer_text(const struct mesh *mesh, const char *text);
+
+#endif

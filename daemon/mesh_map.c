@@ -1,0 +1,289 @@
+#include "daemon/mesh_map.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "base/file.h"
+#include "base/log.h"
+#include "base/map.h"
+#include "daemon/dataplane.h"
+#include "daemon/mesh.h"
+#include "daemon/mesh_peer.h"
+#include "daemon/record.h"
+#include "daemon/relays.h"
+#include "kernel-iface/ifaddr.h"
+#include "kernel-iface/link.h"
+#include "kernel-iface/route.h"
+
+#define KIND "map"
+
+static const struct ip_addr *const *addresses_of(const struct cert *cert,
+						 const struct ip_addr *list[static 2])
+{
+	list[0] = &cert->address4;
+	list[1] = &cert->address6;
+	return list;
+}
+
+/* --- routes to peers: one host route for each overlay address, so nothing else is touched --- */
+
+static void add_routes(struct mesh *mesh, const struct cert *cert)
+{
+	const struct cert *own = &mesh->membership.cert;
+	const struct ip_addr *to[2], *from[2];
+	size_t i;
+
+	addresses_of(cert, to);
+	addresses_of(own, from);
+	for (i = 0; i < 2; i++) {
+		struct prefix host = prefix_from_addr(to[i], 128);
+		int err;
+
+		if (!addr_len(to[i]) || !addr_len(from[i]))
+			continue;
+		err = route_add(mesh->netlink, dataplane_tun_ifindex(mesh->dp), &host, from[i]);
+		if (err < 0)
+			mesh_set_health(mesh, HEALTH_DEVICE, "route to %s cannot be set: %s",
+					cert->name, strerror(-err));
+	}
+}
+
+static void remove_routes(struct mesh *mesh, const struct cert *cert)
+{
+	const struct ip_addr *to[2];
+	size_t i;
+
+	addresses_of(cert, to);
+	for (i = 0; i < 2; i++) {
+		struct prefix host = prefix_from_addr(to[i], 128);
+
+		if (addr_len(to[i]))
+			route_remove(mesh->netlink, dataplane_tun_ifindex(mesh->dp), &host);
+	}
+}
+
+/* --- the device --- */
+
+/* Our address inside a network that this host reaches otherwise would cut that network off. */
+static void check_overlap(struct mesh *mesh, const struct ip_addr *address)
+{
+	char text[PREFIX_TEXT_SIZE], own[ADDR_TEXT_SIZE];
+	struct prefix host = prefix_from_addr(address, 128);
+	struct route found;
+
+	if (route_find_overlap(mesh->netlink, &host, dataplane_tun_ifindex(mesh->dp), &found) == 0)
+		mesh_set_health(mesh, HEALTH_OVERLAP,
+				"address %s of this node lies in the local network %s; give the "
+				"network another pool with `warren-coord init --pool4`",
+				addr_format(own, address), prefix_format(text, &found.dst));
+}
+
+int mesh_map_set_addresses(struct mesh *mesh)
+{
+	uint32_t ifindex = dataplane_tun_ifindex(mesh->dp);
+	const struct ip_addr *own[2];
+	struct iface_addr held[IFADDR_MAX];
+	size_t count, i;
+	int err;
+
+	addresses_of(&mesh->membership.cert, own);
+	err = iface_addr_list(mesh->netlink, held, IFADDR_MAX, &count);
+	if (err < 0)
+		return err;
+	for (i = 0; i < count; i++) {
+		if (held[i].ifindex == ifindex && !addr_equal(&held[i].addr, own[0]) &&
+		    !addr_equal(&held[i].addr, own[1]) && !addr_is_link_local(&held[i].addr))
+			iface_addr_remove(mesh->netlink, ifindex, &held[i].addr,
+					  held[i].prefix_len);
+	}
+	mesh_set_health(mesh, HEALTH_OVERLAP, NULL);
+	for (i = 0; i < 2; i++) {
+		if (!addr_len(own[i]))
+			continue;
+		check_overlap(mesh, own[i]);
+		err = iface_addr_add(mesh->netlink, ifindex, own[i],
+				     (unsigned int)addr_len(own[i]) * 8);
+		if (err < 0)
+			return err;
+	}
+	return link_set_up(mesh->netlink, ifindex, 0);
+}
+
+/* --- peers --- */
+
+static void remove_peer(struct mesh *mesh, struct mesh_peer *peer)
+{
+	const struct cert *cert = &mesh_peer_info(peer)->cert;
+
+	map_remove(mesh->peers, cert->device_key);
+	remove_routes(mesh, cert);
+	mesh_peer_free(peer);
+}
+
+static void add_peer(struct mesh *mesh, struct netmap_peer *info)
+{
+	struct mesh_peer *peer;
+	int err = mesh_peer_new(&peer, mesh, info);
+
+	if (err == 0) {
+		err = map_insert(mesh->peers, info->cert.device_key, peer);
+		if (err < 0)
+			mesh_peer_free(peer);
+	}
+	if (err < 0)
+		log_error("peer-refused peer=%s error=\"%s\"", info->cert.name, strerror(-err));
+	else
+		add_routes(mesh, &info->cert);
+}
+
+/* Certificates that do not hold today are as good as none. */
+static bool is_usable(const struct mesh *mesh, const struct netmap_peer *info)
+{
+	return cert_check_time(&info->cert, mesh_wall_s(mesh)) == 0 &&
+	       !netmap_is_revoked(mesh->map, info->cert.serial);
+}
+
+static void update_peer(struct mesh *mesh, struct mesh_peer *peer, struct netmap_peer *info)
+{
+	const struct cert old = mesh_peer_info(peer)->cert;
+
+	if (mesh_peer_info(peer) == info || netmap_peer_equal(mesh_peer_info(peer), info))
+		return;
+	if (!addr_equal(&old.address4, &info->cert.address4) ||
+	    !addr_equal(&old.address6, &info->cert.address6))
+		remove_routes(mesh, &old);
+	if (mesh_peer_update(peer, info) < 0) {
+		remove_peer(mesh, peer);
+		return;
+	}
+	add_routes(mesh, &info->cert);
+}
+
+void mesh_map_apply(struct mesh *mesh)
+{
+	struct mesh_peer *peer;
+	size_t cursor = 0, i;
+
+	if (!mesh->map)
+		return;
+	while ((peer = map_next(mesh->peers, &cursor))) {
+		struct netmap_peer *info = netmap_find_peer(mesh->map, mesh_peer_key(peer));
+
+		if (!info || !is_usable(mesh, info))
+			remove_peer(mesh, peer);
+	}
+	for (i = 0; i < mesh->map->peer_count; i++) {
+		struct netmap_peer *info = mesh->map->peers[i];
+
+		peer = mesh_find_peer(mesh, info->cert.device_key);
+		if (peer)
+			update_peer(mesh, peer, info);
+		else if (is_usable(mesh, info))
+			add_peer(mesh, info);
+	}
+	dataplane_allowed_ips_commit(mesh->dp);
+	relays_set_list(mesh->relays, mesh->map->relays, mesh->map->relay_count);
+}
+
+void mesh_map_suspend(struct mesh *mesh)
+{
+	struct mesh_peer *peer;
+	size_t cursor = 0;
+
+	while ((peer = map_next(mesh->peers, &cursor)))
+		remove_peer(mesh, peer);
+	dataplane_allowed_ips_commit(mesh->dp);
+}
+
+void mesh_map_clear(struct mesh *mesh)
+{
+	mesh_map_suspend(mesh);
+	netmap_free(mesh->map);
+	mesh->map = NULL;
+}
+
+/* --- taking a map --- */
+
+static void save(struct mesh *mesh)
+{
+	uint8_t *data;
+	size_t len;
+	int err = netmap_encode(mesh->map, &data, &len);
+
+	if (err == 0) {
+		err = record_write(mesh_path(mesh, "map").text, KIND, data, len);
+		file_free_secret(data, len);
+	}
+	mesh_saved(mesh, "map", err);
+}
+
+static int adopt(struct mesh *mesh, struct netmap *map)
+{
+	if (mesh->map && map->version < mesh->map->version) {
+		mesh_set_health(mesh, HEALTH_MAP,
+				"the coordinator offered map %llu, older than %llu; was its "
+				"database set back?",
+				(unsigned long long)map->version,
+				(unsigned long long)mesh->map->version);
+		netmap_free(map);
+		return -ESTALE;
+	}
+	mesh_set_health(mesh, HEALTH_MAP, NULL);
+	netmap_free(mesh->map);
+	mesh->map = map;
+	log_info("map version=%llu peers=%zu relays=%zu", (unsigned long long)map->version,
+		 map->peer_count, map->relay_count);
+	save(mesh);
+	mesh_map_apply(mesh);
+	return 0;
+}
+
+static int refuse(struct mesh *mesh, int err)
+{
+	if (err != -ESTALE)
+		mesh_set_health(mesh, HEALTH_MAP,
+				"the coordinator sent a map that the authority did not sign for "
+				"this node; it was refused");
+	return err;
+}
+
+int mesh_map_receive(struct mesh *mesh, const uint8_t *data, size_t len)
+{
+	struct netmap_trust trust;
+	struct netmap *map;
+	int err;
+
+	membership_trust(&mesh->membership, &trust);
+	err = netmap_parse(&map, data, len, &trust);
+	return err < 0 ? refuse(mesh, err) : adopt(mesh, map);
+}
+
+int mesh_map_receive_delta(struct mesh *mesh, const uint8_t *data, size_t len)
+{
+	struct netmap_trust trust;
+	struct netmap *map;
+	int err;
+
+	if (!mesh->map)
+		return -ESTALE;
+	membership_trust(&mesh->membership, &trust);
+	err = netmap_apply(&map, mesh->map, data, len, &trust);
+	return err < 0 ? refuse(mesh, err) : adopt(mesh, map);
+}
+
+void mesh_map_load(struct mesh *mesh)
+{
+	struct netmap_trust trust;
+	uint8_t *data;
+	size_t len;
+	int err = record_read(mesh_path(mesh, "map").text, KIND, &data, &len);
+
+	if (err == 0) {
+		membership_trust(&mesh->membership, &trust);
+		err = netmap_parse(&mesh->map, data, len, &trust);
+		file_free_secret(data, len);
+	}
+	if (err < 0 && err != -ENOENT)
+		log_warn("map-refused file=%s error=\"%s\" action=\"wait for the coordinator\"",
+			 mesh_path(mesh, "map").text, strerror(-err));
+}

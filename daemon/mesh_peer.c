@@ -1,0 +1,354 @@
+#include "daemon/mesh_peer.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "daemon/connection.h"
+#include "daemon/dataplane.h"
+#include "daemon/device.h"
+#include "daemon/mesh.h"
+#include "daemon/peer.h"
+#include "daemon/ping.h"
+#include "daemon/relays.h"
+#include "daemon/signalling.h"
+#include "daemon/status.h"
+#include "proto/filter.h"
+#include "proto/ice_description.h"
+
+struct mesh_peer {
+	struct mesh *mesh;
+	struct netmap_peer *info;
+	struct peer *wireguard;
+	struct connection *conn; /* NULL while idle */
+
+	bool online;
+	char home_relay[NETMAP_RELAY_NAME_MAX + 1];
+	uint64_t last_seen_s;
+	uint32_t seen_relay; /* through which it spoke to us last; 0: none */
+
+	uint64_t signal_session;
+	uint64_t signal_counter;
+	struct signal_replay replay;
+};
+
+/* --- WireGuard's side: allowed addresses, rules --- */
+
+static int set_allowed_ips(struct mesh_peer *peer, const struct cert *cert)
+{
+	struct dp_peer *dp = peer_dp(peer->wireguard);
+	const struct ip_addr *addresses[] = { &cert->address4, &cert->address6 };
+	size_t i;
+	int err = 0;
+
+	dataplane_allowed_ips_clear(dp);
+	for (i = 0; i < 2 && err == 0; i++) {
+		struct prefix host = prefix_from_addr(addresses[i], 128);
+
+		if (addr_len(addresses[i]))
+			err = dataplane_allowed_ip_set(dp, &host);
+	}
+	return err;
+}
+
+static int set_rules(struct mesh_peer *peer, const struct netmap_peer *info)
+{
+	struct filter_rules *rules = filter_rules_new(info->rules, info->rule_count);
+
+	if (!rules)
+		return -ENOMEM;
+	dataplane_peer_set_rules(peer_dp(peer->wireguard), rules);
+	return 0;
+}
+
+static int add_wireguard(struct mesh_peer *peer, const struct netmap_peer *info)
+{
+	struct mesh *mesh = peer->mesh;
+	int err = device_peer_add(mesh->device, info->cert.wireguard_key, &peer->wireguard);
+
+	if (err < 0)
+		return err;
+	peer_set_owner(peer->wireguard, peer);
+	err = set_rules(peer, info);
+	if (err == 0)
+		err = set_allowed_ips(peer, &info->cert);
+	if (err < 0) {
+		device_peer_remove(peer->wireguard);
+		peer->wireguard = NULL;
+	}
+	return err;
+}
+
+/* --- life --- */
+
+int mesh_peer_new(struct mesh_peer **out, struct mesh *mesh, struct netmap_peer *info)
+{
+	struct mesh_peer *peer = calloc(1, sizeof(*peer));
+	int err;
+
+	if (!peer)
+		return -ENOMEM;
+	peer->mesh = mesh;
+	err = add_wireguard(peer, info);
+	if (err < 0) {
+		free(peer);
+		return err;
+	}
+	peer->info = netmap_peer_ref(info);
+	rng_fill(&mesh->rng, &peer->signal_session, sizeof(peer->signal_session));
+	*out = peer;
+	return 0;
+}
+
+void mesh_peer_free(struct mesh_peer *peer)
+{
+	if (!peer)
+		return;
+	mesh_peer_disconnect(peer);
+	ping_forget(peer->mesh->pings, peer);
+	device_peer_remove(peer->wireguard);
+	netmap_peer_unref(peer->info);
+	free(peer);
+}
+
+int mesh_peer_update(struct mesh_peer *peer, struct netmap_peer *info)
+{
+	bool rekeyed = memcmp(info->cert.wireguard_key, peer->info->cert.wireguard_key, 32) != 0;
+	int err;
+
+	if (rekeyed) {
+		mesh_peer_disconnect(peer);
+		device_peer_remove(peer->wireguard);
+		peer->wireguard = NULL;
+		err = add_wireguard(peer, info);
+	} else {
+		err = set_rules(peer, info);
+		if (err == 0)
+			err = set_allowed_ips(peer, &info->cert);
+	}
+	netmap_peer_ref(info);
+	netmap_peer_unref(peer->info);
+	peer->info = info;
+	return err;
+}
+
+const struct netmap_peer *mesh_peer_info(const struct mesh_peer *peer)
+{
+	return peer->info;
+}
+
+const uint8_t *mesh_peer_key(const struct mesh_peer *peer)
+{
+	return peer->info->cert.device_key;
+}
+
+struct peer *mesh_peer_wireguard(const struct mesh_peer *peer)
+{
+	return peer->wireguard;
+}
+
+const char *mesh_peer_home_relay(const struct mesh_peer *peer)
+{
+	return peer->home_relay;
+}
+
+bool mesh_peer_online(const struct mesh_peer *peer)
+{
+	return peer->online;
+}
+
+uint32_t mesh_peer_seen_relay(const struct mesh_peer *peer)
+{
+	return peer->seen_relay;
+}
+
+const struct path_current *mesh_peer_path(const struct mesh_peer *peer)
+{
+	return peer->conn ? connection_path(peer->conn) : NULL;
+}
+
+struct signal_replay *mesh_peer_replay(struct mesh_peer *peer)
+{
+	return &peer->replay;
+}
+
+void mesh_peer_next_signal(struct mesh_peer *peer, uint64_t *session, uint64_t *counter)
+{
+	*session = peer->signal_session;
+	*counter = ++peer->signal_counter;
+}
+
+/* --- connecting --- */
+
+void mesh_peer_connect(struct mesh_peer *peer)
+{
+	enum path_mode mode = settings_path(&peer->mesh->settings, peer->info->cert.name);
+
+	if (peer->conn)
+		connection_want(peer->conn);
+	else
+		peer->conn = connection_new(peer->mesh, peer, mode);
+}
+
+void mesh_peer_disconnect(struct mesh_peer *peer)
+{
+	struct connection *conn = peer->conn;
+
+	peer->conn = NULL;
+	connection_free(conn);
+}
+
+void mesh_peer_set_mode(struct mesh_peer *peer, enum path_mode mode)
+{
+	if (peer->conn)
+		connection_set_mode(peer->conn, mode);
+}
+
+int mesh_peer_probe(struct mesh_peer *peer)
+{
+	return peer->conn ? connection_probe(peer->conn) : -ENOTCONN;
+}
+
+/* --- news --- */
+
+void mesh_peer_presence(struct mesh_peer *peer, const struct control_presence_entry *entry)
+{
+	bool returned = entry->online && !peer->online;
+
+	peer->online = entry->online;
+	peer->last_seen_s = entry->last_seen_s;
+	snprintf(peer->home_relay, sizeof(peer->home_relay), "%s", entry->home_relay);
+	if (peer->conn)
+		connection_presence_changed(peer->conn, returned);
+}
+
+static void take_description(struct mesh_peer *peer, const struct signal *signal)
+{
+	struct ice_description description;
+
+	if (ice_description_decode(&description, (const char *)signal->payload,
+				   signal->payload_len) < 0)
+		return;
+	mesh_peer_connect(peer);
+	if (peer->conn)
+		connection_describe(peer->conn, &description);
+}
+
+void mesh_peer_signal(struct mesh_peer *peer, const struct signal *signal)
+{
+	switch (signal->kind) {
+	case SIGNAL_OFFER:
+	case SIGNAL_ANSWER:
+	case SIGNAL_CANDIDATES:
+		take_description(peer, signal);
+		break;
+	case SIGNAL_PROBE:
+		signalling_send(peer->mesh, peer, SIGNAL_PROBE_ANSWER, signal->payload,
+				signal->payload_len, SIGNAL_BY_RELAY);
+		break;
+	case SIGNAL_PROBE_ANSWER:
+		if (peer->conn)
+			connection_probe_answered(peer->conn, signal->payload, signal->payload_len);
+		break;
+	default:
+		break; /* something newer than this program */
+	}
+}
+
+bool mesh_peer_stun(struct mesh_peer *peer, const struct stun_message *msg, const uint8_t *data,
+		    size_t len, const struct dp_path *from)
+{
+	return peer->conn && connection_stun(peer->conn, msg, data, len, from);
+}
+
+void mesh_peer_session_up(struct mesh_peer *peer)
+{
+	if (!peer->conn)
+		mesh_peer_connect(peer); /* the other side began */
+	ping_session_up(peer->mesh->pings, peer);
+}
+
+void mesh_peer_unanswered(struct mesh_peer *peer)
+{
+	if (peer->conn)
+		connection_unanswered(peer->conn);
+}
+
+void mesh_peer_relay_up(struct mesh_peer *peer, uint32_t relay)
+{
+	if (peer->conn)
+		connection_relay_up(peer->conn, relay);
+}
+
+void mesh_peer_relay_down(struct mesh_peer *peer, uint32_t relay)
+{
+	if (peer->conn)
+		connection_relay_down(peer->conn, relay);
+}
+
+void mesh_peer_seen_at_relay(struct mesh_peer *peer, uint32_t relay)
+{
+	if (peer->seen_relay == relay)
+		return;
+	peer->seen_relay = relay;
+	if (peer->conn)
+		connection_relay_up(peer->conn, relay);
+}
+
+void mesh_peer_candidates_changed(struct mesh_peer *peer, bool begin_anew)
+{
+	if (peer->conn)
+		connection_candidates_changed(peer->conn, begin_anew);
+}
+
+/* --- status --- */
+
+static enum status_path status_path(const struct mesh_peer *peer)
+{
+	const struct path_current *current = mesh_peer_path(peer);
+	bool up = peer_has_session(peer->wireguard);
+
+	if (current && up && current->kind == PATH_DIRECT)
+		return STATUS_PATH_DIRECT;
+	if (current && up && current->kind == PATH_RELAY)
+		return STATUS_PATH_RELAY;
+	if (!peer->online)
+		return STATUS_PATH_OFFLINE;
+	return current ? STATUS_PATH_CONNECTING : STATUS_PATH_IDLE;
+}
+
+static int64_t seconds_since(uint64_t then_ns, uint64_t at_ns)
+{
+	return then_ns ? (int64_t)((at_ns - then_ns) / NS_PER_S) : -1;
+}
+
+void mesh_peer_status(struct mesh_peer *peer, struct status_peer *out)
+{
+	const struct path_current *current = mesh_peer_path(peer);
+	uint64_t wall_s = mesh_wall_s(peer->mesh);
+	uint64_t latency_ns = peer->conn ? connection_latency_ns(peer->conn) : 0;
+	struct dp_activity marks;
+
+	dataplane_peer_activity(peer_dp(peer->wireguard), &marks);
+	out->online = peer->online;
+	out->path = status_path(peer);
+	out->latency_ms = latency_ns ? (double)latency_ns / NS_PER_MS : STATUS_LATENCY_NONE;
+	out->last_handshake_s =
+		seconds_since(peer_last_handshake_ns(peer->wireguard), clock_now_ns());
+	out->last_seen_s = peer->last_seen_s && wall_s >= peer->last_seen_s
+				   ? (int64_t)(wall_s - peer->last_seen_s)
+				   : -1;
+	out->rx_bytes = marks.rx_bytes;
+	out->tx_bytes = marks.tx_bytes;
+	if (out->path == STATUS_PATH_DIRECT)
+		out->endpoint = connection_remote(peer->conn);
+	if (out->path == STATUS_PATH_RELAY)
+		out->relay = relays_name(peer->mesh->relays, current->id);
+	if (current && current->reason != PATH_REASON_NONE)
+		out->reason = path_reason_text(current->reason);
+	if (out->path == STATUS_PATH_OFFLINE)
+		out->reason = path_reason_text(PATH_REASON_PEER_OFFLINE);
+}

@@ -1,0 +1,83 @@
+#ifndef WARREN_DAEMON_MESH_PEER_H
+#define WARREN_DAEMON_MESH_PEER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "proto/control.h"
+#include "proto/netmap.h"
+#include "proto/pathchoice.h"
+#include "proto/signal.h"
+
+struct dp_path;
+struct mesh;
+struct mesh_peer;
+struct peer;
+struct status_peer;
+struct stun_message;
+
+/*
+ * A peer of the mesh: what the map says of it, its WireGuard peer, and while there is traffic a
+ * connection that looks for paths.
+ */
+
+/* Takes a reference on info. 0, -ENOMEM, -ENOSPC. */
+int mesh_peer_new(struct mesh_peer **peer, struct mesh *mesh, struct netmap_peer *info);
+/* Cuts the peer off. Accepts NULL. */
+void mesh_peer_free(struct mesh_peer *peer);
+/* A newer entry of the map for the same node key. 0 or -errno; the old one stays in force then. */
+int mesh_peer_update(struct mesh_peer *peer, struct netmap_peer *info);
+
+const struct netmap_peer *mesh_peer_info(const struct mesh_peer *peer);
+const uint8_t *mesh_peer_key(const struct mesh_peer *peer);
+struct peer *mesh_peer_wireguard(const struct mesh_peer *peer);
+
+/* Traffic wants to flow: looks for paths and starts a session unless both are under way. */
+void mesh_peer_connect(struct mesh_peer *peer);
+/* Lets agent and path go; the next packet connects anew. */
+void mesh_peer_disconnect(struct mesh_peer *peer);
+void mesh_peer_set_mode(struct mesh_peer *peer, enum path_mode mode);
+
+/* News from the coordinator. */
+void mesh_peer_presence(struct mesh_peer *peer, const struct control_presence_entry *entry);
+/* An opened signal, not seen before. */
+void mesh_peer_signal(struct mesh_peer *peer, const struct signal *signal);
+struct signal_replay *mesh_peer_replay(struct mesh_peer *peer);
+/* The number of the signal session and the next counter in it. */
+void mesh_peer_next_signal(struct mesh_peer *peer, uint64_t *session, uint64_t *counter);
+
+/* A STUN message for this peer's agent? Consumed when true. */
+bool mesh_peer_stun(struct mesh_peer *peer, const struct stun_message *msg, const uint8_t *data,
+		    size_t len, const struct dp_path *from);
+
+/* From the device: an authentic packet, a session that stands, data without an answer. */
+void mesh_peer_session_up(struct mesh_peer *peer);
+void mesh_peer_unanswered(struct mesh_peer *peer);
+
+/* From the relays. */
+/* Registered there, or the route through it got better. */
+void mesh_peer_relay_up(struct mesh_peer *peer, uint32_t relay);
+void mesh_peer_relay_down(struct mesh_peer *peer, uint32_t relay);
+/* The peer spoke through a relay: it is there. */
+void mesh_peer_seen_at_relay(struct mesh_peer *peer, uint32_t relay);
+uint32_t mesh_peer_seen_relay(const struct mesh_peer *peer);
+
+/* Local candidates changed; begin_anew when addresses came or went. */
+void mesh_peer_candidates_changed(struct mesh_peer *peer, bool begin_anew);
+
+/* The name of its home relay, "" when unknown. */
+const char *mesh_peer_home_relay(const struct mesh_peer *peer);
+bool mesh_peer_online(const struct mesh_peer *peer);
+/* The path in force; NULL while there is none to speak of. */
+const struct path_current *mesh_peer_path(const struct mesh_peer *peer);
+
+/*
+ * Measures the path in force: one probe there and back, by the path that data takes. The answer
+ * comes through ping_answered. 0, -ENOTCONN while there is no path or session yet.
+ */
+int mesh_peer_probe(struct mesh_peer *peer);
+
+/* Fills what status shows; texts are borrowed from the peer. */
+void mesh_peer_status(struct mesh_peer *peer, struct status_peer *out);
+
+#endif

@@ -1,0 +1,29 @@
+#ifndef WARREN_DAEMON_SIGNALLING_H
+#define WARREN_DAEMON_SIGNALLING_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "proto/signal.h"
+
+struct mesh;
+struct mesh_peer;
+
+/* Which way a sealed signal takes. */
+enum signal_route {
+	SIGNAL_BY_COORDINATOR, /* or by the peer's relay while the coordinator is away */
+	SIGNAL_BY_RELAY,       /* the relay of the path that is in use */
+};
+
+/* Seals and sends. 0, -ENOTCONN when no way is open, or -errno. */
+int signalling_send(struct mesh *mesh, struct mesh_peer *peer, enum signal_kind kind,
+		    const void *payload, size_t len, enum signal_route route);
+
+/*
+ * A sealed signal that the coordinator or a relay says is from node_key. Anything that does not
+ * hold, or was seen before, is dropped in silence.
+ */
+void signalling_receive(struct mesh *mesh, const uint8_t node_key[static 32], const uint8_t *data,
+			size_t len);
+
+#endif

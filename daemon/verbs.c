@@ -1,0 +1,282 @@
+#include "daemon/verbs.h"
+
+#include <errno.h>
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/map.h"
+#include "daemon/control_client.h"
+#include "daemon/coordination.h"
+#include "daemon/dataplane.h"
+#include "daemon/enrolment.h"
+#include "daemon/local_server.h"
+#include "daemon/mesh.h"
+#include "daemon/mesh_peer.h"
+#include "daemon/netcheck.h"
+#include "daemon/ping.h"
+#include "daemon/relays.h"
+#include "daemon/status.h"
+#include "proto/local_api.h"
+
+/* --- status --- */
+
+static enum status_state overall_state(const struct mesh *mesh)
+{
+	if (!mesh->has_membership || enrolment_was_refused(mesh->enrolment))
+		return STATUS_NEEDS_LOGIN;
+	if (!mesh->settings.up)
+		return STATUS_STOPPED;
+	return mesh->membership.enrolled && mesh->map ? STATUS_CONNECTED : STATUS_CONNECTING;
+}
+
+static size_t own_addresses(const struct cert *cert, struct ip_addr out[static 2])
+{
+	size_t count = 0;
+
+	if (addr_len(&cert->address4))
+		out[count++] = cert->address4;
+	if (addr_len(&cert->address6))
+		out[count++] = cert->address6;
+	return count;
+}
+
+/* What a snapshot of peers borrows from. */
+struct peer_texts {
+	struct ip_addr addresses[2];
+	const char *tags[CERT_LABELS_MAX];
+};
+
+static void fill_peer(struct mesh_peer *peer, struct status_peer *out, struct peer_texts *texts)
+{
+	const struct cert *cert = &mesh_peer_info(peer)->cert;
+	size_t i;
+
+	out->name = cert->name;
+	out->public_key = cert->device_key;
+	out->addresses = texts->addresses;
+	out->address_count = own_addresses(cert, texts->addresses);
+	for (i = 0; i < cert->tag_count; i++)
+		texts->tags[i] = cert->tags[i];
+	out->tags = texts->tags;
+	out->tag_count = cert->tag_count;
+	mesh_peer_status(peer, out);
+}
+
+static int by_name(const void *a, const void *b)
+{
+	return strcmp(((const struct status_peer *)a)->name, ((const struct status_peer *)b)->name);
+}
+
+static size_t fill_health(const struct mesh *mesh, const char *out[static MESH_HEALTH_MAX])
+{
+	size_t count = 0, i;
+
+	for (i = 0; i < MESH_HEALTH_MAX; i++) {
+		if (mesh->health[i][0])
+			out[count++] = mesh->health[i];
+	}
+	return count;
+}
+
+static void fill_self(const struct mesh *mesh, struct status *status,
+		      struct ip_addr addresses[static 2])
+{
+	const struct cert *cert = &mesh->membership.cert;
+	uint32_t home = relays_home(mesh->relays);
+	uint64_t rtt_ns = relays_rtt_ns(mesh->relays, home);
+
+	if (mesh->has_membership && mesh->membership.enrolled) {
+		status->network = mesh->membership.network_name;
+		status->self.name = cert->name;
+		status->self.public_key = cert->device_key;
+		status->self.addresses = addresses;
+		status->self.address_count = own_addresses(cert, addresses);
+	}
+	status->state = overall_state(mesh);
+	status->coordinator.state = coordination_state(mesh);
+	status->coordinator.transport = mesh->control ? "wss" : NULL;
+	status->coordinator.error =
+		mesh->health[HEALTH_COORDINATOR][0] ? mesh->health[HEALTH_COORDINATOR] : NULL;
+	status->coordinator.latency_ms =
+		mesh->control ? control_client_latency_ms(mesh->control) : STATUS_LATENCY_NONE;
+	if (home) {
+		status->home_relay.name = relays_name(mesh->relays, home);
+		status->home_relay.transport = relays_transport(mesh->relays, home);
+	}
+	status->home_relay.latency_ms = rtt_ns ? (double)rtt_ns / 1e6 : STATUS_LATENCY_NONE;
+}
+
+static void handle_status(void *arg, struct local_request *request)
+{
+	struct mesh *mesh = arg;
+	size_t count = map_count(mesh->peers), cursor = 0, i = 0;
+	struct status_peer *peers = calloc(count + 1, sizeof(*peers));
+	struct peer_texts *texts = calloc(count + 1, sizeof(*texts));
+	const char *health[MESH_HEALTH_MAX];
+	struct ip_addr addresses[2];
+	struct status status = { .peers = peers, .peer_count = count, .health = health };
+	struct mesh_peer *peer;
+	json_t *json;
+
+	if (peers && texts) {
+		while ((peer = map_next(mesh->peers, &cursor))) {
+			fill_peer(peer, &peers[i], &texts[i]);
+			i++;
+		}
+		qsort(peers, count, sizeof(*peers), by_name);
+		fill_self(mesh, &status, addresses);
+		status.health_count = fill_health(mesh, health);
+	}
+	json = peers && texts ? status_to_json(&status) : NULL;
+	free(peers);
+	free(texts);
+	if (json)
+		local_reply_end(request, json_pack("{s:o}", "status", json));
+	else
+		local_reply_error(request, LOCAL_FAILURE, "out of memory");
+}
+
+/* --- the rest --- */
+
+static void handle_up(void *arg, struct local_request *request)
+{
+	enrolment_up(((struct mesh *)arg)->enrolment, request);
+}
+
+static void handle_down(void *arg, struct local_request *request)
+{
+	enrolment_down(((struct mesh *)arg)->enrolment, request);
+}
+
+static void handle_logout(void *arg, struct local_request *request)
+{
+	enrolment_logout(((struct mesh *)arg)->enrolment, request);
+}
+
+static void handle_ping(void *arg, struct local_request *request)
+{
+	ping_start(((struct mesh *)arg)->pings, request);
+}
+
+static void handle_netcheck(void *arg, struct local_request *request)
+{
+	netcheck_start(arg, request);
+}
+
+static void handle_set_path(void *arg, struct local_request *request)
+{
+	struct mesh *mesh = arg;
+	struct local_set_path set;
+	struct mesh_peer *peer;
+	enum path_mode mode;
+	const char *name;
+	int err;
+
+	if (local_set_path_decode(&set, local_request_body(request)) < 0 ||
+	    path_mode_parse(&mode, set.path) < 0) {
+		local_reply_error(request, LOCAL_USAGE, "a path is auto, direct or relay");
+		return;
+	}
+	peer = mesh_find_peer_text(mesh, set.name);
+	if (!peer) {
+		local_reply_error(request, LOCAL_FAILURE,
+				  "no peer is called %s; see `warren status`", set.name);
+		return;
+	}
+	name = mesh_peer_info(peer)->cert.name;
+	err = settings_set_path(&mesh->settings, name, mode);
+	if (err == 0)
+		err = settings_save(&mesh->settings, mesh_path(mesh, "settings").text);
+	if (err < 0) {
+		local_reply_error(request, LOCAL_FAILURE, "the setting cannot be stored: %s",
+				  strerror(-err));
+		return;
+	}
+	mesh_peer_set_mode(peer, mode);
+	local_reply_end(request, NULL);
+}
+
+static void handle_get(void *arg, struct local_request *request)
+{
+	struct mesh *mesh = arg;
+	json_t *settings = json_object();
+	char key[SETTINGS_NAME_SIZE + 8];
+	char hostname[CERT_NAME_MAX + 1];
+	size_t i;
+
+	enrolment_hostname(mesh->enrolment, hostname, sizeof(hostname));
+	json_object_set_new(settings, "hostname",
+			    json_string(mesh->membership.enrolled ? mesh->membership.cert.name
+								  : hostname));
+	for (i = 0; i < mesh->settings.path_count; i++) {
+		snprintf(key, sizeof(key), "path.%s", mesh->settings.paths[i].name);
+		json_object_set_new(settings, key,
+				    json_string(path_mode_name(mesh->settings.paths[i].mode)));
+	}
+	local_reply_end(request, json_pack("{s:o}", "settings", settings));
+}
+
+static void handle_version(void *arg, struct local_request *request)
+{
+	(void)arg;
+	local_reply_end(request, json_pack("{s:s}", "version", WARREN_VERSION));
+}
+
+static void write_peer_metrics(FILE *out, struct mesh_peer *peer)
+{
+	const char *name = mesh_peer_info(peer)->cert.name;
+	struct status_peer status = { 0 };
+
+	mesh_peer_status(peer, &status);
+	fprintf(out, "warren_peer_rx_bytes_total{peer=\"%s\"} %llu\n", name,
+		(unsigned long long)status.rx_bytes);
+	fprintf(out, "warren_peer_tx_bytes_total{peer=\"%s\"} %llu\n", name,
+		(unsigned long long)status.tx_bytes);
+	fprintf(out, "warren_peer_path{peer=\"%s\",path=\"%s\"} 1\n", name,
+		status_path_name(status.path));
+	if (status.latency_ms >= 0)
+		fprintf(out, "warren_peer_latency_seconds{peer=\"%s\"} %.6f\n", name,
+			status.latency_ms / 1e3);
+}
+
+static void handle_metrics(void *arg, struct local_request *request)
+{
+	struct mesh *mesh = arg;
+	struct mesh_peer *peer;
+	size_t cursor = 0, len;
+	char *text = NULL;
+	FILE *out = open_memstream(&text, &len);
+
+	if (!out) {
+		local_reply_error(request, LOCAL_FAILURE, "out of memory");
+		return;
+	}
+	fprintf(out, "# TYPE warren_up gauge\nwarren_up %d\n",
+		overall_state(mesh) == STATUS_CONNECTED);
+	fprintf(out, "# TYPE warren_peers gauge\nwarren_peers %zu\n", map_count(mesh->peers));
+	fprintf(out, "# TYPE warren_peer_rx_bytes_total counter\n"
+		     "# TYPE warren_peer_tx_bytes_total counter\n"
+		     "# TYPE warren_peer_path gauge\n"
+		     "# TYPE warren_peer_latency_seconds gauge\n");
+	while ((peer = map_next(mesh->peers, &cursor)))
+		write_peer_metrics(out, peer);
+	fclose(out);
+	local_reply_end(request, json_pack("{s:s}", "text", text));
+	free(text);
+}
+
+static const struct local_verb verbs[] = {
+	{ "status", false, handle_status },    { "up", true, handle_up },
+	{ "down", true, handle_down },         { "logout", true, handle_logout },
+	{ "ping", false, handle_ping },        { "netcheck", false, handle_netcheck },
+	{ "set-path", true, handle_set_path }, { "get", false, handle_get },
+	{ "metrics", false, handle_metrics },  { "version", false, handle_version },
+};
+
+const struct local_verb *verbs_list(size_t *count)
+{
+	*count = sizeof(verbs) / sizeof(*verbs);
+	return verbs;
+}
