@@ -1,1 +1,28 @@
-int main(void) { return 0; }
+#include <stdio.h>
+#include <sys/stat.h>
+
+#include "base/log.h"
+#include "coord/init.h"
+#include "coord/options.h"
+#include "coord/server.h"
+
+int main(int argc, char **argv)
+{
+	static struct options options;
+	int result = options_parse(&options, argc, argv);
+
+	if (result != 0)
+		return result > 0 ? 0 : 2;
+	umask(0077);
+	if (options.verbose)
+		log_set_level(LOG_LEVEL_DEBUG);
+	switch (options.command) {
+	case COMMAND_INIT:
+		return init_run(&options);
+	case COMMAND_SERVE:
+		return server_run(&options);
+	default:
+		fputs("warren-coord: not there yet\n", stderr);
+		return 1;
+	}
+}

@@ -68,6 +68,8 @@ struct netmap_trust {
 
 /* An empty map on the heap, or NULL. */
 struct netmap *netmap_new(void);
+/* A copy that shares the peers and is not signed yet, or NULL. */
+struct netmap *netmap_copy(const struct netmap *map);
 /* Frees the map and its references to peers. Accepts NULL. */
 void netmap_free(struct netmap *map);
 

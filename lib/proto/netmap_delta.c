@@ -113,15 +113,16 @@ int netmap_diff(const struct netmap *old, const struct netmap *new, uint8_t **da
 	return 0;
 }
 
-/* A map of its own that shares old's peers. NULL when out of memory. */
-static struct netmap *copy_map(const struct netmap *old)
+struct netmap *netmap_copy(const struct netmap *old)
 {
 	struct netmap *map = netmap_new();
 
 	if (!map)
 		return NULL;
 	memcpy(map->network_id, old->network_id, sizeof(map->network_id));
+	memcpy(map->network_name, old->network_name, sizeof(map->network_name));
 	memcpy(map->node_key, old->node_key, sizeof(map->node_key));
+	map->version = old->version;
 	if (netmap_set_relays(map, old->relays, old->relay_count) < 0 ||
 	    netmap_set_revoked(map, old->revoked, old->revoked_count) < 0)
 		goto fail;
@@ -217,7 +218,7 @@ int netmap_apply(struct netmap **out, const struct netmap *old, const uint8_t *d
 		return -EBADMSG;
 	if (base_version != old->version)
 		return -ESTALE;
-	map = copy_map(old);
+	map = netmap_copy(old);
 	if (!map)
 		return -ENOMEM;
 	map->version = version;

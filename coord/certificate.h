@@ -1,0 +1,20 @@
+#ifndef WARREN_COORD_CERTIFICATE_H
+#define WARREN_COORD_CERTIFICATE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "coord/network.h"
+
+#define CERTIFICATE_LIFE_S     (7 * 86400)
+#define CERTIFICATE_BACKDATE_S 3600 /* for nodes whose clocks are behind */
+
+/*
+ * Gives the node a new certificate and serial from what the struct says now; nothing is stored. 0
+ * or -EINVAL.
+ */
+int certificate_issue(struct network *network, struct node *node, uint64_t now_s);
+/* Is a third of its life over? */
+bool certificate_is_due(const struct node *node, uint64_t now_s);
+
+#endif

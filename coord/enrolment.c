@@ -1,0 +1,274 @@
+#include "coord/enrolment.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <sodium.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "coord/certificate.h"
+#include "crypto/hash.h"
+
+#define NAME_SUFFIX_MAX 9999
+
+static void hash_secret(uint8_t hash[static 32], const uint8_t secret[static TOKEN_SECRET_SIZE])
+{
+	static const char domain[] = "warren join key 1";
+
+	/* 128 random bits: no password hashing is needed. */
+	hash_blake2s(hash, domain, sizeof(domain), secret, TOKEN_SECRET_SIZE);
+}
+
+int enrolment_make_key(struct network *network, const struct enrolment_key *wanted, uint64_t now_s,
+		       char *token_text, uint8_t id[static TOKEN_KEY_ID_SIZE])
+{
+	struct token token = { .address_count = network->address_count };
+	struct store_key key = { .reusable = wanted->reusable,
+				 .ephemeral = wanted->ephemeral,
+				 .created_s = now_s,
+				 .expires_s = now_s + wanted->life_s };
+	int err;
+
+	memcpy(token.addresses, network->addresses, sizeof(token.addresses));
+	memcpy(token.coordinator_key, network->coordinator_key, 32);
+	token_authority_hash(token.authority_hash, network->authority_key);
+	rng_fill(&network->rng, token.key_id, sizeof(token.key_id));
+	rng_fill(&network->rng, token.secret, sizeof(token.secret));
+	memcpy(key.id, token.key_id, sizeof(key.id));
+	hash_secret(key.secret_hash, token.secret);
+	snprintf(key.name, sizeof(key.name), "%s", wanted->name ? wanted->name : "");
+	labels_copy(&key.groups, &wanted->groups);
+	labels_copy(&key.tags, &wanted->tags);
+	err = token_format(token_text, TOKEN_TEXT_SIZE, &token);
+	if (err == 0)
+		err = store_key_add(network->store, &key);
+	if (err == 0)
+		memcpy(id, token.key_id, TOKEN_KEY_ID_SIZE);
+	token_clear(&token);
+	return err;
+}
+
+int enrolment_refuse(struct control_error *error, enum control_error_code code, const char *text)
+{
+	*error = (struct control_error){ .code = code };
+	snprintf(error->text, sizeof(error->text), "%s", text);
+	return -EACCES;
+}
+
+/* Is this key good for a new node? */
+static int check_key(struct network *network, const struct control_enrol *enrol, uint64_t now_s,
+		     struct store_key *key, struct control_error *error)
+{
+	uint8_t hash[32];
+	int err = store_key_find(network->store, enrol->key_id, key);
+
+	if (err < 0 && err != -ENOENT) {
+		enrolment_refuse(error, CONTROL_ERROR_INTERNAL,
+				 "the coordinator cannot read its database; try again later");
+		return err;
+	}
+	hash_secret(hash, enrol->secret);
+	if (err == -ENOENT || sodium_memcmp(hash, key->secret_hash, sizeof(hash)) != 0)
+		return enrolment_refuse(
+			error, CONTROL_ERROR_MISTYPED,
+			"the coordinator does not know this token; copy it again or "
+			"ask for a new one");
+	if (key->revoked)
+		return enrolment_refuse(error, CONTROL_ERROR_KEY_REVOKED,
+					"this token was revoked; ask for a new one");
+	if (now_s > key->expires_s)
+		return enrolment_refuse(error, CONTROL_ERROR_EXPIRED,
+					"this token has expired; ask for a new one");
+	if (!key->reusable && key->uses > 0)
+		return enrolment_refuse(error, CONTROL_ERROR_USED,
+					"this token was used already and is good for one machine; "
+					"ask for a new one");
+	return 0;
+}
+
+/* The asked-for name as a DNS label; "node" when nothing is left of it. */
+static void clean_name(char out[static CERT_NAME_MAX + 1], const char *wanted)
+{
+	size_t len = 0;
+
+	for (; *wanted && *wanted != '.' && len < CERT_NAME_MAX; wanted++) {
+		char c = (char)tolower((unsigned char)*wanted);
+
+		if (islower((unsigned char)c) || isdigit((unsigned char)c))
+			out[len++] = c;
+		else if (len > 0)
+			out[len++] = '-';
+	}
+	while (len > 0 && out[len - 1] == '-')
+		len--;
+	out[len] = '\0';
+	if (len == 0)
+		strcpy(out, "node");
+}
+
+/* name, or name-2, name-3 … */
+static int choose_name(const struct network *network, char out[static CERT_NAME_MAX + 1],
+		       const char *wanted)
+{
+	char base[CERT_NAME_MAX + 1];
+
+	clean_name(base, wanted);
+	strcpy(out, base);
+	for (int i = 2; network_find_name(network, out); i++) {
+		if (i > NAME_SUFFIX_MAX)
+			return -ENOSPC;
+		snprintf(out, CERT_NAME_MAX + 1, "%.*s-%d", CERT_NAME_MAX - 5, base, i);
+	}
+	return 0;
+}
+
+/* The key's use, the node and the serial in one transaction: all of it or nothing. */
+static int store_new(struct network *network, const struct node *node, const struct store_key *key)
+{
+	int err = store_begin(network->store);
+
+	if (err < 0)
+		return err;
+	err = store_key_use(network->store, key->id);
+	if (err == 0)
+		err = store_node_put(network->store, node);
+	if (err == 0)
+		err = store_set_u64(network->store, NETWORK_VALUE_SERIAL, network->next_serial);
+	if (err == 0)
+		err = store_commit(network->store);
+	if (err < 0)
+		store_rollback(network->store);
+	return err;
+}
+
+static void take_facts(struct node *node, const struct control_facts *facts)
+{
+	if (facts->version[0])
+		memcpy(node->version, facts->version, sizeof(node->version));
+	if (facts->os[0])
+		memcpy(node->os, facts->os, sizeof(node->os));
+}
+
+static int fill_node(struct network *network, struct node *node, const struct control_enrol *enrol,
+		     const uint8_t box_key[static 32], const struct store_key *key, uint64_t now_s)
+{
+	int err = choose_name(network, node->name, enrol->facts.hostname);
+
+	if (err < 0)
+		return err;
+	memcpy(node->device_key, enrol->device_key, 32);
+	memcpy(node->box_key, box_key, 32);
+	memcpy(node->wireguard_key, enrol->wireguard_key, 32);
+	labels_copy(&node->groups, &key->groups);
+	labels_copy(&node->tags, &key->tags);
+	node->ephemeral = key->ephemeral;
+	node->created_s = now_s;
+	node->last_seen_s = now_s;
+	take_facts(node, &enrol->facts);
+	err = pool_allocate(&network->pool, &node->address4, &node->address6);
+	if (err < 0)
+		return err;
+	err = certificate_issue(network, node, now_s);
+	if (err == 0)
+		err = store_new(network, node, key);
+	if (err == 0)
+		err = network_adopt(network, node);
+	if (err < 0)
+		pool_release(&network->pool, &node->address4);
+	return err;
+}
+
+static int explain(struct control_error *error, int err)
+{
+	switch (err) {
+	case -ENOSPC:
+		return enrolment_refuse(error, CONTROL_ERROR_FULL,
+					"the network is full; delete nodes that are gone");
+	case -EBUSY:
+		return enrolment_refuse(error, CONTROL_ERROR_USED,
+					"this token was used already and is good for one machine; "
+					"ask for a new one");
+	case -EEXIST:
+		return enrolment_refuse(error, CONTROL_ERROR_DUPLICATE,
+					"another node has these keys; run warren logout and join "
+					"again");
+	default:
+		return enrolment_refuse(error, CONTROL_ERROR_INTERNAL,
+					"the coordinator cannot store the node; see its log");
+	}
+}
+
+int enrolment_enrol(struct network *network, const struct control_enrol *enrol,
+		    const uint8_t box_key[static 32], uint64_t now_s, struct node **out,
+		    struct control_error *error)
+{
+	struct node *node = network_find(network, enrol->device_key);
+	struct store_key key;
+	int err;
+
+	if (node) {
+		/* Its welcome was lost, or it was told to join again: no key is spent twice. */
+		struct control_login login = { .facts = enrol->facts };
+
+		memcpy(login.device_key, enrol->device_key, 32);
+		memcpy(login.wireguard_key, enrol->wireguard_key, 32);
+		return enrolment_login(network, &login, box_key, now_s, out, error);
+	}
+	err = check_key(network, enrol, now_s, &key, error);
+	if (err < 0)
+		return err;
+	node = calloc(1, sizeof(*node));
+	err = node ? fill_node(network, node, enrol, box_key, &key, now_s) : -ENOMEM;
+	if (err < 0) {
+		free(node);
+		explain(error, err);
+		return err;
+	}
+	*out = node;
+	return 0;
+}
+
+/* A new certificate when something in it changed or it is old. */
+static int refresh(struct network *network, struct node *node, const struct control_login *login,
+		   uint64_t now_s)
+{
+	bool changed = memcmp(node->wireguard_key, login->wireguard_key, 32) != 0;
+
+	take_facts(node, &login->facts);
+	if (!changed && !certificate_is_due(node, now_s))
+		return 0;
+	memcpy(node->wireguard_key, login->wireguard_key, 32);
+	if (certificate_issue(network, node, now_s) < 0)
+		return -EINVAL;
+	return network_store_node(network, node);
+}
+
+int enrolment_login(struct network *network, const struct control_login *login,
+		    const uint8_t box_key[static 32], uint64_t now_s, struct node **out,
+		    struct control_error *error)
+{
+	struct node *node = network_find(network, login->device_key);
+	int err;
+
+	if (!node)
+		return enrolment_refuse(error, CONTROL_ERROR_UNKNOWN_NODE,
+					"this machine is not (or no longer) in the network; join "
+					"with a token: warren up TOKEN");
+	if (node->revoked)
+		return enrolment_refuse(error, CONTROL_ERROR_REVOKED,
+					"this machine was removed from the network by its admin");
+	if (memcmp(node->box_key, box_key, 32) != 0)
+		return enrolment_refuse(
+			error, CONTROL_ERROR_BAD_PROOF,
+			"the keys of this machine do not belong together; run warren "
+			"logout and join again");
+	err = refresh(network, node, login, now_s);
+	if (err < 0) {
+		enrolment_refuse(error, CONTROL_ERROR_INTERNAL,
+				 "the coordinator cannot renew the certificate; see its log");
+		return err;
+	}
+	*out = node;
+	return 0;
+}

@@ -1,0 +1,42 @@
+#ifndef WARREN_COORD_ENROLMENT_H
+#define WARREN_COORD_ENROLMENT_H
+
+#include <stdint.h>
+
+#include "coord/network.h"
+#include "proto/control.h"
+
+/* How nodes come into the network: with a join key, and again with their device key. */
+
+#define ENROLMENT_KEY_LIFE_S (24 * 3600)
+
+/* What to make. */
+struct enrolment_key {
+	const char *name; /* for people; may be empty */
+	bool reusable;
+	bool ephemeral;
+	struct labels groups;
+	struct labels tags;
+	uint64_t life_s;
+};
+
+/* Makes and stores a join key, and the token text that carries it (at least TOKEN_TEXT_SIZE). */
+int enrolment_make_key(struct network *network, const struct enrolment_key *wanted, uint64_t now_s,
+		       char *token_text, uint8_t id[static TOKEN_KEY_ID_SIZE]);
+
+/*
+ * A node that shows a join key. box_key is what the channel proved, as the caller has proved the
+ * device key. On refusal -EACCES with *error filled; other errors too fill it.
+ */
+int enrolment_enrol(struct network *network, const struct control_enrol *enrol,
+		    const uint8_t box_key[static 32], uint64_t now_s, struct node **node,
+		    struct control_error *error);
+/* A node that was here before. */
+int enrolment_login(struct network *network, const struct control_login *login,
+		    const uint8_t box_key[static 32], uint64_t now_s, struct node **node,
+		    struct control_error *error);
+
+/* Fills an error for a node; returns -EACCES. */
+int enrolment_refuse(struct control_error *error, enum control_error_code code, const char *text);
+
+#endif

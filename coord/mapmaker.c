@@ -1,0 +1,165 @@
+#include "coord/mapmaker.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* What `peer` is in node's map; *out is NULL when policy keeps the two apart. */
+static int make_peer(const struct network *network, const struct node *node,
+		     const struct node *peer, struct netmap_peer **out)
+{
+	struct policy_node node_view = node_policy_view(node);
+	struct policy_node peer_view = node_policy_view(peer);
+	struct policy_rules outbound = { .count = 0 };
+	struct policy_rules inbound = { .count = 0 };
+	int err;
+
+	*out = NULL;
+	if (peer == node || peer->revoked || node->revoked)
+		return 0;
+	err = policy_compile(network->policy, &node_view, &peer_view, &outbound);
+	if (err == 0)
+		err = policy_compile(network->policy, &peer_view, &node_view, &inbound);
+	if (err == 0 && outbound.count + inbound.count > 0)
+		err = netmap_peer_new(out, peer->cert, peer->cert_len, inbound.rules, inbound.count,
+				      outbound.count > 0);
+	policy_rules_clear(&outbound);
+	policy_rules_clear(&inbound);
+	return err;
+}
+
+static int set_head(const struct network *network, const struct node *node, struct netmap *map)
+{
+	struct netmap_relay relays[NETMAP_RELAYS_MAX];
+	int err;
+
+	memcpy(map->network_id, network->id, sizeof(map->network_id));
+	strcpy(map->network_name, network->name);
+	memcpy(map->node_key, node->device_key, sizeof(map->node_key));
+	for (size_t i = 0; i < network->relay_count; i++)
+		relays[i] = network->relays[i].relay;
+	err = netmap_set_relays(map, relays, network->relay_count);
+	return err < 0 ? err : netmap_set_revoked(map, network->revoked, network->revoked_count);
+}
+
+static int finish(struct network *network, struct netmap *map)
+{
+	map->version = network->version + 1;
+	if (netmap_sign(map, network->authority_secret) < 0)
+		return -ENOMEM;
+	network->version++;
+	return 0;
+}
+
+int mapmaker_build(struct network *network, struct node *node)
+{
+	struct netmap *map = netmap_new();
+	struct node *peer;
+	size_t cursor = 0;
+	int err = map ? set_head(network, node, map) : -ENOMEM;
+
+	while (err == 0 && (peer = network_next(network, &cursor))) {
+		struct netmap_peer *entry;
+
+		err = make_peer(network, node, peer, &entry);
+		if (err == 0 && entry)
+			err = netmap_add_peer(map, entry);
+	}
+	if (err == 0)
+		err = finish(network, map);
+	if (err < 0) {
+		netmap_free(map);
+		return err;
+	}
+	netmap_free(node->map);
+	node->map = map;
+	return 0;
+}
+
+/* Puts the peer's present entry into map; *changed when it was another one. */
+static int refresh_peer(const struct network *network, const struct node *node,
+			const struct node *peer, struct netmap *map, bool *changed)
+{
+	struct netmap_peer *before = netmap_find_peer(map, peer->device_key);
+	struct netmap_peer *entry;
+	int err = make_peer(network, node, peer, &entry);
+
+	if (err < 0)
+		return err;
+	if (!before && !entry)
+		return 0;
+	if (before && entry && netmap_peer_equal(before, entry)) {
+		netmap_peer_unref(entry);
+		return 0;
+	}
+	*changed = true;
+	netmap_remove_peer(map, peer->device_key);
+	return entry ? netmap_add_peer(map, entry) : 0;
+}
+
+/* Drops peers that are no nodes any more. */
+static void drop_vanished(const struct network *network, struct netmap *map)
+{
+	for (size_t i = map->peer_count; i-- > 0;) {
+		const uint8_t *key = map->peers[i]->cert.device_key;
+
+		if (!network_find(network, key))
+			netmap_remove_peer(map, key);
+	}
+}
+
+/* The peers of a copied map, brought up to date. */
+static int refresh(const struct network *network, const struct node *node, bool whole,
+		   struct netmap *map, bool *changed)
+{
+	struct node *peer;
+	size_t cursor = 0;
+
+	while ((peer = network_next(network, &cursor))) {
+		/* When the node itself changed, so may have what policy says of it and anybody. */
+		bool due = whole || node->dirty || peer->dirty;
+		int err = due ? refresh_peer(network, node, peer, map, changed) : 0;
+
+		if (err < 0)
+			return err;
+	}
+	if (!whole)
+		return 0;
+	*changed = true;
+	drop_vanished(network, map);
+	return set_head(network, node, map);
+}
+
+int mapmaker_update(struct network *network, struct node *node, bool whole, uint8_t **delta,
+		    size_t *len)
+{
+	struct netmap *map = netmap_copy(node->map);
+	bool changed = false;
+	int err = -ENOMEM;
+
+	*delta = NULL;
+	if (map)
+		err = refresh(network, node, whole || network->all_dirty, map, &changed);
+	if (err == 0 && changed)
+		err = finish(network, map);
+	if (err == 0 && changed)
+		err = netmap_diff(node->map, map, delta, len);
+	if (err < 0 || !changed) {
+		netmap_free(map);
+		return err;
+	}
+	netmap_free(node->map);
+	node->map = map;
+	return 0;
+}
+
+void mapmaker_settle(struct network *network)
+{
+	struct node *node;
+	size_t cursor = 0;
+
+	while ((node = network_next(network, &cursor)))
+		node->dirty = false;
+	network->all_dirty = false;
+	network->relays_dirty = false;
+}

@@ -1,0 +1,226 @@
+#include "coord/network.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/map.h"
+#include "coord/certificate.h"
+
+struct node *network_find(const struct network *network, const uint8_t device_key[static 32])
+{
+	return map_find(network->nodes, device_key);
+}
+
+struct node *network_next(const struct network *network, size_t *cursor)
+{
+	return map_next(network->nodes, cursor);
+}
+
+struct node *network_find_name(const struct network *network, const char *name)
+{
+	size_t cursor = 0;
+	struct node *node;
+
+	while ((node = network_next(network, &cursor)))
+		if (strcmp(node->name, name) == 0)
+			return node;
+	return NULL;
+}
+
+int network_adopt(struct network *network, struct node *node)
+{
+	int err = map_insert(network->nodes, node->device_key, node);
+
+	if (err == 0)
+		node->dirty = true;
+	return err;
+}
+
+/* The node and the serial counter in one transaction; with `revoke`, its serial is refused too. */
+static int store_change(struct network *network, const struct node *node, bool revoke, bool forget)
+{
+	int err = store_begin(network->store);
+
+	if (err < 0)
+		return err;
+	err = store_set_u64(network->store, NETWORK_VALUE_SERIAL, network->next_serial);
+	if (err == 0 && revoke)
+		err = store_revoked_add(network->store, node->serial, node->not_after_s);
+	if (err == 0)
+		err = forget ? store_node_delete(network->store, node->device_key)
+			     : store_node_put(network->store, node);
+	if (err == 0)
+		err = store_commit(network->store);
+	if (err < 0)
+		store_rollback(network->store);
+	return err;
+}
+
+int network_store_node(struct network *network, struct node *node)
+{
+	int err = store_change(network, node, false, false);
+
+	if (err == 0)
+		node->dirty = true;
+	return err;
+}
+
+static int remember_revoked(struct network *network, uint64_t serial)
+{
+	uint64_t *serials =
+		realloc(network->revoked, (network->revoked_count + 1) * sizeof(*network->revoked));
+
+	if (!serials)
+		return -ENOMEM;
+	serials[network->revoked_count++] = serial;
+	network->revoked = serials;
+	network->all_dirty = true;
+	return 0;
+}
+
+int network_revoke(struct network *network, struct node *node, uint64_t now_s)
+{
+	int err;
+
+	(void)now_s;
+	if (node->revoked)
+		return 0;
+	node->revoked = true;
+	err = store_change(network, node, true, false);
+	if (err < 0) {
+		node->revoked = false;
+		return err;
+	}
+	node->dirty = true;
+	return remember_revoked(network, node->serial);
+}
+
+int network_delete(struct network *network, struct node *node, uint64_t now_s)
+{
+	int err = store_change(network, node, node->not_after_s > now_s, true);
+
+	if (err < 0)
+		return err;
+	err = remember_revoked(network, node->serial);
+	pool_release(&network->pool, &node->address4);
+	map_remove(network->nodes, node->device_key);
+	netmap_free(node->map);
+	free(node);
+	return err;
+}
+
+int network_rename(struct network *network, struct node *node, const char *name, uint64_t now_s)
+{
+	struct node before = *node;
+	int err;
+
+	if (cert_name_check(name) < 0)
+		return -EINVAL;
+	if (network_find_name(network, name))
+		return -EEXIST;
+	strcpy(node->name, name);
+	err = certificate_issue(network, node, now_s);
+	if (err == 0)
+		err = network_store_node(network, node);
+	if (err < 0) {
+		strcpy(node->name, before.name);
+		node->serial = before.serial;
+		node->not_before_s = before.not_before_s;
+		node->not_after_s = before.not_after_s;
+		memcpy(node->cert, before.cert, sizeof(node->cert));
+		node->cert_len = before.cert_len;
+	}
+	return err;
+}
+
+int network_check_policy(const struct network *network, const char *text, size_t len,
+			 struct policy **policy, struct policy_error *error)
+{
+	size_t count = map_count(network->nodes);
+	struct policy_node *views;
+	struct policy *parsed;
+	struct node *node;
+	size_t cursor = 0;
+	size_t filled = 0;
+	int err = policy_parse(&parsed, text, len, error);
+
+	if (err < 0)
+		return err;
+	views = calloc(count + 1, sizeof(*views));
+	if (!views) {
+		policy_free(parsed);
+		return -ENOMEM;
+	}
+	while ((node = network_next(network, &cursor)))
+		if (!node->revoked)
+			views[filled++] = node_policy_view(node);
+	err = policy_check(parsed, views, filled, error);
+	free(views);
+	if (err < 0)
+		policy_free(parsed);
+	else
+		*policy = parsed;
+	return err;
+}
+
+int network_set_policy(struct network *network, const char *text, size_t len,
+		       struct policy_error *error)
+{
+	struct policy *policy;
+	int err = network_check_policy(network, text, len, &policy, error);
+
+	if (err < 0)
+		return err;
+	err = store_set(network->store, NETWORK_VALUE_POLICY, text, len);
+	if (err < 0) {
+		policy_free(policy);
+		return err;
+	}
+	policy_free(network->policy);
+	network->policy = policy;
+	network->all_dirty = true;
+	return 0;
+}
+
+static size_t find_relay(const struct network *network, const char *name)
+{
+	size_t i = 0;
+
+	while (i < network->relay_count && strcmp(network->relays[i].relay.name, name) != 0)
+		i++;
+	return i;
+}
+
+int network_add_relay(struct network *network, const struct store_relay *relay)
+{
+	int err;
+
+	if (find_relay(network, relay->relay.name) < network->relay_count)
+		return -EEXIST;
+	if (network->relay_count == NETMAP_RELAYS_MAX)
+		return -ENOSPC;
+	err = store_relay_put(network->store, relay);
+	if (err < 0)
+		return err;
+	network->relays[network->relay_count++] = *relay;
+	network->relays_dirty = network->all_dirty = true;
+	return 0;
+}
+
+int network_remove_relay(struct network *network, const char *name)
+{
+	size_t place = find_relay(network, name);
+	int err;
+
+	if (place == network->relay_count)
+		return -ENOENT;
+	err = store_relay_delete(network->store, name);
+	if (err < 0)
+		return err;
+	network->relay_count--;
+	memmove(&network->relays[place], &network->relays[place + 1],
+		(network->relay_count - place) * sizeof(network->relays[0]));
+	network->relays_dirty = network->all_dirty = true;
+	return 0;
+}

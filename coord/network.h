@@ -1,0 +1,90 @@
+#ifndef WARREN_COORD_NETWORK_H
+#define WARREN_COORD_NETWORK_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "coord/node.h"
+#include "coord/pool.h"
+#include "coord/store.h"
+#include "crypto/rng.h"
+#include "proto/policy.h"
+#include "proto/token.h"
+
+/*
+ * The network that a coordinator serves: its keys, nodes, policy and relays. Memory follows the
+ * store: a change is stored first and shown only when that succeeded.
+ */
+struct network {
+	struct store *store;
+	struct rng rng;
+	uint8_t id[CERT_NETWORK_ID_SIZE];
+	char name[NETMAP_NETWORK_NAME_MAX + 1];
+	uint8_t authority_key[32];
+	uint8_t authority_secret[64];
+	uint8_t coordinator_key[32];
+	uint8_t coordinator_secret[32];
+	struct token_address addresses[TOKEN_ADDRESSES_MAX]; /* public ones */
+	size_t address_count;
+	struct pool pool;
+	struct map *nodes; /* by device key */
+	struct policy *policy;
+	struct store_relay relays[NETMAP_RELAYS_MAX];
+	size_t relay_count;
+	uint64_t *revoked; /* serials */
+	size_t revoked_count;
+	uint64_t next_serial;
+	uint64_t version;  /* of the newest map; grows over restarts too */
+	bool all_dirty;    /* every map may have to change */
+	bool relays_dirty; /* every node wants the relays and credentials again */
+};
+
+/* Values in the store. */
+#define NETWORK_VALUE_ID        "network_id"
+#define NETWORK_VALUE_NAME      "network_name"
+#define NETWORK_VALUE_POOL4     "pool4"
+#define NETWORK_VALUE_POOL6     "pool6"
+#define NETWORK_VALUE_ADDRESSES "addresses" /* "host:port", separated by spaces */
+#define NETWORK_VALUE_POLICY    "policy"
+#define NETWORK_VALUE_SERIAL    "next_serial"
+#define NETWORK_VALUE_EPOCH     "epoch" /* counts starts: the upper half of map versions */
+#define NETWORK_VALUE_RELAY     "relay_secret"
+
+/*
+ * Loads everything from DIR. 0, or an error with a line for people in error: what is wrong and what
+ * to do.
+ */
+int network_open(struct network *network, const char *dir, char *error, size_t error_size);
+/* Also of one half open. Frees nodes; their sessions must be gone. */
+void network_close(struct network *network);
+
+struct node *network_find(const struct network *network, const uint8_t device_key[static 32]);
+struct node *network_find_name(const struct network *network, const char *name);
+/* Walks all nodes: start with *cursor = 0, ends with NULL. */
+struct node *network_next(const struct network *network, size_t *cursor);
+
+/* Puts an enrolled node under the network's care (memory only). 0, -ENOSPC, -ENOMEM. */
+int network_adopt(struct network *network, struct node *node);
+
+/* Stores what changed in a node, and lets its peers' maps follow. */
+int network_store_node(struct network *network, struct node *node);
+/* Cuts a node off: its certificate counts no more. The session is the caller's to end. */
+int network_revoke(struct network *network, struct node *node, uint64_t now_s);
+/* As revoke, and forgets it; frees node, whose session must be gone. */
+int network_delete(struct network *network, struct node *node, uint64_t now_s);
+/* 0, -EINVAL: no valid name, -EEXIST: taken. Issues a certificate in the new name. */
+int network_rename(struct network *network, struct node *node, const char *name, uint64_t now_s);
+
+/* Parses, checks against the nodes there are, stores and obeys. -EINVAL and -EPERM fill *error. */
+int network_check_policy(const struct network *network, const char *text, size_t len,
+			 struct policy **policy, struct policy_error *error);
+int network_set_policy(struct network *network, const char *text, size_t len,
+		       struct policy_error *error);
+
+/* 0, -EEXIST, -ENOSPC. */
+int network_add_relay(struct network *network, const struct store_relay *relay);
+/* 0 or -ENOENT. */
+int network_remove_relay(struct network *network, const char *name);
+
+#endif

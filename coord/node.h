@@ -1,0 +1,51 @@
+#ifndef WARREN_COORD_NODE_H
+#define WARREN_COORD_NODE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/addr.h"
+#include "coord/labels.h"
+#include "proto/cert.h"
+#include "proto/netmap.h"
+#include "proto/policy.h"
+
+struct session;
+
+/* A machine of the network, as the store keeps it, and what is known while the server runs. */
+struct node {
+	uint8_t device_key[32];
+	uint8_t box_key[32];
+	uint8_t wireguard_key[32];
+	char name[CERT_NAME_MAX + 1];
+	struct ip_addr address4;
+	struct ip_addr address6;
+	struct labels groups;
+	struct labels tags;
+	bool ephemeral; /* deleted when it stays away */
+	bool revoked;
+	uint64_t created_s;
+	uint64_t last_seen_s; /* 0: never */
+	char version[32];
+	char os[64];
+	/* Its present certificate. */
+	uint64_t serial;
+	uint64_t not_before_s;
+	uint64_t not_after_s;
+	uint8_t cert[CERT_ENCODED_MAX];
+	size_t cert_len;
+
+	/* Not stored. */
+	struct session *session; /* NULL: offline */
+	char home_relay[NETMAP_RELAY_NAME_MAX + 1];
+	struct netmap *map;  /* what it was sent last, kept for deltas; NULL: nothing yet */
+	bool dirty;          /* changed in something that its peers' maps say */
+	bool presence_dirty; /* came, went or moved to another relay */
+	bool presence_due;   /* the same, being told in this flush */
+};
+
+/* The node as policy sees it; borrows from node. */
+struct policy_node node_policy_view(const struct node *node);
+
+#endif

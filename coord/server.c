@@ -1,0 +1,210 @@
+#include "coord/server.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "coord/data_dir.h"
+#include "coord/options.h"
+#include "coord/sessions.h"
+#include "io/loop.h"
+#include "io/ws.h"
+#include "proto/control_channel.h"
+
+#define FLUSH_DELAY_NS (20 * NS_PER_MS) /* joins that come together cost one round of maps */
+#define TICK_NS        (1 * NS_PER_S)
+
+struct server {
+	struct loop *loop;
+	struct network network;
+	struct sessions sessions;
+	struct ws_server *ws;
+	struct loop_timer flush_timer;
+	struct loop_timer tick_timer;
+	bool flush_armed;
+};
+
+static void arm_flush(struct server *server)
+{
+	if (!server->sessions.flush_wanted || server->flush_armed)
+		return;
+	server->flush_armed = true;
+	loop_timer_set(&server->flush_timer, loop_now_ns(server->loop) + FLUSH_DELAY_NS);
+}
+
+static void on_flush(void *arg, uint64_t now_ns)
+{
+	struct server *server = arg;
+
+	(void)now_ns;
+	server->flush_armed = false;
+	sessions_flush(&server->sessions, clock_wall_s());
+	arm_flush(server);
+}
+
+static void on_tick(void *arg, uint64_t now_ns)
+{
+	struct server *server = arg;
+
+	sessions_tick(&server->sessions, now_ns, clock_wall_s());
+	arm_flush(server);
+	loop_timer_set(&server->tick_timer, now_ns + TICK_NS);
+}
+
+static int send_frame(void *arg, const uint8_t *frame, size_t len)
+{
+	return ws_conn_send(arg, frame, len);
+}
+
+static size_t queued_bytes(void *arg)
+{
+	return ws_conn_queued(arg);
+}
+
+static void close_connection(void *arg)
+{
+	ws_conn_close(arg);
+}
+
+static const struct session_ops session_ops = { send_frame, queued_bytes, close_connection };
+
+static void on_opened(struct ws_conn *conn, void *arg)
+{
+	struct server *server = arg;
+	struct session *session =
+		session_new(&server->sessions, &session_ops, conn, loop_now_ns(server->loop));
+
+	ws_conn_set_user(conn, session);
+	if (!session)
+		ws_conn_close(conn);
+}
+
+static void on_message(struct ws_conn *conn, void *arg, const uint8_t *data, size_t len)
+{
+	struct server *server = arg;
+	struct session *session = ws_conn_user(conn);
+
+	if (session)
+		session_input(session, data, len, loop_now_ns(server->loop), clock_wall_s());
+	arm_flush(server);
+}
+
+static void on_closed(struct ws_conn *conn, void *arg, enum ws_close why, const char *detail)
+{
+	struct server *server = arg;
+
+	log_debug("connection-closed why=%d detail=\"%s\"", why, detail ? detail : "");
+	session_free(ws_conn_user(conn));
+	arm_flush(server);
+}
+
+static void on_signal(void *arg, int signum)
+{
+	struct server *server = arg;
+
+	log_info("stopping signal=%d", signum);
+	loop_stop(server->loop);
+}
+
+static int fail(const char *what, int err, const char *todo)
+{
+	log_error("cannot-start what=\"%s\" error=\"%s\" todo=\"%s\"", what, strerror(-err), todo);
+	return 1;
+}
+
+static int open_listener(struct server *server, const struct options *options)
+{
+	char cert[PATH_MAX];
+	char key[PATH_MAX];
+	char text[ENDPOINT_TEXT_SIZE];
+	struct ws_protocol protocols[] = {
+		{ .name = CONTROL_CHANNEL_PROTOCOL,
+		  .path = CONTROL_CHANNEL_PATH,
+		  .message_max = CONTROL_CHANNEL_FRAME_MAX,
+		  .queue_max = CONTROL_CHANNEL_QUEUE_MAX,
+		  .handler = { on_opened, on_message, on_closed },
+		  .arg = server },
+	};
+	struct ws_server_config config = { .listen = options->listen,
+					   .cert_file = cert,
+					   .key_file = key,
+					   .protocols = protocols,
+					   .protocol_count = 1,
+					   .connections_max = SESSIONS_MAX };
+	int err = data_dir_path(cert, options->data, DATA_DIR_TLS_CERT);
+
+	if (err == 0)
+		err = data_dir_path(key, options->data, DATA_DIR_TLS_KEY);
+	if (err == 0)
+		err = ws_make_certificate(cert, key, server->network.addresses[0].host);
+	if (err == 0)
+		err = ws_server_new(&server->ws, server->loop, &config);
+	if (err == 0)
+		return 0;
+	endpoint_format(text, &options->listen);
+	return fail(text, err,
+		    err == -EADDRINUSE ? "another program has this port: stop it or use --listen"
+		    : err == -EACCES   ? "ports below 1024 want root or CAP_NET_BIND_SERVICE"
+				       : "check --listen");
+}
+
+static int start(struct server *server, const struct options *options)
+{
+	char error[256];
+	int err;
+
+	if (network_open(&server->network, options->data, error, sizeof(error)) < 0) {
+		fprintf(stderr, "warren-coord: %s\n", error);
+		return 1;
+	}
+	server->sessions.network = &server->network;
+	err = loop_new(&server->loop);
+	if (err == 0)
+		err = loop_signal(server->loop, SIGTERM, on_signal, server);
+	if (err == 0)
+		err = loop_signal(server->loop, SIGINT, on_signal, server);
+	if (err < 0)
+		return fail("event loop", err, "");
+	loop_timer_init(&server->flush_timer, server->loop, on_flush, server);
+	loop_timer_init(&server->tick_timer, server->loop, on_tick, server);
+	loop_timer_set(&server->tick_timer, loop_now_ns(server->loop) + TICK_NS);
+	return open_listener(server, options);
+}
+
+static void stop(struct server *server)
+{
+	ws_server_free(server->ws);
+	loop_timer_clear(&server->flush_timer);
+	loop_timer_clear(&server->tick_timer);
+	while (server->sessions.first)
+		session_free(server->sessions.first);
+	loop_free(server->loop);
+	network_close(&server->network);
+}
+
+int server_run(const struct options *options)
+{
+	struct server *server = calloc(1, sizeof(*server));
+	int code;
+
+	if (!server)
+		return fail("memory", -ENOMEM, "");
+	/* Keys are in memory: no core dumps, no debugger of the same user. */
+	prctl(PR_SET_DUMPABLE, 0);
+	signal(SIGPIPE, SIG_IGN);
+	code = start(server, options);
+	if (code == 0) {
+		log_info("ready network=\"%s\" port=%u", server->network.name,
+			 ws_server_port(server->ws));
+		loop_run(server->loop);
+	}
+	stop(server);
+	free(server);
+	return code;
+}

@@ -1,0 +1,480 @@
+#include "coord/session.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "coord/certificate.h"
+#include "coord/enrolment.h"
+#include "coord/mapmaker.h"
+#include "coord/sessions.h"
+#include "proto/control_channel.h"
+
+#define CREDENTIALS_RENEW_S (8 * 3600)
+
+struct session *session_new(struct sessions *sessions, const struct session_ops *ops, void *arg,
+			    uint64_t now_ns)
+{
+	struct session *session;
+
+	if (sessions->count >= SESSIONS_MAX)
+		return NULL;
+	session = calloc(1, sizeof(*session));
+	if (!session)
+		return NULL;
+	if (control_channel_new_coordinator(&session->channel,
+					    sessions->network->coordinator_secret,
+					    &sessions->network->rng, CONTROL_NODE_MAX) < 0) {
+		free(session);
+		return NULL;
+	}
+	session->sessions = sessions;
+	session->ops = ops;
+	session->arg = arg;
+	session->deadline_ns = now_ns + SESSION_GREETING_S * NS_PER_S;
+	session->messages.updated_ns = session->changes.updated_ns = now_ns;
+	session->next = sessions->first;
+	if (session->next)
+		session->next->previous = session;
+	sessions->first = session;
+	sessions->count++;
+	return session;
+}
+
+static void leave_node(struct session *session)
+{
+	struct node *node = session->node;
+
+	session->node = NULL;
+	if (!node || node->session != session)
+		return;
+	node->session = NULL;
+	node->home_relay[0] = '\0';
+	node->last_seen_s = clock_wall_s();
+	log_info("node-offline name=%s key=%s", node->name, log_key(node->device_key).text);
+	if (store_node_put(session->sessions->network->store, node) < 0)
+		log_warn("store-failed node=%s what=last-seen", node->name);
+	sessions_note_presence(session->sessions, node);
+}
+
+void session_free(struct session *session)
+{
+	if (!session)
+		return;
+	leave_node(session);
+	if (session->previous)
+		session->previous->next = session->next;
+	else
+		session->sessions->first = session->next;
+	if (session->next)
+		session->next->previous = session->previous;
+	session->sessions->count--;
+	control_channel_free(session->channel);
+	free(session);
+}
+
+static void hang_up(struct session *session)
+{
+	if (session->state == SESSION_ENDED)
+		return;
+	leave_node(session);
+	session->state = SESSION_ENDED;
+	session->ops->close(session->arg);
+}
+
+/* Hands what the channel has to the socket. */
+static void pump(struct session *session)
+{
+	const uint8_t *frame;
+	size_t len;
+
+	while (session->state != SESSION_ENDED &&
+	       control_channel_poll_frame(session->channel, &frame, &len))
+		if (session->ops->send(session->arg, frame, len) < 0)
+			hang_up(session);
+}
+
+void session_send(struct session *session, const struct control_message *message)
+{
+	char *json;
+	size_t len;
+	int err;
+
+	if (session->state == SESSION_ENDED)
+		return;
+	err = control_encode(message, &json, &len);
+	if (err == 0) {
+		err = control_channel_send(session->channel, json, len);
+		free(json);
+	}
+	if (err < 0)
+		hang_up(session);
+	else
+		pump(session);
+}
+
+void session_end(struct session *session, enum control_type type, const struct control_error *error)
+{
+	struct control_message message = { .type = type, .error = *error };
+
+	session_send(session, &message);
+	hang_up(session);
+}
+
+static void end_with(struct session *session, enum control_error_code code, const char *text)
+{
+	struct control_error error;
+
+	enrolment_refuse(&error, code, text);
+	session_end(session, CONTROL_ERROR, &error);
+}
+
+/* Takes one from the bucket; false when it is empty. */
+static bool rate_take(struct session_rate *rate, double per_s, double burst, uint64_t now_ns)
+{
+	rate->level -= (double)(now_ns - rate->updated_ns) / (double)NS_PER_S * per_s;
+	rate->updated_ns = now_ns;
+	if (rate->level < 0)
+		rate->level = 0;
+	if (rate->level + 1 > burst)
+		return false;
+	rate->level += 1;
+	return true;
+}
+
+void session_send_certificate(struct session *session)
+{
+	struct control_message message = { .type = CONTROL_CERTIFICATE };
+
+	message.document.data = session->node->cert;
+	message.document.len = session->node->cert_len;
+	session_send(session, &message);
+}
+
+static void send_welcome(struct session *session, uint64_t now_s)
+{
+	const struct network *network = session->sessions->network;
+	struct control_message message = { .type = CONTROL_WELCOME };
+	struct control_welcome *welcome = &message.welcome;
+
+	memcpy(welcome->authority_key, network->authority_key, 32);
+	memcpy(welcome->network_id, network->id, sizeof(welcome->network_id));
+	strcpy(welcome->network_name, network->name);
+	welcome->certificate = session->node->cert;
+	welcome->certificate_len = session->node->cert_len;
+	welcome->time_s = now_s;
+	session_send(session, &message);
+}
+
+static void send_whole_map(struct session *session)
+{
+	struct control_message message = { .type = CONTROL_MAP };
+	struct node *node = session->node;
+	int err = mapmaker_build(session->sessions->network, node);
+
+	if (err == 0)
+		err = netmap_encode(node->map, &message.document.data, &message.document.len);
+	if (err < 0) {
+		log_error("map-failed node=%s error=\"%s\"", node->name, strerror(-err));
+		end_with(session, CONTROL_ERROR_INTERNAL,
+			 "the coordinator cannot make this machine's map; see its log");
+		return;
+	}
+	session_send(session, &message);
+	control_message_clear(&message);
+}
+
+/* The change since the map that the node holds, if that is the one we remember. */
+static void send_map(struct session *session)
+{
+	struct control_message message = { .type = CONTROL_DELTA };
+	struct node *node = session->node;
+
+	if (session->map_version == 0 || !node->map || node->map->version != session->map_version ||
+	    mapmaker_update(session->sessions->network, node, true, &message.document.data,
+			    &message.document.len) < 0) {
+		send_whole_map(session);
+		return;
+	}
+	if (message.document.data)
+		session_send(session, &message);
+	control_message_clear(&message);
+}
+
+static void become_ready(struct session *session, uint64_t now_ns, uint64_t now_s)
+{
+	struct node *node = session->node;
+
+	if (node->session)
+		hang_up(node->session);
+	session->state = SESSION_READY;
+	session->deadline_ns = now_ns + SESSION_SILENCE_S * NS_PER_S;
+	node->session = session;
+	node->last_seen_s = now_s;
+	log_info("node-online name=%s key=%s", node->name, log_key(node->device_key).text);
+	send_welcome(session, now_s);
+	send_map(session);
+	if (session->state != SESSION_READY)
+		return;
+	sessions_send_credentials(session, now_s);
+	sessions_send_presence(session);
+	sessions_note_presence(session->sessions, node);
+}
+
+/* A node that has a connection already: only if that one is dead may this one replace it. */
+static void probe_other(struct session *session, uint64_t now_ns)
+{
+	struct control_message ping = { .type = CONTROL_PING };
+
+	session->state = SESSION_PROBING;
+	session->deadline_ns = now_ns + SESSION_PROBE_S * NS_PER_S;
+	session_send(session->node->session, &ping);
+}
+
+static void other_is_alive(struct session *alive)
+{
+	struct session *session = alive->sessions->first;
+	struct session *next;
+
+	for (; session; session = next) {
+		next = session->next;
+		if (session->state == SESSION_PROBING && session->node == alive->node)
+			end_with(session, CONTROL_ERROR_DUPLICATE,
+				 "another machine is connected with this identity; on a cloned "
+				 "machine run warren logout and join again");
+	}
+}
+
+static int greet(struct session *session, const struct control_message *message, uint64_t now_s,
+		 struct control_error *error)
+{
+	struct network *network = session->sessions->network;
+	const uint8_t *hash = control_channel_handshake_hash(session->channel);
+	const uint8_t *box_key = control_channel_remote_key(session->channel);
+	bool enrol = message->type == CONTROL_ENROL;
+	const uint8_t *device_key = enrol ? message->enrol.device_key : message->login.device_key;
+
+	if (!control_proof_verify(enrol ? message->enrol.proof : message->login.proof, device_key,
+				  hash))
+		return enrolment_refuse(error, CONTROL_ERROR_BAD_PROOF,
+					"this machine could not prove its identity; run warren "
+					"logout and join again");
+	if (enrol)
+		return enrolment_enrol(network, &message->enrol, box_key, now_s, &session->node,
+				       error);
+	session->map_version = message->login.map_version;
+	return enrolment_login(network, &message->login, box_key, now_s, &session->node, error);
+}
+
+static void handle_greeting(struct session *session, const struct control_message *message,
+			    uint64_t now_ns, uint64_t now_s)
+{
+	struct control_error error;
+
+	if (message->type != CONTROL_ENROL && message->type != CONTROL_LOGIN) {
+		end_with(session, CONTROL_ERROR_MALFORMED, "the first message is enrol or login");
+		return;
+	}
+	if (greet(session, message, now_s, &error) < 0) {
+		log_info("refused code=%s", control_error_name(error.code));
+		session_end(session, CONTROL_ERROR, &error);
+		return;
+	}
+	session->sessions->flush_wanted = true;
+	if (session->node->session)
+		probe_other(session, now_ns);
+	else
+		become_ready(session, now_ns, now_s);
+}
+
+static void answer_signal(struct session *session, const uint8_t node_key[static 32],
+			  enum control_error_code code, const char *text)
+{
+	struct control_message message = { .type = CONTROL_ERROR };
+
+	session->sessions->signals_dropped++;
+	enrolment_refuse(&message.error, code, text);
+	memcpy(message.error.node_key, node_key, 32);
+	session_send(session, &message);
+}
+
+static void handle_signal(struct session *session, const struct control_message *message)
+{
+	struct control_message forward = *message;
+	const uint8_t *key = message->signal.node_key;
+	struct node *peer = network_find(session->sessions->network, key);
+	struct session *to = peer ? peer->session : NULL;
+
+	/* The same answer for no such peer and for one that policy hides. */
+	if (!session->node->map || !netmap_find_peer(session->node->map, key) || !to) {
+		answer_signal(session, key, CONTROL_ERROR_PEER, "no such peer, or it is offline");
+		return;
+	}
+	if (to->ops->queued(to->arg) > SESSION_SIGNAL_QUEUE_MAX) {
+		answer_signal(session, key, CONTROL_ERROR_PEER, "the peer does not keep up");
+		return;
+	}
+	memcpy(forward.signal.node_key, session->node->device_key, 32);
+	session->sessions->signals_forwarded++;
+	session_send(to, &forward);
+}
+
+static void change_wireguard_key(struct session *session, const uint8_t key[static 32],
+				 uint64_t now_s)
+{
+	struct network *network = session->sessions->network;
+	struct node *node = session->node;
+
+	if (memcmp(node->wireguard_key, key, 32) == 0)
+		return;
+	memcpy(node->wireguard_key, key, 32);
+	if (certificate_issue(network, node, now_s) < 0 || network_store_node(network, node) < 0) {
+		log_error("store-failed node=%s what=wireguard-key", node->name);
+		end_with(session, CONTROL_ERROR_INTERNAL,
+			 "the coordinator cannot store the new key; see its log");
+		return;
+	}
+	session->sessions->flush_wanted = true;
+	session_send_certificate(session);
+}
+
+static void handle_update(struct session *session, const struct control_update *update,
+			  uint64_t now_s)
+{
+	struct node *node = session->node;
+
+	if (update->has_home_relay && strcmp(node->home_relay, update->home_relay) != 0) {
+		strcpy(node->home_relay, update->home_relay);
+		sessions_note_presence(session->sessions, node);
+	}
+	if (update->has_facts) {
+		memcpy(node->version, update->facts.version, sizeof(node->version));
+		memcpy(node->os, update->facts.os, sizeof(node->os));
+	}
+	if (update->has_wireguard_key)
+		change_wireguard_key(session, update->wireguard_key, now_s);
+}
+
+static void handle_ping(struct session *session, const struct control_ping *ping, uint64_t now_s)
+{
+	struct control_message pong = { .type = CONTROL_PONG, .ping = { ping->sent_ns, now_s } };
+
+	session_send(session, &pong);
+}
+
+/* Messages that cost a signature or a write have a bucket of their own. */
+static bool within_rates(struct session *session, enum control_type type, uint64_t now_ns)
+{
+	if (!rate_take(&session->messages, SESSION_MESSAGES_PER_S, SESSION_MESSAGES_BURST, now_ns))
+		return false;
+	return (type != CONTROL_UPDATE && type != CONTROL_RESYNC) ||
+	       rate_take(&session->changes, SESSION_CHANGES_PER_S, SESSION_CHANGES_BURST, now_ns);
+}
+
+static void handle_ready(struct session *session, const struct control_message *message,
+			 uint64_t now_ns, uint64_t now_s)
+{
+	if (!within_rates(session, message->type, now_ns)) {
+		answer_signal(session, session->node->device_key, CONTROL_ERROR_RATE,
+			      "too many messages; this one was dropped");
+		return;
+	}
+	switch (message->type) {
+	case CONTROL_UPDATE:
+		handle_update(session, &message->update, now_s);
+		break;
+	case CONTROL_RESYNC:
+		send_whole_map(session);
+		break;
+	case CONTROL_PING:
+		handle_ping(session, &message->ping, now_s);
+		break;
+	case CONTROL_PONG:
+		other_is_alive(session);
+		break;
+	case CONTROL_SIGNAL:
+		handle_signal(session, message);
+		break;
+	default:
+		end_with(session, CONTROL_ERROR_MALFORMED, "a node does not send this message");
+		break;
+	}
+}
+
+static void handle(struct session *session, const char *json, size_t len, uint64_t now_ns,
+		   uint64_t now_s)
+{
+	struct control_message message;
+	int err = control_parse(&message, json, len);
+
+	if (err == -EPROTONOSUPPORT && session->state == SESSION_READY)
+		return; /* from a newer node */
+	if (err == -EPROTONOSUPPORT) {
+		end_with(session, CONTROL_ERROR_VERSION,
+			 "this protocol version is not spoken here; update the older side");
+		return;
+	}
+	if (err < 0) {
+		end_with(session, CONTROL_ERROR_MALFORMED, "a message that cannot be understood");
+		return;
+	}
+	if (session->state == SESSION_GREETING)
+		handle_greeting(session, &message, now_ns, now_s);
+	else if (session->state == SESSION_READY)
+		handle_ready(session, &message, now_ns, now_s);
+	control_message_clear(&message);
+}
+
+void session_input(struct session *session, const uint8_t *frame, size_t len, uint64_t now_ns,
+		   uint64_t now_s)
+{
+	char *json;
+	size_t json_len;
+	int err;
+
+	if (session->state == SESSION_ENDED)
+		return;
+	err = control_channel_input(session->channel, frame, len);
+	if (err < 0) {
+		log_debug("frame-refused error=\"%s\"", strerror(-err));
+		hang_up(session);
+		return;
+	}
+	pump(session);
+	if (session->state == SESSION_READY)
+		session->deadline_ns = now_ns + SESSION_SILENCE_S * NS_PER_S;
+	if (control_channel_poll_message(session->channel, &json, &json_len))
+		handle(session, json, json_len, now_ns, now_s);
+}
+
+static void renew(struct session *session, uint64_t now_s)
+{
+	struct network *network = session->sessions->network;
+	struct node *node = session->node;
+
+	if (now_s >= session->credentials_s + CREDENTIALS_RENEW_S || now_s < session->credentials_s)
+		sessions_send_credentials(session, now_s);
+	if (!certificate_is_due(node, now_s))
+		return;
+	if (certificate_issue(network, node, now_s) < 0 || network_store_node(network, node) < 0) {
+		log_error("store-failed node=%s what=certificate", node->name);
+		return;
+	}
+	session->sessions->flush_wanted = true;
+	session_send_certificate(session);
+}
+
+void session_tick(struct session *session, uint64_t now_ns, uint64_t now_s)
+{
+	bool late = now_ns >= session->deadline_ns;
+
+	if (late && session->state == SESSION_PROBING)
+		become_ready(session, now_ns, now_s);
+	else if (late)
+		hang_up(session);
+	else if (session->state == SESSION_READY)
+		renew(session, now_s);
+}

@@ -1,0 +1,79 @@
+#ifndef WARREN_COORD_SESSION_H
+#define WARREN_COORD_SESSION_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "proto/control.h"
+
+struct control_channel;
+struct node;
+struct sessions;
+
+/* One connection of a node, from its first frame to its end; the socket is behind the ops. */
+
+#define SESSION_GREETING_S       10 /* from connection to enrol or login */
+#define SESSION_SILENCE_S        60 /* nodes ping four times as often */
+#define SESSION_PROBE_S          3  /* how long an older connection has to show that it lives */
+#define SESSION_SIGNAL_QUEUE_MAX (256u << 10) /* bytes waiting; signals above it are dropped */
+#define SESSION_MESSAGES_PER_S   50
+#define SESSION_MESSAGES_BURST   200
+#define SESSION_CHANGES_PER_S    1 /* messages that cost a signature or a write */
+#define SESSION_CHANGES_BURST    10
+
+struct session_ops {
+	int (*send)(void *arg, const uint8_t *frame, size_t len);
+	size_t (*queued)(void *arg);
+	/* Close in order, after what was sent; session_free follows, not from within. */
+	void (*close)(void *arg);
+};
+
+enum session_state {
+	SESSION_GREETING, /* handshake, then enrol or login */
+	SESSION_PROBING,  /* accepted, if the node's older connection turns out to be dead */
+	SESSION_READY,
+	SESSION_ENDED,
+};
+
+/* A leaky bucket. */
+struct session_rate {
+	uint64_t updated_ns;
+	double level;
+};
+
+struct session {
+	struct session *next; /* in sessions */
+	struct session *previous;
+	struct sessions *sessions;
+	const struct session_ops *ops;
+	void *arg;
+	struct control_channel *channel;
+	enum session_state state;
+	struct node *node;      /* from PROBING on */
+	uint64_t map_version;   /* that the node said it holds */
+	uint64_t deadline_ns;   /* of the state */
+	uint64_t credentials_s; /* wall clock at which the relay credentials were made */
+	struct session_rate messages;
+	struct session_rate changes;
+};
+
+/* NULL when out of memory or above the maximum. */
+struct session *session_new(struct sessions *sessions, const struct session_ops *ops, void *arg,
+			    uint64_t now_ns);
+/* The connection is gone. Accepts NULL. */
+void session_free(struct session *session);
+/* One frame came in. */
+void session_input(struct session *session, const uint8_t *frame, size_t len, uint64_t now_ns,
+		   uint64_t now_s);
+/* Deadlines, renewals. */
+void session_tick(struct session *session, uint64_t now_ns, uint64_t now_s);
+/* Sends one message; ends the session when that is not possible. */
+void session_send(struct session *session, const struct control_message *message);
+/* Sends an error (or `revoked`) and ends. */
+void session_end(struct session *session, enum control_type type,
+		 const struct control_error *error);
+/* The node's certificate, as a message. */
+void session_send_certificate(struct session *session);
+
+#endif

@@ -1,0 +1,191 @@
+#include "coord/sessions.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "coord/mapmaker.h"
+#include "proto/turn_credential.h"
+
+#define CREDENTIALS_LIFE_S (24 * 3600)
+
+void sessions_note_presence(struct sessions *sessions, struct node *node)
+{
+	node->presence_dirty = true;
+	sessions->flush_wanted = true;
+}
+
+void sessions_send_credentials(struct session *session, uint64_t now_s)
+{
+	const struct network *network = session->sessions->network;
+	struct control_credential credentials[NETMAP_RELAYS_MAX] = { { .expires_s = 0 } };
+	struct control_message message = { .type = CONTROL_RELAYS };
+
+	for (size_t i = 0; i < network->relay_count; i++) {
+		const struct store_relay *relay = &network->relays[i];
+		struct control_credential *credential = &credentials[i];
+
+		credential->expires_s = now_s + CREDENTIALS_LIFE_S;
+		strcpy(credential->relay, relay->relay.name);
+		turn_credential_make(credential->username, credential->password, relay->secret,
+				     relay->secret_len, session->node->device_key,
+				     credential->expires_s);
+	}
+	message.relays.credentials = credentials;
+	message.relays.count = network->relay_count;
+	session->credentials_s = now_s;
+	session_send(session, &message);
+	explicit_bzero(credentials, sizeof(credentials));
+}
+
+static void describe_presence(const struct node *node, struct control_presence_entry *entry)
+{
+	memcpy(entry->node_key, node->device_key, 32);
+	entry->online = node->session;
+	strcpy(entry->home_relay, node->home_relay);
+	entry->last_seen_s = node->last_seen_s;
+}
+
+/* All peers in the node's map, or those whose presence changed. */
+static void send_presence(struct session *session, bool changed_only)
+{
+	const struct netmap *map = session->node->map;
+	struct control_message message = { .type = CONTROL_PRESENCE };
+	struct control_presence_entry *entries;
+	size_t count = 0;
+
+	if (!map || map->peer_count == 0)
+		return;
+	entries = calloc(map->peer_count, sizeof(*entries));
+	if (!entries)
+		return; /* hears of it with the next change */
+	for (size_t i = 0; i < map->peer_count; i++) {
+		const struct node *peer =
+			network_find(session->sessions->network, map->peers[i]->cert.device_key);
+
+		if (peer && (peer->presence_due || !changed_only))
+			describe_presence(peer, &entries[count++]);
+	}
+	message.presence.entries = entries;
+	message.presence.count = count;
+	if (count > 0)
+		session_send(session, &message);
+	free(entries);
+}
+
+void sessions_send_presence(struct session *session)
+{
+	send_presence(session, false);
+}
+
+static void flush_one(struct session *session, uint64_t now_s)
+{
+	struct network *network = session->sessions->network;
+	struct control_message message = { .type = CONTROL_DELTA };
+	int err = 0;
+
+	if (session->node->map)
+		err = mapmaker_update(network, session->node, false, &message.document.data,
+				      &message.document.len);
+	if (err < 0) {
+		log_error("map-failed node=%s error=\"%s\"", session->node->name, strerror(-err));
+		return;
+	}
+	if (message.document.data)
+		session_send(session, &message);
+	control_message_clear(&message);
+	if (network->relays_dirty && session->state == SESSION_READY)
+		sessions_send_credentials(session, now_s);
+}
+
+static bool any_dirty(const struct sessions *sessions)
+{
+	struct node *node;
+	size_t cursor = 0;
+
+	if (sessions->network->all_dirty)
+		return true;
+	while ((node = network_next(sessions->network, &cursor)))
+		if (node->dirty)
+			return true;
+	return false;
+}
+
+/* Apart from what becomes dirty while it is told. */
+static void collect_presence(struct sessions *sessions)
+{
+	struct node *node;
+	size_t cursor = 0;
+
+	while ((node = network_next(sessions->network, &cursor))) {
+		node->presence_due = node->presence_dirty;
+		node->presence_dirty = false;
+	}
+}
+
+void sessions_flush(struct sessions *sessions, uint64_t now_s)
+{
+	struct session *session;
+	struct session *next;
+
+	/* A session that ends meanwhile sets it again. */
+	sessions->flush_wanted = false;
+	if (any_dirty(sessions)) {
+		for (session = sessions->first; session; session = next) {
+			next = session->next;
+			if (session->state == SESSION_READY)
+				flush_one(session, now_s);
+		}
+		mapmaker_settle(sessions->network);
+	}
+	collect_presence(sessions);
+	/* After the maps, since news about peers that are in no map yet would be lost. */
+	for (session = sessions->first; session; session = next) {
+		next = session->next;
+		if (session->state == SESSION_READY)
+			send_presence(session, true);
+	}
+}
+
+static void remove_ephemeral(struct sessions *sessions, uint64_t now_s)
+{
+	struct node *node;
+	size_t cursor = 0;
+
+	while ((node = network_next(sessions->network, &cursor))) {
+		if (!node->ephemeral || node->session ||
+		    now_s < node->last_seen_s + SESSIONS_EPHEMERAL_S)
+			continue;
+		log_info("ephemeral-removed name=%s", node->name);
+		if (network_delete(sessions->network, node, now_s) < 0)
+			log_error("store-failed what=ephemeral-removal");
+		sessions->flush_wanted = true;
+	}
+}
+
+void sessions_tick(struct sessions *sessions, uint64_t now_ns, uint64_t now_s)
+{
+	struct session *session;
+	struct session *next;
+
+	for (session = sessions->first; session; session = next) {
+		next = session->next;
+		session_tick(session, now_ns, now_s);
+	}
+	remove_ephemeral(sessions, now_s);
+}
+
+void sessions_cut_off(struct sessions *sessions, struct node *node, const char *text)
+{
+	struct control_error error = { .code = CONTROL_ERROR_REVOKED };
+	struct session *session;
+	struct session *next;
+
+	strncpy(error.text, text, sizeof(error.text) - 1);
+	for (session = sessions->first; session; session = next) {
+		next = session->next;
+		if (session->node == node)
+			session_end(session, CONTROL_REVOKED, &error);
+	}
+	sessions->flush_wanted = true;
+}

@@ -1,0 +1,38 @@
+#ifndef WARREN_COORD_SESSIONS_H
+#define WARREN_COORD_SESSIONS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "coord/network.h"
+#include "coord/session.h"
+
+/* All connections, and what is told to more than one of them. */
+
+#define SESSIONS_MAX         20000
+#define SESSIONS_EPHEMERAL_S 300 /* away for so long, an ephemeral node is deleted */
+
+struct sessions {
+	struct network *network;
+	struct session *first;
+	size_t count;
+	bool flush_wanted; /* something changed that others have to hear */
+	uint64_t signals_forwarded;
+	uint64_t signals_dropped;
+};
+
+/* Maps as deltas, relays, presence: whatever changed since the last flush. */
+void sessions_flush(struct sessions *sessions, uint64_t now_s);
+/* Every few seconds. */
+void sessions_tick(struct sessions *sessions, uint64_t now_ns, uint64_t now_s);
+/* The node came, went or moved to another relay: its peers will hear. */
+void sessions_note_presence(struct sessions *sessions, struct node *node);
+/* After network_revoke or before network_delete: tells the node and lets go of it. */
+void sessions_cut_off(struct sessions *sessions, struct node *node, const char *text);
+
+/* To one session: its relays' credentials, and where its peers are. */
+void sessions_send_credentials(struct session *session, uint64_t now_s);
+void sessions_send_presence(struct session *session);
+
+#endif

@@ -1,0 +1,111 @@
+/* Join keys in the store. */
+#include <errno.h>
+#include <string.h>
+
+#include "coord/store.h"
+#include "coord/store_statement.h"
+
+#define COLUMNS                                                                                     \
+	"id, secret_hash, name, reusable, ephemeral, revoked, groups, tags, created_s, expires_s, " \
+	"uses"
+
+int store_key_add(struct store *store, const struct store_key *key)
+{
+	struct statement s;
+
+	statement_init(&s, store,
+		       "INSERT INTO key (" COLUMNS ") VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)");
+	statement_blob(&s, key->id, sizeof(key->id));
+	statement_blob(&s, key->secret_hash, sizeof(key->secret_hash));
+	statement_text(&s, key->name);
+	statement_u64(&s, key->reusable);
+	statement_u64(&s, key->ephemeral);
+	statement_u64(&s, key->revoked);
+	statement_labels(&s, &key->groups);
+	statement_labels(&s, &key->tags);
+	statement_u64(&s, key->created_s);
+	statement_u64(&s, key->expires_s);
+	statement_u64(&s, key->uses);
+	return statement_run(&s);
+}
+
+static void read_key(struct statement *s, struct store_key *key)
+{
+	memset(key, 0, sizeof(*key));
+	statement_get_bytes(s, key->id, sizeof(key->id));
+	statement_get_bytes(s, key->secret_hash, sizeof(key->secret_hash));
+	statement_get_text(s, key->name, sizeof(key->name));
+	key->reusable = statement_get_u64(s);
+	key->ephemeral = statement_get_u64(s);
+	key->revoked = statement_get_u64(s);
+	statement_get_labels(s, &key->groups);
+	statement_get_labels(s, &key->tags);
+	key->created_s = statement_get_u64(s);
+	key->expires_s = statement_get_u64(s);
+	key->uses = statement_get_u64(s);
+}
+
+int store_key_find(struct store *store, const uint8_t id[static TOKEN_KEY_ID_SIZE],
+		   struct store_key *key)
+{
+	struct statement s;
+	bool found;
+	int err;
+
+	statement_init(&s, store, "SELECT " COLUMNS " FROM key WHERE id = ?");
+	statement_blob(&s, id, TOKEN_KEY_ID_SIZE);
+	found = statement_row(&s);
+	if (found)
+		read_key(&s, key);
+	err = statement_end(&s);
+	return err < 0 ? err : found ? 0 : -ENOENT;
+}
+
+static int change_one(struct store *store, const char *sql,
+		      const uint8_t id[static TOKEN_KEY_ID_SIZE])
+{
+	struct statement s;
+	int err;
+
+	statement_init(&s, store, sql);
+	statement_blob(&s, id, TOKEN_KEY_ID_SIZE);
+	err = statement_run(&s);
+	return err < 0 ? err : sqlite3_changes(store->db) ? 0 : -ENOENT;
+}
+
+int store_key_use(struct store *store, const uint8_t id[static TOKEN_KEY_ID_SIZE])
+{
+	struct store_key key;
+	int err = store_key_find(store, id, &key);
+
+	if (err < 0)
+		return err;
+	/* The condition decides, not what was read above. */
+	err = change_one(store,
+			 "UPDATE key SET uses = uses + 1 WHERE id = ? AND (reusable OR uses = 0)",
+			 id);
+	return err == -ENOENT ? -EBUSY : err;
+}
+
+int store_key_revoke(struct store *store, const uint8_t id[static TOKEN_KEY_ID_SIZE])
+{
+	return change_one(store, "UPDATE key SET revoked = 1 WHERE id = ?", id);
+}
+
+int store_key_each(struct store *store, int (*each)(void *arg, const struct store_key *key),
+		   void *arg)
+{
+	struct store_key key;
+	struct statement s;
+	int result = 0;
+	int err;
+
+	statement_init(&s, store, "SELECT " COLUMNS " FROM key ORDER BY created_s, id");
+	while (result == 0 && statement_row(&s)) {
+		read_key(&s, &key);
+		if (s.err == SQLITE_OK)
+			result = each(arg, &key);
+	}
+	err = statement_end(&s);
+	return err < 0 ? err : result;
+}
