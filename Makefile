@@ -130,7 +130,8 @@ install: all
 	install -D -m 0755 -t $(DESTDIR)$(PREFIX)/bin $(BIN)/warren $(BIN)/warren-coord $(BIN)/warren-relay
 	install -D -m 0755 -t $(DESTDIR)$(PREFIX)/sbin $(BIN)/warrend
 
-deb: deps
+deb:
+	@scripts/deps build package
 	@packaging/build-deb
 
 clean:

@@ -1,0 +1,54 @@
+# Completion of warren(1) for bash.
+
+# Names of peers, from the daemon; silent without one.
+_warren_names() {
+	warren status 2>/dev/null | sed -n '/^NAME /,$ { /^NAME /d; /^!/d; s/ .*//p }'
+}
+
+_warren() {
+	local word=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]} verb="" i
+	local verbs="up down logout status ping netcheck ip whois set get wait metrics version"
+
+	for ((i = 1; i < COMP_CWORD; i++)); do
+		case ${COMP_WORDS[i]} in
+		--socket) ((i++)) ;;
+		-*) ;;
+		*)
+			verb=${COMP_WORDS[i]}
+			break
+			;;
+		esac
+	done
+
+	case $previous in
+	--socket | --token-file)
+		mapfile -t COMPREPLY < <(compgen -f -- "$word")
+		return
+		;;
+	--check)
+		mapfile -t COMPREPLY < <(compgen -W "live ready connected" -- "$word")
+		return
+		;;
+	esac
+
+	local choices=""
+	case $verb in
+	"") choices="$verbs --socket --help --version" ;;
+	up) choices="--token-file --hostname --timeout" ;;
+	status) choices="-d --json --watch --check" ;;
+	ping) choices="-c --until-direct --timeout $(_warren_names)" ;;
+	netcheck) choices="--json" ;;
+	ip) choices=$(_warren_names) ;;
+	wait) choices="live ready connected --timeout" ;;
+	set)
+		case $((COMP_CWORD - i)) in
+		1) choices="path" ;;
+		2) choices=$(_warren_names) ;;
+		3) choices="auto direct relay" ;;
+		esac
+		;;
+	esac
+	mapfile -t COMPREPLY < <(compgen -W "$choices" -- "$word")
+}
+
+complete -F _warren warren
