@@ -16,9 +16,21 @@ static void forget_reflexive_without_base(struct local_candidates *candidates)
 	candidates->reflexive_count = kept;
 }
 
+static void note_gone(struct local_candidates *candidates, const struct local_candidates *before)
+{
+	size_t i;
+
+	candidates->gone_count = 0;
+	for (i = 0; i < before->host_count; i++) {
+		if (!local_candidates_has_host(candidates, &before->hosts[i].addr))
+			candidates->gone[candidates->gone_count++] = before->hosts[i].addr;
+	}
+}
+
 int local_candidates_refresh(struct local_candidates *candidates, struct netlink *nl,
 			     uint32_t tunnel, uint16_t port, bool *changed)
 {
+	const struct local_candidates before = *candidates;
 	struct iface_addr found[LOCAL_HOSTS_MAX];
 	struct endpoint hosts[LOCAL_HOSTS_MAX] = { 0 };
 	size_t count, i;
@@ -34,6 +46,7 @@ int local_candidates_refresh(struct local_candidates *candidates, struct netlink
 		   memcmp(hosts, candidates->hosts, sizeof(hosts)) != 0;
 	memcpy(candidates->hosts, hosts, sizeof(hosts));
 	candidates->host_count = count;
+	note_gone(candidates, &before);
 	forget_reflexive_without_base(candidates);
 	return 0;
 }
@@ -68,6 +81,8 @@ void local_candidates_give(const struct local_candidates *candidates, struct ice
 {
 	size_t i;
 
+	for (i = 0; i < candidates->gone_count; i++)
+		ice_remove_local_base(agent, &candidates->gone[i], now_ns);
 	for (i = 0; i < candidates->host_count; i++)
 		ice_add_local_candidate(agent, CANDIDATE_HOST, &candidates->hosts[i],
 					&candidates->hosts[i], NULL, now_ns);

@@ -264,6 +264,17 @@ static void tell_mapped(struct relay_link *link, const struct endpoint *mapped)
 	link->owner->ops->mapped(link->owner->arg, mapped, &base, &server.addr);
 }
 
+/* The answer may go out by the same client, which then owns the bytes no longer: so a copy. */
+static void hand_over(struct relay_link *link, const struct relay_event *event)
+{
+	uint8_t data[RELAY_MESSAGE_MAX];
+
+	if (event->len > sizeof(data))
+		return;
+	memcpy(data, event->data, event->len);
+	link->owner->ops->data(link->owner->arg, link->id, event->peer, data, event->len);
+}
+
 static void handle_event(struct relay_link *link, const struct relay_event *event)
 {
 	const struct relays_ops *ops = link->owner->ops;
@@ -297,7 +308,7 @@ static void handle_event(struct relay_link *link, const struct relay_event *even
 		ops->channel(arg, link->id, event->peer);
 		break;
 	case RELAY_EVENT_DATA:
-		ops->data(arg, link->id, event->peer, event->data, event->len);
+		hand_over(link, event);
 		break;
 	case RELAY_EVENT_PEER_ABSENT:
 		ops->absent(arg, link->id, event->peer);
