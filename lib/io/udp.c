@@ -49,12 +49,16 @@ static int set_family_options(int fd, int family)
 	return err;
 }
 
-static int bind_any(int fd, int family, uint16_t port)
+static int bind_local(int fd, int family, uint16_t port, const struct ip_addr *local)
 {
 	struct sockaddr_in in = { .sin_family = AF_INET, .sin_port = htons(port) };
 	struct sockaddr_in6 in6 = { .sin6_family = AF_INET6, .sin6_port = htons(port) };
 	int ret;
 
+	if (local->family == AF_INET)
+		memcpy(&in.sin_addr, local->bytes, sizeof(in.sin_addr));
+	else if (local->family == AF_INET6)
+		memcpy(&in6.sin6_addr, local->bytes, sizeof(in6.sin6_addr));
 	if (family == AF_INET)
 		ret = bind(fd, (struct sockaddr *)&in, sizeof(in));
 	else
@@ -77,7 +81,7 @@ int udp_open(int *out, const struct udp_config *config)
 	if (!err && config->fwmark)
 		err = udp_set_fwmark(fd, config->fwmark);
 	if (!err)
-		err = bind_any(fd, config->family, config->port);
+		err = bind_local(fd, config->family, config->port, &config->local);
 	if (err) {
 		close(fd);
 		return err;

@@ -17,9 +17,10 @@
  * were asked.
  */
 struct udp_config {
-	int family;      /* AF_INET or AF_INET6 (then v6 only) */
-	uint16_t port;   /* 0: any */
-	uint32_t fwmark; /* 0: none */
+	int family;           /* AF_INET or AF_INET6 (then v6 only) */
+	uint16_t port;        /* 0: any */
+	struct ip_addr local; /* to bind to; family 0: the wildcard address */
+	uint32_t fwmark;      /* 0: none */
 	bool reuseport;
 	bool gro;
 	int buffer; /* bytes of either socket buffer; 0: the system's */

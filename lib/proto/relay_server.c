@@ -208,6 +208,8 @@ static bool on_binding(struct request *rq)
 	}
 	if (!finish(rq, &b, false))
 		return false;
+	if (rq->out->to.socket != via)
+		rq->out->to.local.family = 0;
 	rq->out->to.socket = via;
 	server->stats.bindings++;
 	return true;
@@ -501,6 +503,11 @@ void relay_server_stream_closed(struct relay_server *server, const struct relay_
 
 	if (session)
 		relay_sessions_set_absent(&server->sessions, session);
+}
+
+bool relay_server_registered(const struct relay_server *server, const struct relay_address *address)
+{
+	return relay_sessions_find_address(&server->sessions, address) != NULL;
 }
 
 uint64_t relay_server_next_timeout(const struct relay_server *server)

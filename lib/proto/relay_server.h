@@ -29,6 +29,7 @@ struct relay_address {
 	struct endpoint remote;
 	uint32_t stream; /* number of the owner's WebSocket; 0: UDP */
 	uint8_t socket;  /* UDP: index of the own socket; bit 0 other port, bit 1 other address */
+	struct ip_addr local; /* UDP: the own address it came to, to answer from; may be none */
 };
 
 struct relay_server_config {
@@ -84,6 +85,9 @@ bool relay_server_input(struct relay_server *server, uint8_t *data, size_t len,
 /* The WebSocket ended: its client is absent until it comes back some way. */
 void relay_server_stream_closed(struct relay_server *server, const struct relay_address *address);
 
+/* Whether a registered node is there. */
+bool relay_server_registered(const struct relay_server *server,
+			     const struct relay_address *address);
 uint64_t relay_server_next_timeout(const struct relay_server *server);
 /* Forgets registrations and channels that were not refreshed. */
 void relay_server_expire(struct relay_server *server, uint64_t now_ns);

@@ -1,0 +1,360 @@
+#include "relay/server.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/map.h"
+#include "crypto/rng.h"
+#include "io/loop.h"
+#include "io/udp.h"
+#include "io/ws.h"
+#include "relay/batch.h"
+
+#define SOCKET_BUFFER        (4 * 1024 * 1024)
+#define ROUNDS_A_TURN        8 /* receives before other descriptors get their turn */
+#define TICK_NS              (10 * NS_PER_S)
+#define STREAMS_MAX          65536
+#define STREAM_UNUSED_MAX_NS (30 * NS_PER_S) /* a stream without a registered node */
+
+/* One UDP socket; the same index twice when a wildcard address has v4 and v6. */
+struct relay_socket {
+	struct relay *relay;
+	struct loop_watch *watch;
+	int fd;
+};
+
+struct stream {
+	struct relay_address address; /* its stream is the key in relay.streams */
+	struct ws_conn *conn;
+	uint64_t opened_ns;
+};
+
+struct relay {
+	struct loop *loop;
+	struct relay_server *core;
+	struct loop_timer timer;
+	struct relay_socket sockets[RELAY_SOCKETS_MAX][2]; /* by index; v4, v6 */
+	struct udp_receiver *receiver;
+	struct batch *batch;
+	struct map *streams;
+	uint32_t last_stream;
+	uint16_t port;
+	uint8_t tos; /* ECN of the packet under way */
+	struct relay_output out;
+	uint8_t scratch[RELAY_MESSAGE_MAX];
+};
+
+static int family_slot(const struct ip_addr *addr)
+{
+	return addr->family == AF_INET6;
+}
+
+static void dispatch(struct relay *relay)
+{
+	const struct relay_output *out = &relay->out;
+
+	if (out->to.stream) {
+		struct stream *stream = map_find(relay->streams, &out->to.stream);
+
+		/* A full queue is this receiver's own loss, and no one else's. */
+		if (stream)
+			ws_conn_send(stream->conn, out->data, out->len);
+		return;
+	}
+	if (out->to.socket < RELAY_SOCKETS_MAX) {
+		int fd = relay->sockets[out->to.socket][family_slot(&out->to.remote.addr)].fd;
+
+		if (fd >= 0)
+			batch_add(relay->batch, fd, &out->to, out->data, out->len, relay->tos);
+	}
+}
+
+static void arm(struct relay *relay, uint64_t now_ns)
+{
+	uint64_t next_ns = relay_server_next_timeout(relay->core);
+
+	if (next_ns > now_ns + TICK_NS)
+		next_ns = now_ns + TICK_NS;
+	loop_timer_set(&relay->timer, next_ns);
+}
+
+static void on_message(struct relay *relay, const struct udp_message *message, uint8_t index,
+		       uint64_t now_ns)
+{
+	struct relay_address from = {
+		.remote = message->from,
+		.socket = index,
+		.local = message->to,
+	};
+
+	/* Only what the network said about congestion is passed on (RFC 3168). */
+	relay->tos = message->tos & 3;
+	for (size_t at = 0; at < message->len; at += message->segment) {
+		size_t left = message->len - at;
+		size_t len = left < message->segment ? left : message->segment;
+
+		if (relay_server_input(relay->core, message->data + at, len, &from, now_ns,
+				       &relay->out))
+			dispatch(relay);
+	}
+}
+
+static void on_readable(void *arg, int revents)
+{
+	struct relay_socket *socket = arg;
+	struct relay *relay = socket->relay;
+	uint8_t index = (uint8_t)((size_t)(socket - &relay->sockets[0][0]) / 2);
+	uint64_t now_ns = loop_now_ns(relay->loop);
+
+	(void)revents;
+	for (int i = 0; i < ROUNDS_A_TURN; i++) {
+		size_t count = udp_receive(relay->receiver, socket->fd);
+
+		for (size_t j = 0; j < count; j++)
+			on_message(relay, udp_receiver_message(relay->receiver, j), index, now_ns);
+		batch_flush(relay->batch);
+		if (count < UDP_RECEIVE_MAX)
+			break;
+	}
+}
+
+/* ---- streams ---- */
+
+static void on_stream_opened(struct ws_conn *conn, void *arg)
+{
+	struct relay *relay = arg;
+	struct stream *stream = calloc(1, sizeof(*stream));
+
+	if (!stream) {
+		ws_conn_close(conn);
+		return;
+	}
+	do {
+		if (++relay->last_stream == 0)
+			++relay->last_stream;
+	} while (map_find(relay->streams, &relay->last_stream));
+	stream->address.remote = ws_conn_remote(conn);
+	stream->address.stream = relay->last_stream;
+	stream->conn = conn;
+	stream->opened_ns = loop_now_ns(relay->loop);
+	if (map_insert(relay->streams, &stream->address.stream, stream) < 0) {
+		free(stream);
+		ws_conn_close(conn);
+		return;
+	}
+	ws_conn_set_user(conn, stream);
+}
+
+static void on_stream_message(struct ws_conn *conn, void *arg, const uint8_t *data, size_t len)
+{
+	struct relay *relay = arg;
+	struct stream *stream = ws_conn_user(conn);
+
+	if (!stream || len > sizeof(relay->scratch))
+		return;
+	memcpy(relay->scratch, data, len);
+	relay->tos = 0;
+	if (relay_server_input(relay->core, relay->scratch, len, &stream->address,
+			       loop_now_ns(relay->loop), &relay->out))
+		dispatch(relay);
+	batch_flush(relay->batch);
+}
+
+static void on_stream_closed(struct ws_conn *conn, void *arg, enum ws_close why, const char *detail)
+{
+	struct relay *relay = arg;
+	struct stream *stream = ws_conn_user(conn);
+
+	(void)why;
+	(void)detail;
+	if (!stream)
+		return;
+	relay_server_stream_closed(relay->core, &stream->address);
+	map_remove(relay->streams, &stream->address.stream);
+	free(stream);
+}
+
+void relay_ws_protocol(struct relay *relay, struct ws_protocol *protocol)
+{
+	*protocol = (struct ws_protocol){
+		.name = RELAY_WS_PROTOCOL,
+		.path = RELAY_WS_PATH,
+		.message_max = RELAY_MESSAGE_MAX,
+		.queue_max = RELAY_STREAM_QUEUE_MAX,
+		.handler = { on_stream_opened, on_stream_message, on_stream_closed },
+		.arg = relay,
+	};
+}
+
+/* ---- life ---- */
+
+static void on_tick(void *arg, uint64_t now_ns)
+{
+	struct relay *relay = arg;
+	struct stream *stream;
+	size_t cursor = 0;
+
+	relay_server_set_wall(relay->core, now_ns, clock_wall_s());
+	relay_server_expire(relay->core, now_ns);
+	while ((stream = map_next(relay->streams, &cursor))) {
+		if (now_ns - stream->opened_ns > STREAM_UNUSED_MAX_NS &&
+		    !relay_server_registered(relay->core, &stream->address))
+			ws_conn_close(stream->conn);
+	}
+	arm(relay, now_ns);
+}
+
+static int open_socket(struct relay *relay, size_t index, const struct endpoint *at)
+{
+	struct udp_config config = {
+		.family = at->addr.family,
+		.port = at->port,
+		.local = at->addr,
+		.gro = true,
+		.buffer = SOCKET_BUFFER,
+	};
+	struct relay_socket *socket = &relay->sockets[index][family_slot(&at->addr)];
+	int err = udp_open(&socket->fd, &config);
+
+	if (err < 0)
+		return err;
+	return loop_watch_new(&socket->watch, relay->loop, socket->fd, UV_READABLE, on_readable,
+			      socket);
+}
+
+/* [::] means v4 too; v4 may be missing on a host, or have been given to somebody else. */
+static int open_first(struct relay *relay, const struct endpoint *listen)
+{
+	struct endpoint v4 = { .addr = addr_from_v4(0) };
+	int err = open_socket(relay, 0, listen);
+
+	if (err < 0)
+		return err;
+	relay->port = udp_port(relay->sockets[0][family_slot(&listen->addr)].fd);
+	if (listen->addr.family != AF_INET6 || !addr_is_unspecified(&listen->addr))
+		return 0;
+	v4.port = relay->port;
+	return open_socket(relay, 0, &v4);
+}
+
+/* Fills the addresses of RFC 5780: bit 0 is the other port, bit 1 the other address. */
+static int open_sockets(struct relay *relay, const struct relay_config *config,
+			struct endpoint own[static RELAY_SOCKETS_MAX])
+{
+	int err = open_first(relay, &config->listen);
+
+	if (err < 0)
+		return err;
+	if (!addr_is_unspecified(&config->listen.addr)) {
+		own[0] = config->listen;
+		own[0].port = relay->port;
+	}
+	if (!config->alt.addr.family)
+		return 0;
+	if (addr_is_unspecified(&config->listen.addr) || addr_is_unspecified(&config->alt.addr) ||
+	    config->alt.addr.family != config->listen.addr.family || !config->alt.port ||
+	    config->alt.port == relay->port || addr_equal(&config->alt.addr, &config->listen.addr))
+		return -EINVAL;
+	own[1] = own[0];
+	own[1].port = config->alt.port;
+	own[2] = config->alt;
+	own[2].port = relay->port;
+	own[3] = config->alt;
+	for (size_t i = 1; i < RELAY_SOCKETS_MAX; i++) {
+		err = open_socket(relay, i, &own[i]);
+		if (err < 0)
+			return err;
+	}
+	return 0;
+}
+
+static int open_core(struct relay *relay, const struct relay_config *config,
+		     const struct endpoint own[static RELAY_SOCKETS_MAX])
+{
+	struct relay_server_config core = {
+		.secret_count = config->secret_count,
+		.rate_bytes_per_s = config->rate_bytes_per_s,
+	};
+	struct rng rng = rng_system();
+
+	if (config->secret_count > RELAY_SECRETS_MAX)
+		return -EINVAL;
+	for (size_t i = 0; i < config->secret_count; i++) {
+		core.secrets[i].bytes = config->secrets[i].bytes;
+		core.secrets[i].len = config->secrets[i].len;
+	}
+	memcpy(core.sockets, own, sizeof(core.sockets));
+	return relay_server_new(&relay->core, &core, &rng, loop_now_ns(relay->loop),
+				clock_wall_s());
+}
+
+int relay_new(struct relay **out, struct loop *loop, const struct relay_config *config)
+{
+	struct endpoint own[RELAY_SOCKETS_MAX] = { 0 };
+	struct relay *relay = calloc(1, sizeof(*relay));
+	int err = -ENOMEM;
+
+	if (!relay)
+		return -ENOMEM;
+	relay->loop = loop;
+	for (size_t i = 0; i < RELAY_SOCKETS_MAX; i++) {
+		for (size_t j = 0; j < 2; j++)
+			relay->sockets[i][j] = (struct relay_socket){ .relay = relay, .fd = -1 };
+	}
+	loop_timer_init(&relay->timer, loop, on_tick, relay);
+	relay->receiver = udp_receiver_new();
+	relay->batch = batch_new();
+	relay->streams = map_new(sizeof(uint32_t), STREAMS_MAX);
+	if (!relay->receiver || !relay->batch || !relay->streams)
+		goto fail;
+	err = config->listen.addr.family ? open_sockets(relay, config, own) : 0;
+	if (err < 0)
+		goto fail;
+	err = open_core(relay, config, own);
+	if (err < 0)
+		goto fail;
+	arm(relay, loop_now_ns(loop));
+	*out = relay;
+	return 0;
+
+fail:
+	relay_free(relay);
+	return err;
+}
+
+void relay_free(struct relay *relay)
+{
+	struct stream *stream;
+	size_t cursor = 0;
+
+	if (!relay)
+		return;
+	loop_timer_clear(&relay->timer);
+	for (size_t i = 0; i < RELAY_SOCKETS_MAX; i++) {
+		for (size_t j = 0; j < 2; j++) {
+			loop_watch_free(relay->sockets[i][j].watch);
+			if (relay->sockets[i][j].fd >= 0)
+				close(relay->sockets[i][j].fd);
+		}
+	}
+	while (relay->streams && (stream = map_next(relay->streams, &cursor)))
+		free(stream);
+	map_free(relay->streams);
+	udp_receiver_free(relay->receiver);
+	batch_free(relay->batch);
+	relay_server_free(relay->core);
+	free(relay);
+}
+
+uint16_t relay_port(const struct relay *relay)
+{
+	return relay->port;
+}
+
+struct relay_stats relay_stats(const struct relay *relay)
+{
+	return relay_server_stats(relay->core);
+}
