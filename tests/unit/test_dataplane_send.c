@@ -1,0 +1,317 @@
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <arpa/inet.h>
+#include <cmocka.h>
+#include <errno.h>
+#include <netinet/ip.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "base/buf.h"
+#include "daemon/dp_keypair.h"
+#include "daemon/dp_peer.h"
+#include "tests/support/engine.h"
+#include "tests/support/packet.h"
+
+static uint8_t message[70000];
+static uint8_t plain[70000];
+
+/* The next message at the far end, opened; its plaintext length. */
+static int next_plain(struct engine *e, uint64_t *counter)
+{
+	size_t len = engine_far_receive(e, message, sizeof(message), NULL);
+
+	return len ? engine_open(e, plain, message, len, counter) : -1;
+}
+
+static void test_packets_wait_for_a_session_in_order(void **state)
+{
+	struct engine *e = *state;
+	uint64_t counter;
+
+	for (uint8_t i = 0; i < 3; i++)
+		assert_int_equal(engine_inner_send(e, &i, 1), 1);
+	assert_true(engine_wait(e, &e->need_session, 1));
+	engine_idle(e);
+	assert_int_equal(e->need_session, 1); /* asked once */
+	engine_open_session(e);
+	dataplane_peer_flush(e->peer);
+	for (uint64_t i = 0; i < 3; i++) {
+		assert_int_equal(next_plain(e, &counter), 32); /* 29 bytes, padded */
+		assert_int_equal(counter, i);
+		assert_int_equal(plain[28], i);
+		assert_int_equal(plain[29] | plain[30] | plain[31], 0);
+		assert_true(packet_valid(plain, 29));
+	}
+	engine_inner_send(e, "x", 1);
+	assert_int_equal(next_plain(e, &counter), 32);
+	assert_int_equal(counter, 3);
+}
+
+static void test_the_oldest_is_dropped_beyond_128(void **state)
+{
+	struct engine *e = *state;
+	uint64_t counter;
+
+	for (uint8_t i = 0; i < 200; i++)
+		engine_inner_send(e, &i, 1);
+	assert_true(engine_wait(e, &e->need_session, 1));
+	engine_idle(e);
+	assert_int_equal(engine_activity(e).tx_dropped, 200 - DP_STAGED_MAX);
+	engine_open_session(e);
+	dataplane_peer_flush(e->peer);
+	for (uint8_t i = 200 - DP_STAGED_MAX; i < 200; i++) {
+		assert_int_equal(next_plain(e, &counter), 32);
+		assert_int_equal(plain[28], i);
+	}
+	assert_int_equal(next_plain(e, &counter), -1);
+}
+
+static void test_dropping_what_waits_says_unreachable(void **state)
+{
+	struct engine *e = *state;
+
+	engine_inner_send(e, "x", 1);
+	assert_true(engine_wait(e, &e->need_session, 1));
+	dataplane_peer_drop_staged(e->peer, true);
+	assert_int_equal(engine_inner_error(e), EHOSTUNREACH);
+	engine_inner_send(e, "x", 1);
+	assert_true(engine_wait(e, &e->need_session, 2)); /* asked again */
+	dataplane_peer_drop_staged(e->peer, false);
+	assert_int_equal(engine_inner_error(e), 0);
+}
+
+static void test_no_peer_is_unreachable_at_once(void **state)
+{
+	struct engine *e = *state;
+
+	dataplane_allowed_ips_clear(e->peer);
+	assert_int_equal(dataplane_allowed_ips_commit(e->dp), 0);
+	engine_inner_send(e, "x", 1);
+	assert_int_equal(engine_inner_error(e), EHOSTUNREACH);
+	assert_int_equal(e->need_session, 0);
+}
+
+static void test_padding_ends_at_the_mtu(void **state)
+{
+	struct engine *e = *state;
+	uint8_t data[1420] = { 0 };
+	uint64_t counter;
+
+	engine_open_session(e);
+	for (size_t inner = 1380; inner <= 1420; inner += 5) {
+		int padded = (int)((inner + 15) & ~(size_t)15);
+
+		engine_inner_send(e, data, inner - 28);
+		assert_int_equal(next_plain(e, &counter), padded < 1420 ? padded : 1420);
+	}
+	assert_int_equal(dataplane_set_mtu(e->dp, 1390), 0);
+	engine_inner_send(e, data, 1389 - 28);
+	assert_int_equal(next_plain(e, &counter), 1390);
+}
+
+static void test_ecn_goes_out_and_dscp_does_not(void **state)
+{
+	struct engine *e = *state;
+
+	engine_open_session(e);
+	for (int ecn = 0; ecn < 4; ecn++) {
+		int tos = 0xB8 | ecn;
+		uint8_t outer = 0xFF;
+
+		setsockopt(e->inner_fd, IPPROTO_IP, IP_TOS, &tos, sizeof(tos));
+		engine_inner_send(e, "x", 1);
+		assert_true(engine_far_receive(e, message, sizeof(message), &outer) > 0);
+		/* Linux sets CE on no socket's behalf, only ECT. */
+		assert_int_equal(outer & 0xFC, 0);
+		if (ecn != 3)
+			assert_int_equal(outer, ecn);
+	}
+}
+
+static void test_a_channel_is_four_bytes_more(void **state)
+{
+	struct engine *e = *state;
+	uint64_t counter;
+	size_t len;
+
+	engine_open_session(e);
+	e->path.channel = 0x4ABC;
+	dataplane_peer_set_path(e->peer, &e->path);
+	engine_inner_send(e, "hello", 5);
+	len = engine_far_receive(e, message, sizeof(message), NULL);
+	assert_int_equal(len, 4 + 48 + 32);
+	assert_int_equal(load_be16(message), 0x4ABC);
+	assert_int_equal(load_be16(message + 2), len - 4);
+	assert_int_equal(engine_open(e, plain, message + 4, len - 4, &counter), 48);
+}
+
+static void test_a_stream_gets_what_a_socket_would(void **state)
+{
+	struct engine *e = *state;
+	uint64_t counter;
+
+	engine_open_session(e);
+	e->path.kind = DP_PATH_STREAM;
+	e->path.stream = 77;
+	e->path.channel = 0x4001;
+	dataplane_peer_set_path(e->peer, &e->path);
+	engine_inner_send(e, "hello", 5);
+	assert_true(engine_wait(e, &e->streams, 1));
+	assert_int_equal(load_be16(e->last_data), 0x4001);
+	assert_int_equal(engine_open(e, plain, e->last_data + 4, e->last_len - 4, &counter), 48);
+	assert_int_equal(dataplane_send(e->dp, &e->path, (const uint8_t *)"abc", 3, 0), 0);
+	assert_int_equal(e->streams, 2);
+	assert_memory_equal(e->last_data,
+			    "\x40\x01\x00\x03"
+			    "abc",
+			    7);
+}
+
+static void test_keepalive(void **state)
+{
+	struct engine *e = *state;
+	struct dp_path none = { .kind = DP_PATH_NONE };
+	uint64_t counter;
+
+	assert_int_equal(dataplane_peer_send_keepalive(e->peer), -ENOKEY);
+	engine_open_session(e);
+	assert_int_equal(dataplane_peer_send_keepalive(e->peer), 0);
+	assert_int_equal(next_plain(e, &counter), 0);
+	assert_true(engine_activity(e).last_tx_ns > 0);
+	assert_int_equal(engine_activity(e).last_tx_data_ns, 0);
+	assert_int_equal(engine_activity(e).unanswered_since_ns, 0);
+	assert_int_equal(engine_activity(e).tx_bytes, 32);
+	dataplane_peer_set_path(e->peer, &none);
+	assert_int_equal(dataplane_peer_send_keepalive(e->peer), -EDESTADDRREQ);
+}
+
+static void test_an_old_key_is_not_sent_with(void **state)
+{
+	struct engine *e = *state;
+	uint64_t counter;
+
+	engine_add_keypair(e, true, REJECT_AFTER_TIME_S + 1);
+	dataplane_peer_set_current(e->peer, e->keypair);
+	engine_inner_send(e, "x", 1);
+	assert_true(engine_wait(e, &e->need_session, 1));
+	assert_int_equal(next_plain(e, &counter), -1);
+	assert_int_equal(dataplane_peer_send_keepalive(e->peer), -ENOKEY);
+	engine_open_session(e);
+	dataplane_peer_flush(e->peer);
+	assert_int_equal(next_plain(e, &counter), 32);
+}
+
+static void test_the_last_counter(void **state)
+{
+	struct engine *e = *state;
+	uint64_t counter;
+	uint64_t first;
+
+	engine_open_session(e);
+	atomic_store(&e->keypair->send_counter, REPLAY_COUNTER_LIMIT - 2);
+	assert_false(dp_keypair_reserve(e->keypair, 3, &first));
+	engine_inner_send(e, "a", 1);
+	assert_int_equal(next_plain(e, &counter), 32);
+	assert_int_equal(counter, REPLAY_COUNTER_LIMIT - 2); /* all 64 bits */
+	engine_inner_send(e, "b", 1);
+	assert_int_equal(next_plain(e, &counter), 32);
+	engine_inner_send(e, "c", 1);
+	assert_int_equal(next_plain(e, &counter), -1);
+	assert_true(engine_wait(e, &e->need_session, 1));
+	assert_int_equal(atomic_load(&e->keypair->send_counter), REPLAY_COUNTER_LIMIT);
+}
+
+static void test_notices_of_sending(void **state)
+{
+	struct engine *e = *state;
+
+	engine_add_keypair(e, true, REKEY_AFTER_TIME_S + 1);
+	dataplane_peer_set_current(e->peer, e->keypair);
+	engine_inner_send(e, "x", 1);
+	engine_idle(e);
+	assert_int_equal(e->notices, 0); /* nobody asked */
+	assert_true(engine_activity(e).unanswered_since_ns > 0);
+	dataplane_peer_notify(e->peer, DP_NOTICE_UNANSWERED); /* holds already */
+	assert_true(engine_wait(e, &e->notices, DP_NOTICE_UNANSWERED));
+	dataplane_peer_notify(e->peer, DP_NOTICE_REKEY);
+	engine_inner_send(e, "x", 1);
+	assert_true(engine_wait(e, &e->notices, DP_NOTICE_UNANSWERED | DP_NOTICE_REKEY));
+	engine_inner_send(e, "x", 1);
+	engine_idle(e); /* the callback fails the test when told twice */
+}
+
+static void test_a_responder_never_asks_for_a_rekey_by_age(void **state)
+{
+	struct engine *e = *state;
+
+	engine_add_keypair(e, false, REKEY_AFTER_TIME_S + 1);
+	dataplane_peer_set_current(e->peer, e->keypair);
+	dataplane_peer_notify(e->peer, DP_NOTICE_REKEY);
+	engine_inner_send(e, "x", 1);
+	engine_idle(e);
+	assert_int_equal(e->notices, 0);
+	atomic_store(&e->keypair->send_counter, REKEY_AFTER_MESSAGES);
+	engine_inner_send(e, "x", 1);
+	assert_true(engine_wait(e, &e->notices, DP_NOTICE_REKEY));
+}
+
+static void test_handshakes_leave_from_the_shared_port(void **state)
+{
+	struct engine *e = *state;
+	struct dp_path none = { .kind = DP_PATH_UDP };
+	uint8_t tos = 0;
+
+	assert_int_equal(dataplane_send(e->dp, &e->path, (const uint8_t *)"abc", 3, 0x88), 0);
+	assert_int_equal(engine_far_receive(e, message, sizeof(message), &tos), 3);
+	assert_int_equal(tos, 0x88);
+	assert_int_equal(dataplane_send(e->dp, &none, message, 3, 0), -EDESTADDRREQ);
+	assert_int_equal(dataplane_send(e->dp, &e->path, message, 3000, 0), -EMSGSIZE);
+}
+
+static void test_the_port_moves(void **state)
+{
+	struct engine *e = *state;
+	uint16_t old = dataplane_port(e->dp);
+	struct sockaddr_in to = { .sin_family = AF_INET };
+
+	/* The far end's port is taken, so nothing changes. */
+	assert_int_equal(dataplane_set_port(e->dp, e->far_port), -EADDRINUSE);
+	assert_int_equal(dataplane_port(e->dp), old);
+	assert_int_equal(dataplane_set_port(e->dp, 0), 0);
+	assert_int_not_equal(dataplane_port(e->dp), old);
+	to.sin_port = htons(dataplane_port(e->dp));
+	to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	assert_int_equal(connect(e->far_fd, (struct sockaddr *)&to, sizeof(to)), 0);
+	engine_open_session(e);
+	engine_inner_send(e, "x", 1);
+	assert_int_equal(engine_far_receive(e, message, sizeof(message), NULL), 64);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, engine_setup, engine_teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(test_packets_wait_for_a_session_in_order),
+		TEST(test_the_oldest_is_dropped_beyond_128),
+		TEST(test_dropping_what_waits_says_unreachable),
+		TEST(test_no_peer_is_unreachable_at_once),
+		TEST(test_padding_ends_at_the_mtu),
+		TEST(test_ecn_goes_out_and_dscp_does_not),
+		TEST(test_a_channel_is_four_bytes_more),
+		TEST(test_a_stream_gets_what_a_socket_would),
+		TEST(test_keepalive),
+		TEST(test_an_old_key_is_not_sent_with),
+		TEST(test_the_last_counter),
+		TEST(test_notices_of_sending),
+		TEST(test_a_responder_never_asks_for_a_rekey_by_age),
+		TEST(test_handshakes_leave_from_the_shared_port),
+		TEST(test_the_port_moves),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
