@@ -1,7 +1,7 @@
-#include <stdio.h>
 #include <sys/stat.h>
 
 #include "base/log.h"
+#include "coord/admin_client.h"
 #include "coord/init.h"
 #include "coord/options.h"
 #include "coord/server.h"
@@ -22,7 +22,6 @@ int main(int argc, char **argv)
 	case COMMAND_SERVE:
 		return server_run(&options);
 	default:
-		fputs("warren-coord: not there yet\n", stderr);
-		return 1;
+		return admin_client_run(&options);
 	}
 }

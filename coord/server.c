@@ -10,6 +10,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "coord/admin.h"
 #include "coord/data_dir.h"
 #include "coord/options.h"
 #include "coord/sessions.h"
@@ -25,6 +26,7 @@ struct server {
 	struct network network;
 	struct sessions sessions;
 	struct ws_server *ws;
+	struct admin *admin;
 	struct loop_timer flush_timer;
 	struct loop_timer tick_timer;
 	bool flush_armed;
@@ -154,6 +156,21 @@ static int open_listener(struct server *server, const struct options *options)
 				       : "check --listen");
 }
 
+static int open_admin(struct server *server, const struct options *options)
+{
+	char path[PATH_MAX];
+	int err = data_dir_path(path, options->data, DATA_DIR_ADMIN_SOCKET);
+
+	if (err == 0)
+		err = admin_new(&server->admin, server->loop, &server->sessions, path);
+	if (err == 0)
+		return 0;
+	return fail(path, err,
+		    err == -EADDRINUSE     ? "a server runs for this --data already"
+		    : err == -ENAMETOOLONG ? "choose a shorter --data"
+					   : "check --data");
+}
+
 static int start(struct server *server, const struct options *options)
 {
 	char error[256];
@@ -174,11 +191,13 @@ static int start(struct server *server, const struct options *options)
 	loop_timer_init(&server->flush_timer, server->loop, on_flush, server);
 	loop_timer_init(&server->tick_timer, server->loop, on_tick, server);
 	loop_timer_set(&server->tick_timer, loop_now_ns(server->loop) + TICK_NS);
-	return open_listener(server, options);
+	err = open_admin(server, options);
+	return err ? err : open_listener(server, options);
 }
 
 static void stop(struct server *server)
 {
+	admin_free(server->admin);
 	ws_server_free(server->ws);
 	loop_timer_clear(&server->flush_timer);
 	loop_timer_clear(&server->tick_timer);

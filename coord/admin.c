@@ -1,0 +1,254 @@
+#include "coord/admin.h"
+
+#include <errno.h>
+#include <jansson.h>
+#include <sodium.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "coord/admin_verbs.h"
+#include "coord/sessions.h"
+#include "io/loop.h"
+
+#define BACKLOG 16
+
+struct connection {
+	struct admin *admin;
+	struct loop_watch *watch;
+	struct loop_timer timer;
+	int fd;
+	char *request; /* ADMIN_REQUEST_MAX + 1 bytes */
+	size_t request_len;
+	char *answer; /* malloc'd; NULL while the request is coming in */
+	size_t answer_len;
+	size_t answer_sent;
+};
+
+struct admin {
+	struct loop *loop;
+	struct sessions *sessions;
+	struct loop_watch *watch;
+	int fd;
+	char path[sizeof(((struct sockaddr_un *)0)->sun_path)];
+	struct connection *connections[ADMIN_CONNECTIONS_MAX];
+};
+
+static void connection_free(struct connection *connection)
+{
+	if (!connection)
+		return;
+	for (size_t i = 0; i < ADMIN_CONNECTIONS_MAX; i++)
+		if (connection->admin->connections[i] == connection)
+			connection->admin->connections[i] = NULL;
+	loop_timer_clear(&connection->timer);
+	loop_watch_free(connection->watch);
+	close(connection->fd);
+	/* Requests and answers carry tokens. */
+	if (connection->request)
+		sodium_memzero(connection->request, ADMIN_REQUEST_MAX + 1);
+	if (connection->answer)
+		sodium_memzero(connection->answer, connection->answer_len);
+	free(connection->request);
+	free(connection->answer);
+	free(connection);
+}
+
+static void on_deadline(void *arg, uint64_t now_ns)
+{
+	(void)now_ns;
+	connection_free(arg);
+}
+
+static void send_answer(struct connection *connection)
+{
+	while (connection->answer_sent < connection->answer_len) {
+		ssize_t sent = send(connection->fd, connection->answer + connection->answer_sent,
+				    connection->answer_len - connection->answer_sent, MSG_NOSIGNAL);
+
+		if (sent < 0 && errno == EAGAIN) {
+			if (loop_watch_events(connection->watch, UV_WRITABLE) < 0)
+				connection_free(connection);
+			return;
+		}
+		if (sent < 0)
+			break;
+		connection->answer_sent += (size_t)sent;
+	}
+	connection_free(connection);
+}
+
+static void answer(struct connection *connection)
+{
+	struct sessions *sessions = connection->admin->sessions;
+
+	connection->answer = admin_verbs_run(sessions, connection->request, connection->request_len,
+					     clock_wall_s());
+	if (!connection->answer) {
+		connection_free(connection);
+		return;
+	}
+	connection->answer_len = strlen(connection->answer);
+	send_answer(connection);
+}
+
+static void receive(struct connection *connection)
+{
+	ssize_t got = recv(connection->fd, connection->request + connection->request_len,
+			   ADMIN_REQUEST_MAX - connection->request_len, 0);
+	char *end;
+
+	if (got < 0 && errno == EAGAIN)
+		return;
+	if (got <= 0) {
+		connection_free(connection);
+		return;
+	}
+	connection->request_len += (size_t)got;
+	end = memchr(connection->request, '\n', connection->request_len);
+	if (end)
+		connection->request_len = (size_t)(end - connection->request);
+	else if (connection->request_len < ADMIN_REQUEST_MAX)
+		return;
+	answer(connection);
+}
+
+static void on_connection(void *arg, int revents)
+{
+	struct connection *connection = arg;
+
+	(void)revents;
+	if (connection->answer)
+		send_answer(connection);
+	else
+		receive(connection);
+}
+
+static bool is_allowed(int fd)
+{
+	struct ucred peer;
+	socklen_t len = sizeof(peer);
+
+	return getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) == 0 &&
+	       (peer.uid == 0 || peer.uid == geteuid());
+}
+
+static struct connection *connection_new(struct admin *admin, int fd)
+{
+	struct connection *connection = calloc(1, sizeof(*connection));
+
+	if (!connection) {
+		close(fd);
+		return NULL;
+	}
+	connection->admin = admin;
+	connection->fd = fd;
+	connection->request = calloc(1, ADMIN_REQUEST_MAX + 1);
+	loop_timer_init(&connection->timer, admin->loop, on_deadline, connection);
+	if (!connection->request || loop_watch_new(&connection->watch, admin->loop, fd, UV_READABLE,
+						   on_connection, connection) < 0) {
+		connection_free(connection);
+		return NULL;
+	}
+	loop_timer_set(&connection->timer, loop_now_ns(admin->loop) + ADMIN_DEADLINE_S * NS_PER_S);
+	return connection;
+}
+
+static void on_listener(void *arg, int revents)
+{
+	struct admin *admin = arg;
+	int fd = accept4(admin->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+	size_t place = 0;
+
+	(void)revents;
+	if (fd < 0)
+		return;
+	while (place < ADMIN_CONNECTIONS_MAX && admin->connections[place])
+		place++;
+	if (place == ADMIN_CONNECTIONS_MAX || !is_allowed(fd)) {
+		log_warn("admin-refused why=%s",
+			 place == ADMIN_CONNECTIONS_MAX ? "too-many" : "not-allowed");
+		close(fd);
+		return;
+	}
+	admin->connections[place] = connection_new(admin, fd);
+}
+
+/* A socket file that nobody answers on is left over from a crash. */
+static int remove_leftover(const struct sockaddr_un *address)
+{
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	int err;
+
+	if (fd < 0)
+		return -errno;
+	err = connect(fd, (const struct sockaddr *)address, sizeof(*address)) == 0 ? -EADDRINUSE
+										   : 0;
+	close(fd);
+	if (err == 0)
+		unlink(address->sun_path);
+	return err;
+}
+
+static int open_socket(struct admin *admin)
+{
+	struct sockaddr_un address = { .sun_family = AF_UNIX };
+	int err;
+
+	strcpy(address.sun_path, admin->path);
+	err = remove_leftover(&address);
+	if (err < 0)
+		return err;
+	admin->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	if (admin->fd < 0)
+		return -errno;
+	/* The program's umask is 0077 from its start, so nobody can connect before the chmod. */
+	if (bind(admin->fd, (struct sockaddr *)&address, sizeof(address)) < 0 ||
+	    chmod(admin->path, 0600) < 0 || listen(admin->fd, BACKLOG) < 0)
+		return -errno;
+	return loop_watch_new(&admin->watch, admin->loop, admin->fd, UV_READABLE, on_listener,
+			      admin);
+}
+
+int admin_new(struct admin **out, struct loop *loop, struct sessions *sessions, const char *path)
+{
+	struct admin *admin;
+	int err;
+
+	if (strlen(path) >= sizeof(admin->path))
+		return -ENAMETOOLONG;
+	admin = calloc(1, sizeof(*admin));
+	if (!admin)
+		return -ENOMEM;
+	admin->loop = loop;
+	admin->sessions = sessions;
+	admin->fd = -1;
+	strcpy(admin->path, path);
+	err = open_socket(admin);
+	if (err < 0) {
+		if (admin->fd >= 0)
+			close(admin->fd);
+		free(admin);
+		return err;
+	}
+	*out = admin;
+	return 0;
+}
+
+void admin_free(struct admin *admin)
+{
+	if (!admin)
+		return;
+	for (size_t i = 0; i < ADMIN_CONNECTIONS_MAX; i++)
+		connection_free(admin->connections[i]);
+	loop_watch_free(admin->watch);
+	close(admin->fd);
+	unlink(admin->path);
+	free(admin);
+}

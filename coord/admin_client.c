@@ -1,0 +1,266 @@
+#include "coord/admin_client.h"
+
+#include <errno.h>
+#include <jansson.h>
+#include <sodium.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/time.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "base/file.h"
+#include "coord/admin.h"
+#include "coord/data_dir.h"
+#include "coord/options.h"
+#include "proto/json_fields.h"
+#include "proto/turn_credential.h"
+
+#define EXIT_UNREACHABLE 3
+#define TIMEOUT_S        10
+#define ANSWER_MAX       (64u << 20)
+#define SECRET_FILE_MAX  4096
+
+static int complain(const char *what, const char *why)
+{
+	fprintf(stderr, "warren-coord: %s: %s\n", what, why);
+	return 1;
+}
+
+static json_t *labels_json(const struct labels *labels)
+{
+	json_t *array = json_array();
+
+	for (size_t i = 0; i < labels->count; i++)
+		json_array_append_new(array, json_string(labels->names[i]));
+	return array;
+}
+
+static const char *verb_name(enum command command)
+{
+	static const char *const names[] = {
+		[COMMAND_KEY_CREATE] = "key-create",     [COMMAND_KEY_LIST] = "key-list",
+		[COMMAND_KEY_REVOKE] = "key-revoke",     [COMMAND_NODE_LIST] = "node-list",
+		[COMMAND_NODE_REVOKE] = "node-revoke",   [COMMAND_NODE_DELETE] = "node-delete",
+		[COMMAND_NODE_RENAME] = "node-rename",   [COMMAND_POLICY_GET] = "policy-get",
+		[COMMAND_POLICY_SET] = "policy-set",     [COMMAND_POLICY_CHECK] = "policy-check",
+		[COMMAND_RELAY_LIST] = "relay-list",     [COMMAND_RELAY_ADD] = "relay-add",
+		[COMMAND_RELAY_REMOVE] = "relay-remove",
+	};
+
+	return names[command];
+}
+
+static int add_key(json_t *request, const struct options *options)
+{
+	json_object_set_new(request, "name", json_string(options->name ? options->name : ""));
+	json_object_set_new(request, "reusable", json_boolean(options->reusable));
+	json_object_set_new(request, "ephemeral", json_boolean(options->ephemeral));
+	json_object_set_new(request, "expires_s", json_integer((json_int_t)options->expires_s));
+	json_object_set_new(request, "groups", labels_json(&options->groups));
+	json_object_set_new(request, "tags", labels_json(&options->tags));
+	return 0;
+}
+
+static int add_policy(json_t *request, const char *path)
+{
+	uint8_t *text;
+	size_t len;
+	int err = file_read(path, ADMIN_REQUEST_MAX, &text, &len);
+	json_t *value;
+
+	if (err < 0)
+		return complain(path, strerror(-err));
+	value = json_stringn((char *)text, len);
+	free(text);
+	if (!value)
+		return complain(path, "is not UTF-8 text");
+	json_object_set_new(request, "policy", value);
+	return 0;
+}
+
+static int add_secret(json_t *request, const char *path)
+{
+	const uint8_t *secret;
+	uint8_t *text;
+	size_t secret_len;
+	size_t len;
+	int err = file_read_secret(path, SECRET_FILE_MAX, &text, &len);
+
+	if (err == -EPERM)
+		return complain(path, "others may read this secret; chmod 600 it");
+	if (err < 0)
+		return complain(path, strerror(-err));
+	err = turn_secret_trim(&secret, &secret_len, text, len);
+	if (err == 0)
+		json_object_set_new(request, "secret", json_fields_encode(secret, secret_len));
+	file_free_secret(text, len);
+	return err < 0 ? complain(path, "a relay's secret has 16 to 128 bytes") : 0;
+}
+
+static int add_relay(json_t *request, const struct options *options)
+{
+	struct token_address address;
+
+	if (token_address_parse(&address, options->arguments[1], 3478) < 0)
+		return complain(options->arguments[1], "want HOST:PORT");
+	json_object_set_new(request, "name", json_string(options->arguments[0]));
+	json_object_set_new(request, "host", json_string(address.host));
+	json_object_set_new(request, "udp_port", json_integer(address.port));
+	json_object_set_new(request, "tls_port", json_integer(options->tls_port));
+	return add_secret(request, options->secret_file);
+}
+
+static int add_arguments(json_t *request, const struct options *options)
+{
+	const char *argument = options->arguments[0];
+
+	switch (options->command) {
+	case COMMAND_KEY_CREATE:
+		return add_key(request, options);
+	case COMMAND_KEY_REVOKE:
+		return json_object_set_new(request, "id", json_string(argument));
+	case COMMAND_NODE_RENAME:
+		json_object_set_new(request, "new_name", json_string(options->arguments[1]));
+		return json_object_set_new(request, "name", json_string(argument));
+	case COMMAND_NODE_REVOKE:
+	case COMMAND_NODE_DELETE:
+	case COMMAND_RELAY_REMOVE:
+		return json_object_set_new(request, "name", json_string(argument));
+	case COMMAND_POLICY_SET:
+	case COMMAND_POLICY_CHECK:
+		return add_policy(request, argument);
+	case COMMAND_RELAY_ADD:
+		return add_relay(request, options);
+	default:
+		return 0;
+	}
+}
+
+/* The descriptor, or -1 after saying why not. */
+static int dial(const char *dir)
+{
+	struct sockaddr_un address = { .sun_family = AF_UNIX };
+	struct timeval timeout = { .tv_sec = TIMEOUT_S };
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	int len = snprintf(address.sun_path, sizeof(address.sun_path), "%s/%s", dir,
+			   DATA_DIR_ADMIN_SOCKET);
+
+	if (fd < 0 || len >= (int)sizeof(address.sun_path)) {
+		errno = fd < 0 ? errno : ENAMETOOLONG;
+	} else {
+		setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &timeout, sizeof(timeout));
+		setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &timeout, sizeof(timeout));
+		if (connect(fd, (struct sockaddr *)&address, sizeof(address)) == 0)
+			return fd;
+	}
+	fprintf(stderr,
+		"warren-coord: no server for %s: %s; start it with: warren-coord serve --data %s\n",
+		dir, strerror(errno), dir);
+	if (fd >= 0)
+		close(fd);
+	return -1;
+}
+
+static int send_all(int fd, const char *text, size_t len)
+{
+	while (len > 0) {
+		ssize_t sent = send(fd, text, len, MSG_NOSIGNAL);
+
+		if (sent <= 0)
+			return -EIO;
+		text += sent;
+		len -= (size_t)sent;
+	}
+	return 0;
+}
+
+/* Everything until the server closes, malloc'd; NULL: nothing came. */
+static char *receive_all(int fd, size_t *len)
+{
+	size_t cap = 65536;
+	char *text = malloc(cap);
+
+	*len = 0;
+	while (text) {
+		ssize_t got = recv(fd, text + *len, cap - *len, 0);
+		char *grown;
+
+		if (got <= 0)
+			return text;
+		*len += (size_t)got;
+		if (*len < cap)
+			continue;
+		cap *= 2;
+		grown = cap > ANSWER_MAX ? NULL : realloc(text, cap);
+		if (!grown)
+			free(text);
+		text = grown;
+	}
+	return NULL;
+}
+
+static int show(const char *text, size_t len)
+{
+	json_t *answer = json_loadb(text, len, 0, NULL);
+	const char *error = json_string_value(json_object_get(answer, "error"));
+	const char *printed = json_string_value(json_object_get(answer, "text"));
+	int code = (int)json_integer_value(json_object_get(answer, "code"));
+
+	if (error) {
+		fprintf(stderr, "warren-coord: %s\n", error);
+	} else if (printed) {
+		fputs(printed, stdout);
+	} else {
+		fputs("warren-coord: the server did not answer; see its log\n", stderr);
+		code = EXIT_UNREACHABLE;
+	}
+	json_decref(answer);
+	return error && code == 0 ? 1 : code;
+}
+
+static int ask(const char *dir, const char *request)
+{
+	int fd = dial(dir);
+	char *answer = NULL;
+	size_t len = 0;
+	int code;
+
+	if (fd < 0)
+		return EXIT_UNREACHABLE;
+	if (send_all(fd, request, strlen(request)) == 0 && send_all(fd, "\n", 1) == 0)
+		answer = receive_all(fd, &len);
+	close(fd);
+	code = show(answer ? answer : "", len);
+	if (answer)
+		sodium_memzero(answer, len);
+	free(answer);
+	return code;
+}
+
+int admin_client_run(const struct options *options)
+{
+	json_t *request = json_object();
+	char *text = NULL;
+	int code;
+
+	json_object_set_new(request, "verb", json_string(verb_name(options->command)));
+	json_object_set_new(request, "json", json_boolean(options->json));
+	code = add_arguments(request, options);
+	if (code == 0)
+		text = json_dumps(request, JSON_COMPACT);
+	json_decref(request);
+	if (code != 0)
+		return 1;
+	if (!text)
+		return complain("memory", strerror(ENOMEM));
+	if (strlen(text) >= ADMIN_REQUEST_MAX)
+		code = complain("the policy", "is larger than 64 KiB");
+	else
+		code = ask(options->data, text);
+	sodium_memzero(text, strlen(text));
+	free(text);
+	return code;
+}

@@ -1,0 +1,181 @@
+/* Nodes: node list, revoke, delete, rename. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/encoding.h"
+#include "base/log.h"
+#include "base/map.h"
+#include "coord/admin_reply.h"
+#include "coord/sessions.h"
+
+static const char *node_state(const struct node *node)
+{
+	return node->revoked ? "revoked" : node->session ? "online" : "offline";
+}
+
+static void print_node(struct admin_request *request, const struct node *node)
+{
+	char addr[ADDR_TEXT_SIZE];
+	char groups[LABELS_TEXT_SIZE];
+	char tags[LABELS_TEXT_SIZE];
+	char seen[32];
+
+	labels_format(groups, &node->groups);
+	labels_format(tags, &node->tags);
+	fprintf(request->out, "%-20s  %-15s  %-8s  %-20s  %-10s  %-16s  %s\n", node->name,
+		addr_format(addr, &node->address4), node_state(node),
+		node->session ? "now" : admin_time(seen, node->last_seen_s),
+		node->home_relay[0] ? node->home_relay : "-", groups[0] ? groups : "-",
+		tags[0] ? tags : "-");
+}
+
+static json_t *labels_json(const struct labels *labels)
+{
+	json_t *array = json_array();
+
+	for (size_t i = 0; i < labels->count; i++)
+		json_array_append_new(array, json_string(labels->names[i]));
+	return array;
+}
+
+static json_t *node_json(const struct node *node)
+{
+	char key[BASE64_KEY_SIZE];
+	char wireguard_key[BASE64_KEY_SIZE];
+	char addr4[ADDR_TEXT_SIZE];
+	char addr6[ADDR_TEXT_SIZE];
+
+	encoding_base64_key(key, node->device_key);
+	encoding_base64_key(wireguard_key, node->wireguard_key);
+	return json_pack("{s:s,s:[s,s],s:s,s:s,s:s,s:I,s:s,s:b,s:s,s:s,s:I,s:I,s:o,s:o}", "name",
+			 node->name, "addresses", addr_format(addr4, &node->address4),
+			 addr_format(addr6, &node->address6), "state", node_state(node), "key", key,
+			 "wireguard_key", wireguard_key, "last_seen_s",
+			 (json_int_t)node->last_seen_s, "home_relay", node->home_relay, "ephemeral",
+			 node->ephemeral, "version", node->version, "os", node->os, "serial",
+			 (json_int_t)node->serial, "certificate_until_s",
+			 (json_int_t)node->not_after_s, "groups", labels_json(&node->groups),
+			 "tags", labels_json(&node->tags));
+}
+
+static int compare_names(const void *a, const void *b)
+{
+	const struct node *const *x = a;
+	const struct node *const *y = b;
+
+	return strcmp((*x)->name, (*y)->name);
+}
+
+/* All nodes by name, malloc'd. */
+static struct node **sorted_nodes(const struct network *network, size_t *count)
+{
+	struct node **nodes = calloc(map_count(network->nodes) + 1, sizeof(struct node *));
+	struct node *node;
+	size_t cursor = 0;
+
+	*count = 0;
+	while (nodes && (node = network_next(network, &cursor)))
+		nodes[(*count)++] = node;
+	if (nodes)
+		qsort(nodes, *count, sizeof(struct node *), compare_names);
+	return nodes;
+}
+
+void admin_node_list(struct admin_request *request)
+{
+	json_t *array = json_array();
+	size_t count;
+	struct node **nodes = sorted_nodes(request->sessions->network, &count);
+
+	if (!request->json)
+		fprintf(request->out, "%-20s  %-15s  %-8s  %-20s  %-10s  %-16s  %s\n", "NAME",
+			"ADDRESS", "STATE", "LAST SEEN", "RELAY", "GROUPS", "TAGS");
+	for (size_t i = 0; i < count; i++) {
+		if (request->json)
+			json_array_append_new(array, node_json(nodes[i]));
+		else
+			print_node(request, nodes[i]);
+	}
+	free(nodes);
+	if (request->json) {
+		json_t *object = json_pack("{s:i,s:O}", "schema", 1, "nodes", array);
+
+		json_dumpf(object, request->out, JSON_COMPACT);
+		fputc('\n', request->out);
+		json_decref(object);
+	}
+	json_decref(array);
+}
+
+/* The node that the request names, or NULL and a failure. */
+static struct node *get_node(struct admin_request *request)
+{
+	char name[CERT_NAME_MAX + 1] = "";
+	struct node *node = NULL;
+
+	json_fields_text(&request->fields, "name", name, sizeof(name));
+	if (!request->fields.failed) {
+		node = network_find_name(request->sessions->network, name);
+		if (!node)
+			admin_fail(request, "no node %s; see node list", name);
+	}
+	return node;
+}
+
+void admin_node_revoke(struct admin_request *request)
+{
+	struct node *node = get_node(request);
+	int err;
+
+	if (!node)
+		return;
+	err = network_revoke(request->sessions->network, node, request->now_s);
+	if (err < 0) {
+		admin_fail_store(request, err);
+		return;
+	}
+	log_info("node-revoked name=%s", node->name);
+	sessions_cut_off(request->sessions, node,
+			 "this machine was removed from the network by its admin");
+}
+
+void admin_node_delete(struct admin_request *request)
+{
+	struct node *node = get_node(request);
+	int err;
+
+	if (!node)
+		return;
+	log_info("node-deleted name=%s", node->name);
+	sessions_cut_off(request->sessions, node,
+			 "this machine was deleted from the network by its admin; join again with "
+			 "a token");
+	err = network_delete(request->sessions->network, node, request->now_s);
+	if (err < 0)
+		admin_fail_store(request, err);
+}
+
+void admin_node_rename(struct admin_request *request)
+{
+	struct node *node = get_node(request);
+	char name[CERT_NAME_MAX + 1] = "";
+	int err;
+
+	json_fields_text(&request->fields, "new_name", name, sizeof(name));
+	if (!node || request->fields.failed)
+		return;
+	err = network_rename(request->sessions->network, node, name, request->now_s);
+	if (err == -EINVAL)
+		admin_fail(request, "%s is no name: want small letters, digits, inner hyphens",
+			   name);
+	else if (err == -EEXIST)
+		admin_fail(request, "there is a node %s already; choose another name", name);
+	else if (err < 0)
+		admin_fail_store(request, err);
+	if (err < 0)
+		return;
+	request->sessions->flush_wanted = true;
+	if (node->session)
+		session_send_certificate(node->session);
+}

@@ -1,0 +1,125 @@
+/* Relays: relay list, add, remove. */
+#include <errno.h>
+#include <sodium.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "coord/admin_reply.h"
+#include "coord/sessions.h"
+#include "proto/turn_credential.h"
+
+static void format_hosts(char *out, size_t size, const struct netmap_relay *relay)
+{
+	size_t len = 0;
+
+	for (size_t i = 0; i < relay->host_count; i++)
+		len += (size_t)snprintf(out + len, size - len, "%s%s", i ? "," : "",
+					relay->hosts[i]);
+}
+
+void admin_relay_list(struct admin_request *request)
+{
+	const struct network *network = request->sessions->network;
+	char hosts[NETMAP_RELAY_HOSTS_MAX * (NETMAP_HOST_MAX + 1)];
+	json_t *array = json_array();
+
+	if (!request->json)
+		fprintf(request->out, "%-16s  %-32s  %-5s  %s\n", "NAME", "HOST", "UDP", "TLS");
+	for (size_t i = 0; i < network->relay_count; i++) {
+		const struct netmap_relay *relay = &network->relays[i].relay;
+
+		format_hosts(hosts, sizeof(hosts), relay);
+		if (request->json)
+			json_array_append_new(array,
+					      json_pack("{s:s,s:s,s:i,s:i}", "name", relay->name,
+							"host", hosts, "udp_port", relay->udp_port,
+							"tls_port", relay->tls_port));
+		else
+			fprintf(request->out, "%-16s  %-32s  %-5u  %u\n", relay->name, hosts,
+				relay->udp_port, relay->tls_port);
+	}
+	if (request->json) {
+		json_t *object = json_pack("{s:i,s:O}", "schema", 1, "relays", array);
+
+		json_dumpf(object, request->out, JSON_COMPACT);
+		fputc('\n', request->out);
+		json_decref(object);
+	}
+	json_decref(array);
+}
+
+static void get_relay(struct admin_request *request, struct store_relay *relay)
+{
+	struct json_fields *f = &request->fields;
+	uint64_t udp_port = 0;
+	uint64_t tls_port = 0;
+	uint8_t *secret = NULL;
+	size_t len = 0;
+
+	json_fields_text(f, "name", relay->relay.name, sizeof(relay->relay.name));
+	json_fields_text(f, "host", relay->relay.hosts[0], sizeof(relay->relay.hosts[0]));
+	json_fields_u64(f, "udp_port", UINT16_MAX, &udp_port);
+	json_fields_u64(f, "tls_port", UINT16_MAX, &tls_port);
+	json_fields_blob(f, "secret", sizeof(relay->secret), &secret, &len);
+	relay->relay.host_count = 1;
+	relay->relay.udp_port = (uint16_t)udp_port;
+	relay->relay.tls_port = (uint16_t)tls_port;
+	if (secret) {
+		memcpy(relay->secret, secret, len);
+		relay->secret_len = len;
+		sodium_memzero(secret, len);
+		free(secret);
+	}
+}
+
+void admin_relay_add(struct admin_request *request)
+{
+	struct network *network = request->sessions->network;
+	struct store_relay relay = { .secret_len = 0 };
+	int err;
+
+	get_relay(request, &relay);
+	if (request->fields.failed) {
+		sodium_memzero(&relay, sizeof(relay));
+		return;
+	}
+	err = cert_name_check(relay.relay.name);
+	if (err == 0)
+		err = network_add_relay(network, &relay);
+	sodium_memzero(relay.secret, sizeof(relay.secret));
+	if (err == -EINVAL)
+		admin_fail(request, "%s is no name: want small letters, digits, inner hyphens",
+			   relay.relay.name);
+	else if (err == -EEXIST)
+		admin_fail(request, "there is a relay %s already; remove it first",
+			   relay.relay.name);
+	else if (err == -ENOSPC)
+		admin_fail(request, "there are %d relays already; remove one first",
+			   NETMAP_RELAYS_MAX);
+	else if (err < 0)
+		admin_fail_store(request, err);
+	if (err < 0)
+		return;
+	log_info("relay-added name=%s", relay.relay.name);
+	request->sessions->flush_wanted = true;
+}
+
+void admin_relay_remove(struct admin_request *request)
+{
+	char name[NETMAP_RELAY_NAME_MAX + 1] = "";
+	int err;
+
+	json_fields_text(&request->fields, "name", name, sizeof(name));
+	if (request->fields.failed)
+		return;
+	err = network_remove_relay(request->sessions->network, name);
+	if (err == -ENOENT)
+		admin_fail(request, "no relay %s was added; see relay list", name);
+	else if (err < 0)
+		admin_fail_store(request, err);
+	if (err < 0)
+		return;
+	log_info("relay-removed name=%s", name);
+	request->sessions->flush_wanted = true;
+}

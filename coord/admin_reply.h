@@ -1,0 +1,44 @@
+#ifndef WARREN_COORD_ADMIN_REPLY_H
+#define WARREN_COORD_ADMIN_REPLY_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include "proto/json_fields.h"
+
+struct sessions;
+
+/* One request while it is answered, for admin_*.c only. */
+struct admin_request {
+	struct sessions *sessions;
+	struct json_fields fields;
+	uint64_t now_s;
+	FILE *out;       /* what the command will print */
+	bool json;       /* it wants JSON */
+	char error[400]; /* not empty: it failed */
+};
+
+/* Notes a failure in one line: what, why, what to do. */
+void admin_fail(struct admin_request *request, const char *fmt, ...)
+	__attribute__((format(printf, 2, 3)));
+/* For errors of the store. */
+void admin_fail_store(struct admin_request *request, int err);
+/* "2026-11-21 01:02 UTC", or "-" for 0. */
+const char *admin_time(char out[static 32], uint64_t time_s);
+
+void admin_key_create(struct admin_request *request);
+void admin_key_list(struct admin_request *request);
+void admin_key_revoke(struct admin_request *request);
+void admin_node_list(struct admin_request *request);
+void admin_node_revoke(struct admin_request *request);
+void admin_node_delete(struct admin_request *request);
+void admin_node_rename(struct admin_request *request);
+void admin_policy_get(struct admin_request *request);
+void admin_policy_set(struct admin_request *request);
+void admin_policy_check(struct admin_request *request);
+void admin_relay_list(struct admin_request *request);
+void admin_relay_add(struct admin_request *request);
+void admin_relay_remove(struct admin_request *request);
+
+#endif
