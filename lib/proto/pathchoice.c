@@ -20,6 +20,7 @@
 #define EGRESS_BAR_NS        (60 * NS_PER_S)
 #define GOOD_SERVICE_NS      (60 * NS_PER_S) /* then earlier failures are forgotten */
 #define DEAD_PROBE_NS        NS_PER_S
+#define SUSPECT_GAP_NS       NS_PER_S
 #define CHECKING_NS          (5 * NS_PER_S) /* then "checking" becomes "no-answer" */
 #define RESTART_GAP_NS       (5 * NS_PER_S)
 #define RESTART_DOUBLING_MAX 4 /* 5, 10, 20, 40, 60 s */
@@ -406,9 +407,14 @@ void pathchoice_pair_answered(struct pathchoice *pc, uint32_t id, uint64_t rtt_n
 	if (!slot)
 		return;
 	update_rtt(slot, rtt_ns);
+	if (!slot->alive && slot == current_pair(pc))
+		pc->watch_wanted = true;
 	slot->alive = true;
 	pc->failed = false;
-	if (slot == current_pair(pc) && pc->silence.since_ns) {
+	if (slot == current_pair(pc) && pc->silence.suspected) {
+		pc->silence = (struct path_silence){ .due_ns = CLOCK_NEVER };
+		pc->watch_wanted = true;
+	} else if (slot == current_pair(pc) && pc->silence.since_ns) {
 		pc->silence.answered_ns = now_ns;
 		pc->silence.misses = 0;
 		schedule_silence(pc, slot);
@@ -457,16 +463,31 @@ void pathchoice_set_activity(struct pathchoice *pc, const struct path_activity *
 
 	(void)now_ns;
 	pc->activity = *activity;
-	if (!slot)
+	if (!slot || !slot->alive)
 		return;
 	/* What was sent before this path was chosen says nothing about it. */
 	if (since)
 		since = later(since, pc->current.since_ns);
+	if (!since && s->suspected)
+		return;
 	if (since != s->since_ns) {
 		*s = (struct path_silence){ .since_ns = since };
 		schedule_silence(pc, slot);
 	}
 	pc->watch_wanted = !since;
+}
+
+void pathchoice_heard_elsewhere(struct pathchoice *pc, uint64_t now_ns)
+{
+	const struct path_slot *slot = current_pair(pc);
+
+	if (!slot || !slot->alive || pc->silence.since_ns ||
+	    (pc->suspected_ns && now_ns < pc->suspected_ns + SUSPECT_GAP_NS))
+		return;
+	pc->suspected_ns = now_ns;
+	pc->silence =
+		(struct path_silence){ .since_ns = now_ns, .due_ns = now_ns, .suspected = true };
+	run_silence(pc, now_ns);
 }
 
 /* ---- time and output ---- */

@@ -104,6 +104,7 @@ struct path_silence {
 	uint64_t since_ns;    /* unanswered_since of the data plane; 0: all is answered */
 	uint64_t answered_ns; /* latest probe answered during it, 0 for none */
 	unsigned int misses;  /* probes sent since the last answer of any kind */
+	bool suspected;       /* begun by pathchoice_heard_elsewhere, not by unanswered data */
 	uint64_t due_ns;
 };
 
@@ -124,6 +125,7 @@ struct pathchoice {
 	uint64_t checking_ns; /* when checks began */
 	struct path_activity activity;
 	struct path_silence silence;
+	uint64_t suspected_ns; /* last time */
 	struct path_slot pairs[PATHCHOICE_PAIRS_MAX];
 	struct path_relay relays[PATHCHOICE_RELAYS_MAX];
 };
@@ -155,6 +157,12 @@ void pathchoice_ice_failed(struct pathchoice *pc, uint64_t now_ns);
  */
 void pathchoice_set_activity(struct pathchoice *pc, const struct path_activity *activity,
 			     uint64_t now_ns);
+
+/*
+ * An authentic packet came by another path than the one in use: the peer may have left ours for a
+ * reason, so the pair in use is probed now. At most once a second.
+ */
+void pathchoice_heard_elsewhere(struct pathchoice *pc, uint64_t now_ns);
 
 uint64_t pathchoice_next_timeout(const struct pathchoice *pc);
 void pathchoice_expire(struct pathchoice *pc, uint64_t now_ns);

@@ -1,0 +1,289 @@
+/*
+ * Two nodes in thousands of random small internets, each following from its seed: NATs of all
+ * kinds, delay, jitter, loss and duplicates, a start at different times, equal roles, mappings that
+ * change, hosts that vanish, nodes that restart, both at once, the relay gone, signals lost. In the
+ * end the network is left in peace, and then what should work must work.
+ *
+ *	sim_network [--seeds N] [--first S] [--trace]
+ */
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "tests/support/simnode.h"
+
+#define DEFAULT_SEEDS   2000
+#define TROUBLES_MAX    4
+#define TROUBLE_SPAN_NS (40 * NS_PER_S)
+/* The longest way back: patience of a session that began just now, and the longest restart gap. */
+#define PEACE_NS (130 * NS_PER_S)
+#define LAST_NS  (20 * NS_PER_S) /* nothing may change any more */
+
+struct scenario {
+	uint64_t seed;
+	enum sim_nat_kind kinds[2];
+	bool same_lan;
+	int nats[2];
+	struct sim_quality quality;
+};
+
+struct totals {
+	unsigned int passed, failed, direct;
+	unsigned int max_rate;
+	uint64_t *times; /* from both started to direct, undisturbed ones */
+	size_t time_count;
+};
+
+static unsigned int draw(struct sim_world *w, unsigned int bound)
+{
+	return rng_below(simnet_rng(w->net), bound);
+}
+
+static uint64_t draw_ms(struct sim_world *w, unsigned int max_ms)
+{
+	return draw(w, max_ms * 1000) * NS_PER_US;
+}
+
+static void draw_scenario(struct scenario *s, uint64_t seed)
+{
+	struct rng_seeded seeded;
+	struct rng rng;
+
+	rng_seeded_init(&seeded, seed ^ 0x5eed);
+	rng = rng_from_seeded(&seeded);
+	*s = (struct scenario){ .seed = seed };
+	s->same_lan = rng_below(&rng, 12) == 0;
+	s->kinds[0] = (enum sim_nat_kind)rng_below(&rng, SIM_NAT_KINDS);
+	s->kinds[1] = s->same_lan ? s->kinds[0] : (enum sim_nat_kind)rng_below(&rng, SIM_NAT_KINDS);
+	s->quality.delay_ns = (1 + rng_below(&rng, 40)) * NS_PER_MS;
+	s->quality.jitter_ns = rng_below(&rng, 3) ? 0 : rng_below(&rng, 10) * NS_PER_MS;
+	s->quality.loss_permille = rng_below(&rng, 2) ? 0 : rng_below(&rng, 50);
+	s->quality.duplicate_permille = rng_below(&rng, 3) ? 0 : rng_below(&rng, 30);
+}
+
+static void start(struct sim_world *w)
+{
+	bool conflict = draw(w, 4) == 0, role = draw(w, 2);
+
+	/* Glare: both begin at once; or one has traffic first, and the other joins. */
+	w->nodes[0].controlling = role;
+	w->nodes[1].controlling = conflict ? role : !role;
+	if (draw(w, 3) == 0)
+		w->nodes[draw(w, 2)].data_interval_ns = 0;
+	w->signal_loss_permille = draw(w, 4) ? 0 : 200;
+	for (int i = 0; i < 2; i++) {
+		sim_node_start(&w->nodes[i]);
+		if (draw(w, 2))
+			sim_world_run(w, w->now_ns + draw_ms(w, 3000));
+	}
+}
+
+/* One misfortune, at most 20 s long, over when this returns. */
+static void trouble(struct sim_world *w, const struct scenario *s)
+{
+	struct sim_node *n = &w->nodes[draw(w, 2)];
+	struct sim_quality bad = s->quality;
+
+	switch (draw(w, 7)) {
+	case 0:
+		if (s->kinds[n->index] != SIM_NAT_NONE)
+			simnet_rebind(w->net, s->same_lan ? 0 : s->nats[n->index]);
+		break;
+	case 1:
+		sim_node_set_cut(n, true);
+		sim_world_run(w, w->now_ns + draw_ms(w, 20000));
+		sim_node_set_cut(n, false);
+		break;
+	case 2:
+		sim_world_set_relay(w, false);
+		sim_world_run(w, w->now_ns + draw_ms(w, 10000));
+		sim_world_set_relay(w, true);
+		break;
+	case 3:
+		bad.loss_permille = 300;
+		simnet_set_quality(w->net, n->host, &bad);
+		sim_world_run(w, w->now_ns + draw_ms(w, 10000));
+		simnet_set_quality(w->net, n->host, &s->quality);
+		break;
+	case 4:
+		sim_node_stop(n);
+		sim_world_run(w, w->now_ns + draw_ms(w, 5000));
+		sim_node_start(n);
+		break;
+	case 5:
+		sim_node_restart_ice(n);
+		break;
+	default: /* both at the same moment: glare */
+		sim_node_restart_ice(&w->nodes[0]);
+		sim_node_restart_ice(&w->nodes[1]);
+		break;
+	}
+}
+
+/* The nominated pairs of both are two ends of one path. */
+static bool nominations_agree(const struct sim_world *w, bool troubled)
+{
+	const struct sim_node *a = &w->nodes[0], *b = &w->nodes[1];
+	struct sim_event arrival;
+
+	/* A nominated pair may have been lost since; its successor is another session's. */
+	if (!a->selected.id || !b->selected.id)
+		return troubled;
+	return simnet_trace(w->net, a->host, &a->selected.local, &a->selected.remote, &arrival) &&
+	       arrival.host == b->host && endpoint_equal(&arrival.local, &b->selected.local) &&
+	       endpoint_equal(&arrival.remote, &b->selected.remote);
+}
+
+static const char *judge(const struct sim_world *w, const struct scenario *s, bool troubled)
+{
+	bool direct = s->same_lan ? s->kinds[0] != SIM_NAT_NONE ||
+					    sim_direct_possible(s->kinds[0], s->kinds[1])
+				  : sim_direct_possible(s->kinds[0], s->kinds[1]);
+
+	if (w->failure)
+		return w->failure;
+	for (int i = 0; i < 2; i++) {
+		const struct sim_node *n = &w->nodes[i];
+
+		if (n->path.current.kind != (direct ? PATH_DIRECT : PATH_RELAY))
+			return direct ? "no direct path though one is possible"
+				      : "not by relay though nothing else is possible";
+		if (w->now_ns - n->activity.last_rx_ns > 12 * NS_PER_S)
+			return "no data arrives";
+	}
+	if (direct &&
+	    ice_is_controlling(w->nodes[0].agent) == ice_is_controlling(w->nodes[1].agent))
+		return "both have the same role";
+	if (direct && !nominations_agree(w, troubled))
+		return "they disagree on the nominated pair";
+	return NULL;
+}
+
+static void note_time(struct totals *t, const struct sim_world *w, uint64_t begin_ns)
+{
+	uint64_t last = w->nodes[0].first_direct_ns > w->nodes[1].first_direct_ns
+				? w->nodes[0].first_direct_ns
+				: w->nodes[1].first_direct_ns;
+
+	if (last)
+		t->times[t->time_count++] = last > begin_ns ? last - begin_ns : 0;
+}
+
+static const char *live(struct sim_world *w, const struct scenario *s, struct totals *t)
+{
+	const struct sim_quality calm = { .delay_ns = s->quality.delay_ns,
+					  .jitter_ns = s->quality.jitter_ns };
+	unsigned int troubles, before[2];
+
+	start(w);
+	troubles = draw(w, TROUBLES_MAX + 1);
+	if (!troubles) {
+		uint64_t begin_ns = w->now_ns;
+
+		sim_world_run(w, begin_ns + 20 * NS_PER_S);
+		note_time(t, w, begin_ns);
+	}
+	for (unsigned int i = 0; i < troubles && !w->failure; i++) {
+		sim_world_run(w, w->now_ns + draw_ms(w, TROUBLE_SPAN_NS / NS_PER_MS));
+		trouble(w, s);
+	}
+	w->signal_loss_permille = 0;
+	for (int i = 0; i < 2; i++)
+		simnet_set_quality(w->net, w->nodes[i].host, &calm);
+	sim_world_run(w, w->now_ns + PEACE_NS - LAST_NS);
+	for (int i = 0; i < 2; i++)
+		before[i] = w->nodes[i].kind_changes;
+	sim_world_run(w, w->now_ns + LAST_NS);
+	for (int i = 0; i < 2; i++) {
+		if (!w->failure && w->nodes[i].path.current.kind == PATH_DIRECT &&
+		    w->nodes[i].kind_changes != before[i])
+			return "the path flaps in a calm network";
+	}
+	return judge(w, s, troubles > 0);
+}
+
+static bool run_seed(uint64_t seed, bool trace, struct totals *t)
+{
+	static const char names[] = "-ABCDEU";
+	struct scenario s;
+	struct sim_world w;
+	const char *failure;
+
+	draw_scenario(&s, seed);
+	sim_world_init(&w, seed, s.kinds, s.same_lan, &s.quality);
+	s.nats[1] = s.kinds[0] == SIM_NAT_NONE ? 0 : 1;
+	w.trace = trace;
+	if (trace)
+		printf("seed %llu: %c x %c%s\n", (unsigned long long)seed, names[s.kinds[0]],
+		       names[s.kinds[1]], s.same_lan ? ", one LAN" : "");
+	failure = live(&w, &s, t);
+	if (w.max_rate > t->max_rate)
+		t->max_rate = w.max_rate;
+	if (failure)
+		printf("seed %llu (%c x %c%s): %s; replay: sim_network --seeds 1 --first %llu "
+		       "--trace\n",
+		       (unsigned long long)seed, names[s.kinds[0]], names[s.kinds[1]],
+		       s.same_lan ? ", one LAN" : "", failure, (unsigned long long)seed);
+	else if (w.nodes[0].path.current.kind == PATH_DIRECT)
+		t->direct++;
+	sim_world_clear(&w);
+	return !failure;
+}
+
+static int by_value(const void *a, const void *b)
+{
+	const uint64_t *x = a, *y = b;
+
+	return (*x > *y) - (*x < *y);
+}
+
+static void report(const struct totals *t)
+{
+	printf("%u direct, at most %u datagrams a second\n", t->direct, t->max_rate);
+	if (t->time_count) {
+		qsort(t->times, t->time_count, sizeof(*t->times), by_value);
+		printf("direct after start: p50 %.3f s, p95 %.3f s of %zu undisturbed\n",
+		       (double)t->times[t->time_count / 2] / 1e9,
+		       (double)t->times[t->time_count * 95 / 100] / 1e9, t->time_count);
+	}
+	printf("%u passed, %u failed\n", t->passed, t->failed);
+}
+
+int main(int argc, char **argv)
+{
+	static const struct option options[] = {
+		{ "seeds", required_argument, NULL, 'n' },
+		{ "first", required_argument, NULL, 'f' },
+		{ "trace", no_argument, NULL, 't' },
+		{ 0 },
+	};
+	uint64_t first = 1, seeds = DEFAULT_SEEDS;
+	struct totals t = { 0 };
+	bool trace = false;
+	int c;
+
+	while ((c = getopt_long(argc, argv, "", options, NULL)) != -1) {
+		if (c == 'n')
+			seeds = strtoull(optarg, NULL, 10);
+		else if (c == 'f')
+			first = strtoull(optarg, NULL, 10);
+		else if (c == 't')
+			trace = true;
+		else
+			return 2;
+	}
+	t.times = calloc(seeds + 1, sizeof(*t.times));
+	if (!t.times || !seeds)
+		return 2;
+	for (uint64_t seed = first; seed < first + seeds; seed++) {
+		if (run_seed(seed, trace, &t))
+			t.passed++;
+		else
+			t.failed++;
+	}
+	report(&t);
+	free(t.times);
+	return t.failed ? 1 : 0;
+}

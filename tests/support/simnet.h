@@ -1,0 +1,101 @@
+#ifndef WARREN_TESTS_SUPPORT_SIMNET_H
+#define WARREN_TESTS_SUPPORT_SIMNET_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/addr.h"
+#include "crypto/rng.h"
+
+/*
+ * A small internet in memory with a virtual clock: hosts, some of them behind NAT boxes, and
+ * datagrams that are delayed, lost, duplicated and overtaken. Everything follows from the seed.
+ *
+ *	host ── [nat] ──┐
+ *	host ── [nat] ──┼── internet ── host
+ *	host ───────────┘
+ */
+struct simnet;
+
+/* Behaviours in RFC 4787 words: mapping / filtering. */
+enum sim_nat_kind {
+	SIM_NAT_NONE,
+	SIM_NAT_A, /* endpoint-independent / address and port dependent */
+	SIM_NAT_B, /* address and port dependent / the same, random ports */
+	SIM_NAT_C, /* endpoint-independent / endpoint-independent */
+	SIM_NAT_D, /* endpoint-independent / address dependent */
+	SIM_NAT_E, /* address dependent / address and port dependent */
+	SIM_NAT_U, /* no UDP at all */
+};
+
+#define SIM_NAT_KINDS     7
+#define SIM_HOSTS_MAX     8
+#define SIM_ADDRS_MAX     2
+#define SIM_DATAGRAM_SIZE 512
+#define SIM_PUBLIC        (-1) /* in place of a NAT's number */
+
+struct sim_quality {
+	uint64_t delay_ns;  /* one way, of a host's access line; both ends' add up */
+	uint64_t jitter_ns; /* added at random: packets overtake each other */
+	unsigned int loss_permille;
+	unsigned int duplicate_permille;
+};
+
+enum sim_event_kind {
+	SIM_DATAGRAM,
+	SIM_MESSAGE, /* what simnet_post was given */
+};
+
+struct sim_event {
+	enum sim_event_kind kind;
+	uint64_t time_ns;
+	int host;
+	struct endpoint local;  /* DATAGRAM: where it arrived */
+	struct endpoint remote; /* DATAGRAM: where it seems to come from */
+	void *message;          /* MESSAGE */
+	size_t len;
+	uint8_t data[SIM_DATAGRAM_SIZE];
+};
+
+struct simnet *simnet_new(uint64_t seed);
+/* Frees undelivered messages too, with free(). */
+void simnet_free(struct simnet *net);
+const struct rng *simnet_rng(const struct simnet *net);
+
+/* Numbers from 0 up. */
+int simnet_add_nat(struct simnet *net, enum sim_nat_kind kind);
+/* behind: a NAT's number or SIM_PUBLIC. Two hosts behind one NAT are on one LAN. */
+int simnet_add_host(struct simnet *net, int behind, const struct sim_quality *quality);
+/* A host's own addresses: index 0, and 1 after simnet_add_addr. */
+struct ip_addr simnet_addr(const struct simnet *net, int host, int index);
+void simnet_add_addr(struct simnet *net, int host);
+
+void simnet_set_quality(struct simnet *net, int host, const struct sim_quality *quality);
+/* Nothing gets in or out. */
+void simnet_set_cut(struct simnet *net, int host, bool cut);
+/* The box forgets all mappings and takes new ports from now on. */
+void simnet_rebind(struct simnet *net, int nat);
+
+/* From local of host to remote, now. */
+void simnet_send(struct simnet *net, int host, const struct endpoint *local,
+		 const struct endpoint *remote, const uint8_t *data, size_t len, uint64_t now_ns);
+/* A message outside the datagram network (a signal): comes to host at that time, never lost. */
+void simnet_post(struct simnet *net, int host, void *message, uint64_t time_ns);
+
+/* The time of the next event, or CLOCK_NEVER. */
+uint64_t simnet_next_ns(const struct simnet *net);
+/* Takes it; false when it came to nothing: filtered at its end. Time moves on all the same. */
+bool simnet_poll(struct simnet *net, struct sim_event *event);
+
+/*
+ * Where a datagram would arrive now, without sending it: false when nowhere. Works on mappings that
+ * exist; those that would have to be made count as nowhere.
+ */
+bool simnet_trace(const struct simnet *net, int host, const struct endpoint *local,
+		  const struct endpoint *remote, struct sim_event *arrival);
+
+/* Datagrams that a host has handed in so far. */
+uint64_t simnet_sent(const struct simnet *net, int host);
+
+#endif

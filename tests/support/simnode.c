@@ -1,0 +1,539 @@
+#include "tests/support/simnode.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+
+#define START_NS           (1000 * NS_PER_S)
+#define KEEPALIVE_NS       (10 * NS_PER_S) /* WireGuard's passive one */
+#define SPINS_MAX          200
+#define RATE_MAX           230 /* datagrams a second: 5 ms pace, answers and data */
+#define RELAY_RTT_GUESS_NS (80 * NS_PER_MS)
+
+enum message_kind {
+	MESSAGE_SIGNAL,
+	MESSAGE_RELAYED,
+};
+
+struct message {
+	enum message_kind kind;
+	size_t len;
+	char text[ICE_DESCRIPTION_TEXT_MAX];
+};
+
+bool sim_direct_possible(enum sim_nat_kind a, enum sim_nat_kind b)
+{
+	bool hard_a = a == SIM_NAT_B || a == SIM_NAT_E, hard_b = b == SIM_NAT_B || b == SIM_NAT_E;
+
+	if (a == SIM_NAT_U || b == SIM_NAT_U)
+		return false;
+	if (hard_a && hard_b)
+		return false;
+	/* A filters by port, and the port that a hard NAT will use cannot be known. */
+	return !((hard_a && b == SIM_NAT_A) || (hard_b && a == SIM_NAT_A));
+}
+
+static void fail(struct sim_world *w, const char *what)
+{
+	if (!w->failure)
+		w->failure = what;
+}
+
+#define TRACE(n, ...)                                                                           \
+	do {                                                                                    \
+		if ((n)->world->trace) {                                                        \
+			printf("%9.3f node %d ", (double)((n)->world->now_ns - START_NS) / 1e9, \
+			       (n)->index);                                                     \
+			printf(__VA_ARGS__);                                                    \
+			putchar('\n');                                                          \
+		}                                                                               \
+	} while (0)
+
+static struct sim_node *peer_of(struct sim_node *n)
+{
+	return &n->world->nodes[!n->index];
+}
+
+static bool is_apart(const struct sim_world *w)
+{
+	return w->nodes[0].cut || w->nodes[1].cut;
+}
+
+/* ---- the STUN server ---- */
+
+static void serve_stun(struct sim_world *w, const struct sim_event *event)
+{
+	struct endpoint from = event->local;
+	struct endpoint other = event->local;
+	struct ip_addr first = simnet_addr(w->net, w->server, 0);
+	struct stun_message msg;
+	struct stun_builder b;
+	uint8_t buf[256];
+	uint32_t change = 0;
+	size_t len;
+
+	if (stun_parse(&msg, event->data, event->len) < 0 || msg.class != STUN_REQUEST)
+		return;
+	other.addr = simnet_addr(w->net, w->server, addr_equal(&from.addr, &first));
+	other.port = from.port == SIM_SERVER_PORT ? SIM_SERVER_PORT + 1 : SIM_SERVER_PORT;
+	stun_get_u32(&msg, STUN_ATTR_CHANGE_REQUEST, &change);
+	if (change & STUN_CHANGE_IP)
+		from.addr = other.addr;
+	if (change & STUN_CHANGE_PORT)
+		from.port = other.port;
+	stun_begin_response(&b, buf, sizeof(buf), STUN_SUCCESS, &msg);
+	stun_add_endpoint(&b, STUN_ATTR_XOR_MAPPED_ADDRESS, &event->remote);
+	stun_add_endpoint(&b, STUN_ATTR_OTHER_ADDRESS, &other);
+	stun_add_fingerprint(&b);
+	if (stun_end(&b, &len) == 0)
+		simnet_send(w->net, w->server, &from, &event->remote, buf, len, w->now_ns);
+}
+
+/* ---- a node's life ---- */
+
+static struct endpoint local_endpoint(const struct sim_node *n)
+{
+	return (struct endpoint){ .addr = simnet_addr(n->world->net, n->host, 0),
+				  .port = SIM_PORT };
+}
+
+static void ask_server(struct sim_node *n)
+{
+	const struct stun_question question = {
+		.local = local_endpoint(n),
+		.server = { .addr = simnet_addr(n->world->net, n->world->server, 0),
+			    .port = SIM_SERVER_PORT },
+		.schedule = &stun_schedule_standard,
+	};
+
+	stun_client_cancel(n->stun);
+	stun_client_ask(n->stun, &question, n->world->now_ns);
+}
+
+void sim_node_start(struct sim_node *n)
+{
+	struct sim_world *w = n->world;
+	const struct ice_config config = { .controlling = n->controlling,
+					   .rng = *simnet_rng(w->net) };
+	struct endpoint local = local_endpoint(n);
+
+	n->running = true;
+	n->agent = ice_agent_new(&config, w->now_ns);
+	n->stun = stun_client_new(simnet_rng(w->net));
+	ice_add_local_candidate(n->agent, CANDIDATE_HOST, &local, NULL, NULL, w->now_ns);
+	pathchoice_init(&n->path, w->now_ns);
+	if (w->relay_up)
+		pathchoice_relay_up(&n->path, SIM_RELAY_ID, RELAY_RTT_GUESS_NS, w->now_ns);
+	n->selected.id = 0;
+	n->activity = (struct path_activity){ 0 };
+	n->watched = false;
+	n->data_due_ns = n->data_interval_ns ? w->now_ns : CLOCK_NEVER;
+	n->keepalive_due_ns = CLOCK_NEVER;
+	ask_server(n);
+	TRACE(n, "start controlling=%d", n->controlling);
+}
+
+void sim_node_stop(struct sim_node *n)
+{
+	ice_agent_free(n->agent);
+	stun_client_free(n->stun);
+	n->agent = NULL;
+	n->stun = NULL;
+	n->running = false;
+	TRACE(n, "stop");
+}
+
+void sim_node_restart_ice(struct sim_node *n)
+{
+	n->restarts++;
+	n->selected.id = 0;
+	ice_restart(n->agent, n->world->now_ns);
+	ask_server(n);
+}
+
+void sim_node_set_cut(struct sim_node *n, bool cut)
+{
+	n->cut = cut;
+	simnet_set_cut(n->world->net, n->host, cut);
+	TRACE(n, "cut %d", cut);
+}
+
+void sim_world_set_relay(struct sim_world *w, bool up)
+{
+	w->relay_up = up;
+	for (int i = 0; i < 2; i++) {
+		struct sim_node *n = &w->nodes[i];
+
+		if (!n->running)
+			continue;
+		if (up)
+			pathchoice_relay_up(&n->path, SIM_RELAY_ID, RELAY_RTT_GUESS_NS, w->now_ns);
+		else
+			pathchoice_relay_down(&n->path, SIM_RELAY_ID, w->now_ns);
+	}
+}
+
+/* ---- data ---- */
+
+static void relay_data(struct sim_node *n)
+{
+	struct sim_world *w = n->world;
+	struct message *m = calloc(1, sizeof(*m));
+
+	if (!m)
+		abort();
+	m->kind = MESSAGE_RELAYED;
+	simnet_post(w->net, peer_of(n)->host, m, w->now_ns + w->relay_delay_ns);
+}
+
+static void send_data(struct sim_node *n)
+{
+	static const uint8_t data[SIM_DATA_SIZE] = { 4 };
+	struct sim_world *w = n->world;
+	struct ice_pair_info pair;
+
+	if (n->path.current.kind == PATH_NONE)
+		return;
+	if (n->path.current.kind == PATH_RELAY && w->relay_up && !is_apart(w))
+		relay_data(n);
+	if (n->path.current.kind == PATH_DIRECT) {
+		if (!ice_pair_find(n->agent, n->path.current.id, &pair))
+			fail(w, "the path in use is no valid pair");
+		else
+			simnet_send(w->net, n->host, &pair.local, &pair.remote, data, sizeof(data),
+				    w->now_ns);
+	}
+	n->activity.last_tx_data_ns = w->now_ns;
+	n->keepalive_due_ns = CLOCK_NEVER;
+	if (!n->activity.unanswered_since_ns)
+		n->activity.unanswered_since_ns = w->now_ns;
+	if (n->watched) {
+		n->watched = false;
+		pathchoice_set_activity(&n->path, &n->activity, w->now_ns);
+	}
+}
+
+/* from: where a direct packet came from, NULL for the relay. */
+static void receive_data(struct sim_node *n, const struct endpoint *from)
+{
+	uint64_t now = n->world->now_ns;
+	struct ice_pair_info pair;
+
+	if (n->path.current.kind == PATH_DIRECT &&
+	    ice_pair_find(n->agent, n->path.current.id, &pair) &&
+	    (!from || !endpoint_equal(from, &pair.remote)))
+		pathchoice_heard_elsewhere(&n->path, now);
+
+	n->received++;
+	n->activity.last_rx_ns = now;
+	n->activity.unanswered_since_ns = 0;
+	if (!n->first_data_ns)
+		n->first_data_ns = now;
+	if (n->keepalive_due_ns == CLOCK_NEVER)
+		n->keepalive_due_ns = now + KEEPALIVE_NS;
+}
+
+/* ---- glue ---- */
+
+static void send_signal(struct sim_node *n, const struct ice_description *d)
+{
+	struct sim_world *w = n->world;
+	struct message *m = calloc(1, sizeof(*m));
+
+	if (!m || ice_description_encode(d, m->text, sizeof(m->text), &m->len) < 0)
+		abort();
+	TRACE(n, "signal gen=%u answers=%s candidates=%zu", d->generation, d->answers, d->count);
+	if (is_apart(w) || rng_below(simnet_rng(w->net), 1000) < w->signal_loss_permille)
+		free(m);
+	else
+		simnet_post(w->net, peer_of(n)->host, m, w->now_ns + w->signal_delay_ns);
+}
+
+static void receive_signal(struct sim_node *n, const struct message *m)
+{
+	static struct ice_description d;
+	int err;
+
+	if (ice_description_decode(&d, m->text, m->len) < 0) {
+		fail(n->world, "a description does not decode");
+		return;
+	}
+	err = ice_input_description(n->agent, &d, n->world->now_ns);
+	TRACE(n, "got gen=%u answers=%s: %d", d.generation, d.answers, err);
+}
+
+static void on_ice_event(struct sim_node *n, const struct ice_event *e)
+{
+	const struct path_pair pair = { .id = e->pair.id,
+					.class = e->pair.class,
+					.rtt_ns = e->pair.rtt_ns };
+	uint64_t now = n->world->now_ns;
+	char text[ENDPOINT_TEXT_SIZE];
+
+	switch (e->type) {
+	case ICE_EVENT_PAIR_VALID:
+		TRACE(n, "valid %u %s", e->pair.id, endpoint_format(text, &e->pair.remote));
+		pathchoice_pair_valid(&n->path, &pair, now);
+		break;
+	case ICE_EVENT_PAIR_RTT:
+		pathchoice_pair_answered(&n->path, pair.id, pair.rtt_ns, now);
+		break;
+	case ICE_EVENT_PAIR_LOST:
+		TRACE(n, "lost %u", e->pair.id);
+		if (n->selected.id == e->pair.id)
+			n->selected.id = 0;
+		pathchoice_pair_lost(&n->path, pair.id, now);
+		break;
+	case ICE_EVENT_SELECTED:
+		TRACE(n, "selected %u %s", e->pair.id, endpoint_format(text, &e->pair.remote));
+		n->selected = e->pair;
+		break;
+	case ICE_EVENT_FAILED:
+		TRACE(n, "failed");
+		pathchoice_ice_failed(&n->path, now);
+		break;
+	case ICE_EVENT_ROLE:
+		TRACE(n, "role controlling=%d", e->controlling);
+		n->roles++;
+		break;
+	}
+}
+
+static void on_order(struct sim_node *n, const struct path_order *order)
+{
+	static const char *const kinds[] = { "none", "relay", "direct" };
+	uint64_t now = n->world->now_ns;
+
+	switch (order->type) {
+	case PATH_ORDER_USE:
+		TRACE(n, "path %s %u %s", kinds[order->current.kind], order->current.id,
+		      path_reason_text(order->current.reason));
+		n->kind_changes++;
+		if (order->current.kind == PATH_DIRECT && !n->first_direct_ns)
+			n->first_direct_ns = now;
+		break;
+	case PATH_ORDER_PROBE:
+		for (unsigned int i = 0; i < order->count; i++)
+			ice_probe(n->agent, order->id, now);
+		break;
+	case PATH_ORDER_WATCH:
+		n->watched = true;
+		if (n->activity.unanswered_since_ns) {
+			n->watched = false;
+			pathchoice_set_activity(&n->path, &n->activity, now);
+		}
+		break;
+	case PATH_ORDER_RESTART:
+		TRACE(n, "restart");
+		sim_node_restart_ice(n);
+		break;
+	}
+}
+
+static void on_stun_result(struct sim_node *n, const struct stun_result *r)
+{
+	if (!r->err)
+		ice_add_local_candidate(n->agent, CANDIDATE_SRFLX, &r->mapped, &r->local,
+					&r->server.addr, n->world->now_ns);
+}
+
+static void drain(struct sim_node *n)
+{
+	static struct ice_description d;
+	struct sim_world *w = n->world;
+	struct stun_client_datagram question;
+	struct ice_datagram out;
+	struct stun_result result;
+	struct path_order order;
+	struct ice_event event;
+	bool more = true;
+
+	while (more) {
+		more = false;
+		for (; stun_client_poll_output(n->stun, &question); more = true)
+			simnet_send(w->net, n->host, &question.local, &question.remote,
+				    question.data, question.len, w->now_ns);
+		for (; stun_client_poll_result(n->stun, &result); more = true)
+			on_stun_result(n, &result);
+		for (; ice_poll_description(n->agent, &d, w->now_ns); more = true)
+			send_signal(n, &d);
+		for (; ice_poll_output(n->agent, &out); more = true)
+			simnet_send(w->net, n->host, &out.local, &out.remote, out.data, out.len,
+				    w->now_ns);
+		for (; ice_poll_event(n->agent, &event); more = true)
+			on_ice_event(n, &event);
+		for (; pathchoice_poll(&n->path, &order); more = true)
+			on_order(n, &order);
+	}
+}
+
+static uint64_t earlier(uint64_t a, uint64_t b)
+{
+	return a < b ? a : b;
+}
+
+static uint64_t node_next(const struct sim_node *n)
+{
+	uint64_t next = CLOCK_NEVER;
+
+	if (!n->running)
+		return next;
+	next = earlier(ice_next_timeout(n->agent), pathchoice_next_timeout(&n->path));
+	next = earlier(next, stun_client_next_timeout(n->stun));
+	return earlier(next, earlier(n->data_due_ns, n->keepalive_due_ns));
+}
+
+static void node_expire(struct sim_node *n)
+{
+	uint64_t now = n->world->now_ns;
+
+	ice_expire(n->agent, now);
+	stun_client_expire(n->stun, now);
+	drain(n);
+	pathchoice_set_activity(&n->path, &n->activity, now);
+	pathchoice_expire(&n->path, now);
+	drain(n);
+	if (n->data_due_ns <= now) {
+		send_data(n);
+		n->data_due_ns = now + n->data_interval_ns;
+	}
+	if (n->keepalive_due_ns <= now) {
+		n->keepalive_due_ns = CLOCK_NEVER;
+		send_data(n);
+		n->activity.unanswered_since_ns = 0; /* a keepalive asks for no answer */
+	}
+	drain(n);
+}
+
+static void node_datagram(struct sim_node *n, const struct sim_event *event)
+{
+	struct sim_world *w = n->world;
+
+	if (event->len == SIM_DATA_SIZE && event->data[0] == 4)
+		receive_data(n, &event->remote);
+	else if (stun_client_input(n->stun, event->data, event->len, &event->remote, w->now_ns) < 0)
+		ice_input(n->agent, event->data, event->len, &event->local, &event->remote,
+			  w->now_ns);
+	drain(n);
+}
+
+static void node_message(struct sim_node *n, const struct message *m)
+{
+	if (m->kind == MESSAGE_SIGNAL)
+		receive_signal(n, m);
+	else
+		receive_data(n, NULL);
+	drain(n);
+}
+
+/* ---- the world ---- */
+
+void sim_world_init(struct sim_world *w, uint64_t seed, const enum sim_nat_kind kinds[static 2],
+		    bool same_lan, const struct sim_quality *quality)
+{
+	const struct sim_quality clean = { .delay_ns = NS_PER_MS };
+	int nat = SIM_PUBLIC;
+
+	*w = (struct sim_world){ .net = simnet_new(seed), .now_ns = START_NS, .relay_up = true };
+	w->server = simnet_add_host(w->net, SIM_PUBLIC, &clean);
+	simnet_add_addr(w->net, w->server);
+	w->relay_delay_ns = 2 * quality->delay_ns + 5 * NS_PER_MS;
+	w->signal_delay_ns = 2 * quality->delay_ns + 10 * NS_PER_MS;
+	w->second_ns = START_NS;
+	for (int i = 0; i < 2; i++) {
+		if (i == 0 || !same_lan)
+			nat = kinds[i] == SIM_NAT_NONE ? SIM_PUBLIC
+						       : simnet_add_nat(w->net, kinds[i]);
+		w->nodes[i] = (struct sim_node){
+			.world = w,
+			.index = i,
+			.host = simnet_add_host(w->net, nat, quality),
+			.controlling = i == 0,
+			.data_interval_ns = 200 * NS_PER_MS,
+		};
+	}
+}
+
+void sim_world_clear(struct sim_world *w)
+{
+	for (int i = 0; i < 2; i++) {
+		if (w->nodes[i].running)
+			sim_node_stop(&w->nodes[i]);
+	}
+	simnet_free(w->net);
+}
+
+static void take_event(struct sim_world *w)
+{
+	struct sim_event event;
+
+	event.message = NULL;
+	if (!simnet_poll(w->net, &event))
+		return;
+	if (event.host == w->server)
+		serve_stun(w, &event);
+	for (int i = 0; i < 2; i++) {
+		struct sim_node *n = &w->nodes[i];
+
+		if (event.host != n->host || !n->running)
+			continue;
+		if (event.kind == SIM_MESSAGE)
+			node_message(n, event.message);
+		else
+			node_datagram(n, &event);
+	}
+	free(event.message);
+}
+
+static void check_rate(struct sim_world *w)
+{
+	if (w->now_ns < w->second_ns + NS_PER_S)
+		return;
+	w->second_ns = w->now_ns;
+	for (int i = 0; i < 2; i++) {
+		uint64_t sent = simnet_sent(w->net, w->nodes[i].host);
+		uint64_t rate = sent - w->sent_before[i];
+
+		w->sent_before[i] = sent;
+		if (rate > w->max_rate)
+			w->max_rate = (unsigned int)rate;
+		if (rate > RATE_MAX)
+			fail(w, "too many datagrams in a second");
+	}
+}
+
+void sim_world_run(struct sim_world *w, uint64_t until_ns)
+{
+	unsigned int spins = 0;
+
+	for (int i = 0; i < 2; i++) {
+		if (w->nodes[i].running)
+			drain(&w->nodes[i]);
+	}
+	while (!w->failure) {
+		uint64_t events = simnet_next_ns(w->net);
+		uint64_t next = earlier(node_next(&w->nodes[0]), node_next(&w->nodes[1]));
+
+		next = earlier(next, events);
+		if (next > until_ns)
+			break;
+		spins = next > w->now_ns ? 0 : spins + 1;
+		if (spins > SPINS_MAX)
+			fail(w, "busy loop: timeouts do not move");
+		if (next > w->now_ns)
+			w->now_ns = next;
+		check_rate(w);
+		if (events <= w->now_ns) {
+			take_event(w);
+			continue;
+		}
+		for (int i = 0; i < 2; i++) {
+			if (node_next(&w->nodes[i]) <= w->now_ns)
+				node_expire(&w->nodes[i]);
+		}
+	}
+	if (w->now_ns < until_ns)
+		w->now_ns = until_ns;
+}
