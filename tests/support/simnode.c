@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "tests/support/stunserver.h"
 
 #define START_NS           (1000 * NS_PER_S)
 #define KEEPALIVE_NS       (10 * NS_PER_S) /* WireGuard's passive one */
@@ -61,36 +62,6 @@ static bool is_apart(const struct sim_world *w)
 	return w->nodes[0].cut || w->nodes[1].cut;
 }
 
-/* ---- the STUN server ---- */
-
-static void serve_stun(struct sim_world *w, const struct sim_event *event)
-{
-	struct endpoint from = event->local;
-	struct endpoint other = event->local;
-	struct ip_addr first = simnet_addr(w->net, w->server, 0);
-	struct stun_message msg;
-	struct stun_builder b;
-	uint8_t buf[256];
-	uint32_t change = 0;
-	size_t len;
-
-	if (stun_parse(&msg, event->data, event->len) < 0 || msg.class != STUN_REQUEST)
-		return;
-	other.addr = simnet_addr(w->net, w->server, addr_equal(&from.addr, &first));
-	other.port = from.port == SIM_SERVER_PORT ? SIM_SERVER_PORT + 1 : SIM_SERVER_PORT;
-	stun_get_u32(&msg, STUN_ATTR_CHANGE_REQUEST, &change);
-	if (change & STUN_CHANGE_IP)
-		from.addr = other.addr;
-	if (change & STUN_CHANGE_PORT)
-		from.port = other.port;
-	stun_begin_response(&b, buf, sizeof(buf), STUN_SUCCESS, &msg);
-	stun_add_endpoint(&b, STUN_ATTR_XOR_MAPPED_ADDRESS, &event->remote);
-	stun_add_endpoint(&b, STUN_ATTR_OTHER_ADDRESS, &other);
-	stun_add_fingerprint(&b);
-	if (stun_end(&b, &len) == 0)
-		simnet_send(w->net, w->server, &from, &event->remote, buf, len, w->now_ns);
-}
-
 /* ---- a node's life ---- */
 
 static struct endpoint local_endpoint(const struct sim_node *n)
@@ -104,7 +75,7 @@ static void ask_server(struct sim_node *n)
 	const struct stun_question question = {
 		.local = local_endpoint(n),
 		.server = { .addr = simnet_addr(n->world->net, n->world->server, 0),
-			    .port = SIM_SERVER_PORT },
+			    .port = STUNSERVER_PORT },
 		.schedule = &stun_schedule_standard,
 	};
 
@@ -473,7 +444,7 @@ static void take_event(struct sim_world *w)
 	if (!simnet_poll(w->net, &event))
 		return;
 	if (event.host == w->server)
-		serve_stun(w, &event);
+		stunserver_answer(w->net, w->server, true, &event, w->now_ns);
 	for (int i = 0; i < 2; i++) {
 		struct sim_node *n = &w->nodes[i];
 

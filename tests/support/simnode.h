@@ -11,10 +11,9 @@
  * glued as the daemon does it, with a stand-in for WireGuard that sends a small packet now and
  * then. Two of them, one STUN server and a relay make a world.
  */
-#define SIM_RELAY_ID    1
-#define SIM_DATA_SIZE   32
-#define SIM_PORT        41641
-#define SIM_SERVER_PORT 3478
+#define SIM_RELAY_ID  1
+#define SIM_DATA_SIZE 32
+#define SIM_PORT      41641
 
 struct sim_world;
 
