@@ -146,7 +146,8 @@ static void test_temporary_displaces_stable(void **state)
 	netns_run("sysctl -qw net.ipv6.conf.alpha.use_tempaddr=2");
 	/* mngtmpaddr makes the kernel derive a temporary address of the same prefix. */
 	netns_run("ip addr add 2001:db8:2:0:7::7/64 dev alpha mngtmpaddr nodad");
-	assert_true(netns_shows("ip -6 addr show dev alpha temporary", "2001:db8:2:"));
+	netns_run("for i in $(seq 100); do ip -6 addr show dev alpha temporary -tentative | "
+		  "grep -q 2001:db8:2: && break; sleep 0.05; done");
 	assert_int_equal(iface_addr_candidates(nl, 0, list, IFADDR_MAX, &count), 0);
 	assert_int_equal(count, 1);
 	assert_true(list[0].temporary);
