@@ -70,7 +70,10 @@ struct dp_ops {
 	/* A WireGuard message of type 1, 2 or 3, its length already right for the type. */
 	void (*handshake_message)(void *arg, const uint8_t *data, size_t len,
 				  const struct dp_path *from);
-	/* Anything else that is not transport data: STUN from peers and relays. */
+	/*
+	 * Anything else that is not transport data: STUN from peers and relays; and with
+	 * from->channel set whatever a peer's daemon sent through a relay.
+	 */
 	void (*other_message)(void *arg, const uint8_t *data, size_t len,
 			      const struct dp_path *from);
 	/* The first authentic packet of a keypair whose owner responded: it may now be sent with.

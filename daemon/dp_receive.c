@@ -26,11 +26,27 @@ static void wireguard(struct dp_lane *lane, uint8_t *data, size_t len, const str
 		post(lane, DP_EVENT_HANDSHAKE, data, len, from);
 }
 
+/* A relay's ChannelData carries WireGuard, or what two daemons say to each other, in any form. */
+static void channel_data(struct dp_lane *lane, uint8_t *data, size_t len,
+			 const struct dp_path *from, uint8_t tos)
+{
+	uint8_t *payload = data + DEMUX_CHANNEL_HEADER;
+	size_t payload_len = load_be16(data + 2);
+	struct dp_path inside = *from;
+
+	/* One level, with a length that is there (RFC 8656, 12.4). */
+	if (from->channel || payload_len > len - DEMUX_CHANNEL_HEADER)
+		return;
+	inside.channel = load_be16(data);
+	if (demux_datagram(payload, payload_len) == DEMUX_WIREGUARD)
+		wireguard(lane, payload, payload_len, &inside, tos);
+	else
+		post(lane, DP_EVENT_OTHER, payload, payload_len, &inside);
+}
+
 void dp_lane_input(struct dp_lane *lane, uint8_t *data, size_t len, const struct dp_path *from,
 		   uint8_t tos)
 {
-	struct dp_path inside;
-
 	switch (demux_datagram(data, len)) {
 	case DEMUX_WIREGUARD:
 		wireguard(lane, data, len, from, tos);
@@ -39,12 +55,7 @@ void dp_lane_input(struct dp_lane *lane, uint8_t *data, size_t len, const struct
 		post(lane, DP_EVENT_OTHER, data, len, from);
 		break;
 	case DEMUX_CHANNEL:
-		/* One level, with a length that is there (RFC 8656, 12.4). */
-		if (from->channel || load_be16(data + 2) > len - DEMUX_CHANNEL_HEADER)
-			break;
-		inside = *from;
-		inside.channel = load_be16(data);
-		dp_lane_input(lane, data + DEMUX_CHANNEL_HEADER, load_be16(data + 2), &inside, tos);
+		channel_data(lane, data, len, from, tos);
 		break;
 	case DEMUX_UNKNOWN:
 		break;

@@ -137,6 +137,19 @@ bool relay_link_server(const struct relay_link *link, struct endpoint *server)
 	return true;
 }
 
+bool relay_link_server_of(const struct relay_link *link, int family, struct endpoint *server)
+{
+	size_t i;
+
+	for (i = 0; i < link->server_count; i++) {
+		if (link->servers[i].addr.family == family) {
+			*server = link->servers[i];
+			return true;
+		}
+	}
+	return false;
+}
+
 void relay_link_next_server(struct relay_link *link)
 {
 	if (link->server_count)

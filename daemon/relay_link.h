@@ -48,6 +48,8 @@ bool relay_link_up(const struct relay_link *link);
 const char *relay_link_transport(const struct relay_link *link);
 /* The address that is asked now; false while none is known. */
 bool relay_link_server(const struct relay_link *link, struct endpoint *server);
+/* One of its addresses in that family. */
+bool relay_link_server_of(const struct relay_link *link, int family, struct endpoint *server);
 /* Another of its addresses, when the present one does not answer. */
 void relay_link_next_server(struct relay_link *link);
 /* Told by whoever measured over UDP; 0: it did not answer. */

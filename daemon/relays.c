@@ -402,11 +402,12 @@ bool relays_udp_blocked(const struct relays *relays)
 	return by_tls;
 }
 
-bool relays_stun_server(const struct relays *relays, uint32_t relay, struct endpoint *server)
+bool relays_stun_server(const struct relays *relays, uint32_t relay, int family,
+			struct endpoint *server)
 {
 	const struct relay_link *link = find_link(relays, relay);
 
-	return link && relay_link_server(link, server);
+	return link && relay_link_server_of(link, family, server);
 }
 
 void relays_want(struct relays *relays, uint32_t relay)

@@ -76,8 +76,9 @@ uint64_t relays_rtt_ns(const struct relays *relays, uint32_t relay);
 bool relays_udp_blocked(const struct relays *relays);
 /* Walks all: start with *cursor = 0; 0 at the end. */
 uint32_t relays_next(const struct relays *relays, size_t *cursor);
-/* The numeric address of its STUN server, or false. */
-bool relays_stun_server(const struct relays *relays, uint32_t relay, struct endpoint *server);
+/* The numeric address of its STUN server in that family (AF_INET, AF_INET6), or false. */
+bool relays_stun_server(const struct relays *relays, uint32_t relay, int family,
+			struct endpoint *server);
 
 /* Registers there and stays, until not wanted for as long as peers last used it. */
 void relays_want(struct relays *relays, uint32_t relay);
