@@ -50,6 +50,7 @@ struct dp_config {
 	bool no_tun_offload;  /* kill switches, one for each offload */
 	bool no_udp_gso;
 	bool no_udp_gro;
+	bool follow; /* a peer's path follows its authentic packets at once, as plain WireGuard's */
 	const char *cipher; /* NULL: the fastest measured at start; or a name of aead.h */
 };
 
@@ -79,7 +80,7 @@ struct dp_ops {
 	/* The first authentic packet of a keypair whose owner responded: it may now be sent with.
 	 */
 	void (*keypair_confirmed)(void *arg, struct dp_peer *peer, struct dp_keypair *keypair);
-	/* An authentic packet came from elsewhere than the peer's path points to. */
+	/* An authentic packet came from elsewhere than the peer's path points (or pointed) to. */
 	void (*path_seen)(void *arg, struct dp_peer *peer, const struct dp_path *from);
 	void (*activity)(void *arg, struct dp_peer *peer, unsigned int notices);
 	/* A packet for a DP_PATH_STREAM path, sealed and framed as ChannelData when channel is set.
@@ -113,6 +114,8 @@ void dataplane_peer_free(struct dp_peer *peer);
 void *dp_peer_owner(const struct dp_peer *peer);
 /* 0, or -ENOMEM and the old path stays. */
 int dataplane_peer_set_path(struct dp_peer *peer, const struct dp_path *path);
+/* The path as it is now; differs from the one set when `follow` is on. */
+void dataplane_peer_path(const struct dp_peer *peer, struct dp_path *path);
 /*
  * What the peer may start towards us, and the flow table that lets answers back in. NULL rules drop
  * everything inbound; without a call nothing is filtered (a plain WireGuard device). The rules are

@@ -41,7 +41,7 @@ static void on_keypair_confirmed(void *arg, struct dp_peer *peer, struct dp_keyp
 static void on_path_seen(void *arg, struct dp_peer *peer, const struct dp_path *from)
 {
 	(void)arg;
-	peer_saw(dp_peer_owner(peer), from);
+	peer_data_seen(dp_peer_owner(peer), from);
 }
 
 static void on_activity(void *arg, struct dp_peer *peer, unsigned int notices)
@@ -72,6 +72,7 @@ int device_new(struct device **out, struct loop *loop, const struct device_confi
 	       const struct device_ops *ops, void *arg)
 {
 	struct device *device = calloc(1, sizeof(*device));
+	struct dp_config dp_config = config->dp;
 	int ret = -ENOMEM;
 
 	if (!device)
@@ -84,12 +85,14 @@ int device_new(struct device **out, struct loop *loop, const struct device_confi
 	tai64n_source_init(&device->timestamps, config->timestamp);
 	cookie_checker_init(&device->checker, device->identity.pub);
 	TAILQ_INIT(&device->peers);
+	/* Without a policy of the owner's. */
+	dp_config.follow = !ops->peer_seen;
 	device->by_key = map_new(32, DEVICE_PEERS_MAX);
 	/* An initiation and a response of each peer. */
 	device->by_index = map_new(sizeof(uint32_t), 2 * DEVICE_PEERS_MAX);
 	device->incoming = incoming_new(device);
 	if (device->by_key && device->by_index && device->incoming)
-		ret = dataplane_new(&device->dp, loop, &config->dp, &dataplane_ops, device);
+		ret = dataplane_new(&device->dp, loop, &dp_config, &dataplane_ops, device);
 	if (ret < 0) {
 		device_free(device);
 		return ret;

@@ -39,7 +39,7 @@ struct peer {
 	struct device *device;
 	struct dp_peer *dp;
 	void *owner;
-	struct dp_path path;
+	struct dp_path path; /* read through peer_path: the data plane may move it */
 	uint16_t keepalive_s;
 
 	struct handshake handshake;
@@ -70,6 +70,8 @@ int peer_new(struct peer **peer, struct device *device, const uint8_t pub[static
 void peer_free(struct peer *peer);
 /* An authentic packet came from there. */
 void peer_saw(struct peer *peer, const struct dp_path *from);
+/* The same for data; where paths follow packets the data plane has moved it already. */
+void peer_data_seen(struct peer *peer, const struct dp_path *from);
 /* The data plane has a packet for a peer without session. */
 void peer_wants_session(struct peer *peer);
 

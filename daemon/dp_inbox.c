@@ -120,6 +120,12 @@ static void post_path(struct dp_lane *lane, struct dp_peer *peer, const struct d
 
 	if (hop && same_place(&hop->path, from))
 		return;
+	/*
+	 * Before the packet is delivered, so that its answer takes the new way. Were both sides a
+	 * packet late, each would answer by the other's old path, and so on for ever.
+	 */
+	if (lane->dp->config.follow)
+		dataplane_peer_set_path(peer, from);
 	if (before && lane->now_ns < before + PATH_SEEN_INTERVAL_NS)
 		return;
 	if (dp_queue_push(&lane->events, &event, NULL))

@@ -57,15 +57,17 @@ static void free_peer(struct rcu_head *rcu)
 	struct dp_peer *peer = caa_container_of(rcu, struct dp_peer, rcu);
 
 	free_staged(peer->staged_first);
+	/* A worker may have set one after the last was taken away. */
+	free(peer->hop);
 	pthread_mutex_destroy(&peer->staged_lock);
 	free(peer);
 }
 
+/* Exchanged, since workers do it too where paths follow packets. */
 static void set_hop(struct dp_peer *peer, struct dp_hop *hop)
 {
-	struct dp_hop *old = peer->hop;
+	struct dp_hop *old = rcu_xchg_pointer(&peer->hop, hop);
 
-	rcu_assign_pointer(peer->hop, hop);
 	if (old)
 		call_rcu(&old->rcu, free_hop);
 }
@@ -113,6 +115,16 @@ int dataplane_peer_set_path(struct dp_peer *peer, const struct dp_path *path)
 	udp_route_init(&hop->route, &path->remote, &path->local, path->ifindex);
 	set_hop(peer, hop);
 	return 0;
+}
+
+void dataplane_peer_path(const struct dp_peer *peer, struct dp_path *path)
+{
+	struct dp_hop *hop;
+
+	rcu_read_lock();
+	hop = rcu_dereference(peer->hop);
+	*path = hop ? hop->path : (struct dp_path){ .kind = DP_PATH_NONE };
+	rcu_read_unlock();
 }
 
 int dataplane_peer_set_rules(struct dp_peer *peer, struct filter_rules *filter)

@@ -51,6 +51,14 @@ void peer_saw(struct peer *peer, const struct dp_path *from)
 		peer_set_path(peer, from);
 }
 
+void peer_data_seen(struct peer *peer, const struct dp_path *from)
+{
+	struct device *device = peer->device;
+
+	if (device->ops->peer_seen)
+		device->ops->peer_seen(device->arg, peer, from);
+}
+
 static bool path_same(const struct dp_path *a, const struct dp_path *b)
 {
 	return a->kind == b->kind && endpoint_equal(&a->remote, &b->remote) &&
@@ -65,7 +73,7 @@ void peer_wants_session(struct peer *peer)
 	if (device->ops->peer_wanted)
 		device->ops->peer_wanted(device->arg, peer);
 	/* Nobody will bring a path, or a key. */
-	if ((peer->path.kind == DP_PATH_NONE && !device->ops->peer_wanted) ||
+	if ((peer_path(peer)->kind == DP_PATH_NONE && !device->ops->peer_wanted) ||
 	    !peer->handshake.possible) {
 		dataplane_peer_drop_staged(peer->dp, true);
 		return;
@@ -128,7 +136,7 @@ void peer_set_path(struct peer *peer, const struct dp_path *path)
 
 	if (!path)
 		path = &none;
-	if (path_same(path, &peer->path))
+	if (path_same(path, peer_path(peer)))
 		return;
 	peer->path = *path;
 	dataplane_peer_set_path(peer->dp, path);
@@ -136,8 +144,9 @@ void peer_set_path(struct peer *peer, const struct dp_path *path)
 		dataplane_peer_flush(peer->dp); /* what waited for a path only */
 }
 
-const struct dp_path *peer_path(const struct peer *peer)
+const struct dp_path *peer_path(struct peer *peer)
 {
+	dataplane_peer_path(peer->dp, &peer->path);
 	return &peer->path;
 }
 

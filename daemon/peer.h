@@ -27,7 +27,8 @@ uint16_t peer_keepalive(const struct peer *peer);
 
 /* Where everything for this peer goes from now on. NULL or DP_PATH_NONE: nowhere. */
 void peer_set_path(struct peer *peer, const struct dp_path *path);
-const struct dp_path *peer_path(const struct peer *peer);
+/* As it is now; valid until the next call. */
+const struct dp_path *peer_path(struct peer *peer);
 
 /* Wants a session: initiates now, or when 5 s have passed since the last initiation. */
 void peer_start_handshake(struct peer *peer);

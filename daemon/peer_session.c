@@ -139,7 +139,7 @@ static void send_initiation(struct peer *peer, uint64_t now_ns)
 	/* Also when nothing can be sent: the next try comes with the timer. */
 	timers_initiation_sent(&peer->timers, &device->rng, now_ns);
 	initiation_forget(peer);
-	if (peer->path.kind == DP_PATH_NONE || !peer->handshake.possible)
+	if (peer_path(peer)->kind == DP_PATH_NONE || !peer->handshake.possible)
 		return;
 	if (index_register(peer, &index) < 0)
 		return;

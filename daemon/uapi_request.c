@@ -227,7 +227,7 @@ static void print_key(struct uapi_text *text, const char *name, const uint8_t ke
 	sodium_memzero(hex, sizeof(hex));
 }
 
-static void describe_peer(struct uapi_text *text, const struct peer *peer)
+static void describe_peer(struct uapi_text *text, struct peer *peer)
 {
 	char buf[ENDPOINT_TEXT_SIZE > PREFIX_TEXT_SIZE ? ENDPOINT_TEXT_SIZE : PREFIX_TEXT_SIZE];
 	uint64_t handshake = peer_last_handshake_wall_ns(peer);
@@ -257,7 +257,7 @@ static void describe_peer(struct uapi_text *text, const struct peer *peer)
 
 void uapi_describe(struct uapi_text *text, const struct device *device, uint32_t fwmark)
 {
-	const struct peer *peer = NULL;
+	struct peer *peer = NULL;
 	uint8_t priv[32];
 
 	if (device_private_key(device, priv)) {
