@@ -24,7 +24,7 @@ int dp_lane_new(struct dp_lane **out, struct dataplane *dp, unsigned int number)
 	lane->udp_fd[1] = dp->sockets.fd[number][1];
 	coalesce_init(&lane->in.merged, dp->tun.tso, dp->tun.uso);
 	lane->out.bytes = aligned_alloc(64, DP_OUT_BYTES);
-	lane->packet = aligned_alloc(64, 1024 + VNET_HDR_SIZE + PACKET_MAX / 1024 * 1024);
+	lane->packet = aligned_alloc(64, PACKET_MAX + 1);
 	lane->receiver = udp_receiver_new();
 	if (!lane->out.bytes || !lane->packet || !lane->receiver)
 		goto fail;

@@ -22,6 +22,7 @@ static const struct aead_backend *const backends[] = {
 /* Full-size packets, as many as one offloaded read brings. */
 #define TRIAL_PACKETS 32
 #define TRIAL_SIZE    1424
+#define TRIAL_TURNS   4
 
 void aead_nonce(uint8_t nonce[static AEAD_NONCE_SIZE], uint64_t counter)
 {
@@ -180,12 +181,16 @@ const char *aead_fastest(uint64_t budget_ns, uint64_t (*clock_ns)(void))
 	const char *fastest = NULL;
 	uint64_t best = 0;
 
-	for (size_t i = 0; i < BACKENDS; i++) {
-		uint64_t speed = aead_measure(backends[i]->name, budget_ns, clock_ns);
+	/* In turns, and the best turn counts: others use the processor too. */
+	for (size_t turn = 0; turn < TRIAL_TURNS; turn++) {
+		for (size_t i = 0; i < BACKENDS; i++) {
+			uint64_t speed =
+				aead_measure(backends[i]->name, budget_ns / TRIAL_TURNS, clock_ns);
 
-		if (speed > best) {
-			best = speed;
-			fastest = backends[i]->name;
+			if (speed > best) {
+				best = speed;
+				fastest = backends[i]->name;
+			}
 		}
 	}
 	return fastest;

@@ -1,8 +1,9 @@
 #include "crypto/aead_backend.h"
 
+#include <openssl/core_names.h>
 #include <openssl/evp.h>
+#include <openssl/params.h>
 #include <stdlib.h>
-#include <string.h>
 
 /* Contexts are made once: making one a packet costs as much as a short packet's cipher. */
 struct libcrypto_state {
@@ -39,23 +40,29 @@ static void *libcrypto_state_new(void)
 	return state;
 }
 
+/* Tags pass as parameters: the older control calls only build the same ones, at a cost a packet. */
 static void libcrypto_seal(void *arg, const uint8_t *key, struct aead_job *jobs, size_t count)
 {
 	EVP_CIPHER_CTX *ctx = ((struct libcrypto_state *)arg)->seal;
 	uint8_t nonce[AEAD_NONCE_SIZE];
 	int len;
 
-	EVP_EncryptInit_ex(ctx, NULL, NULL, key, NULL);
+	EVP_EncryptInit_ex2(ctx, NULL, key, NULL, NULL);
 	for (size_t i = 0; i < count; i++) {
 		struct aead_job *job = &jobs[i];
+		OSSL_PARAM tag[] = {
+			OSSL_PARAM_octet_string(OSSL_CIPHER_PARAM_AEAD_TAG, job->out + job->len,
+						AEAD_TAG_SIZE),
+			OSSL_PARAM_END,
+		};
 
 		aead_nonce(nonce, job->counter);
-		EVP_EncryptInit_ex(ctx, NULL, NULL, NULL, nonce);
+		EVP_EncryptInit_ex2(ctx, NULL, NULL, nonce, NULL);
 		/* An empty update would be taken for a NULL one. */
 		if (job->len)
 			EVP_EncryptUpdate(ctx, job->out, &len, job->in, (int)job->len);
 		EVP_EncryptFinal_ex(ctx, job->out + job->len, &len);
-		EVP_CIPHER_CTX_ctrl(ctx, EVP_CTRL_AEAD_GET_TAG, AEAD_TAG_SIZE, job->out + job->len);
+		EVP_CIPHER_CTX_get_params(ctx, tag);
 	}
 }
 
@@ -63,21 +70,22 @@ static void libcrypto_open(void *arg, const uint8_t *key, struct aead_job *jobs,
 {
 	EVP_CIPHER_CTX *ctx = ((struct libcrypto_state *)arg)->open;
 	uint8_t nonce[AEAD_NONCE_SIZE];
-	uint8_t tag[AEAD_TAG_SIZE];
 	int len;
 
-	EVP_DecryptInit_ex(ctx, NULL, NULL, key, NULL);
+	EVP_DecryptInit_ex2(ctx, NULL, key, NULL, NULL);
 	for (size_t i = 0; i < count; i++) {
 		struct aead_job *job = &jobs[i];
+		OSSL_PARAM tag[] = {
+			OSSL_PARAM_octet_string(OSSL_CIPHER_PARAM_AEAD_TAG,
+						(void *)(job->in + job->len), AEAD_TAG_SIZE),
+			OSSL_PARAM_END,
+		};
 
 		aead_nonce(nonce, job->counter);
-		memcpy(tag, job->in + job->len, sizeof(tag));
-		job->authentic =
-			EVP_DecryptInit_ex(ctx, NULL, NULL, NULL, nonce) == 1 &&
-			EVP_CIPHER_CTX_ctrl(ctx, EVP_CTRL_AEAD_SET_TAG, AEAD_TAG_SIZE, tag) == 1 &&
-			(!job->len ||
-			 EVP_DecryptUpdate(ctx, job->out, &len, job->in, (int)job->len) == 1) &&
-			EVP_DecryptFinal_ex(ctx, job->out + job->len, &len) == 1;
+		job->authentic = EVP_DecryptInit_ex2(ctx, NULL, NULL, nonce, tag) == 1 &&
+				 (!job->len || EVP_DecryptUpdate(ctx, job->out, &len, job->in,
+								 (int)job->len) == 1) &&
+				 EVP_DecryptFinal_ex(ctx, job->out + job->len, &len) == 1;
 	}
 }
 
