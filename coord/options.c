@@ -20,7 +20,9 @@ static const char usage[] =
 	"  init --public HOST[:PORT]... [--name NET] [--pool4 CIDR] [--pool6 CIDR]\n"
 	"                              create a network; the last line is a join token\n"
 	"  serve [--listen ADDR:PORT] [--relay-listen ADDR:PORT] [--relay-name N] [--no-relay]\n"
-	"                              run (443/tcp and 3478/udp unless said otherwise)\n"
+	"        [--relay-alt ADDR:PORT]\n"
+	"                              run (443/tcp and 3478/udp unless said otherwise); --relay-alt\n"
+	"                              is a second address and port for NAT discovery (RFC 5780)\n"
 	"  key create [--reusable] [--ephemeral] [--expires 24h] [--group G]... [--tag T]...\n"
 	"             [--name N]       print a join token, for one machine unless reusable\n"
 	"  key list [--json]           the join keys\n"
@@ -51,6 +53,7 @@ enum option_id {
 	OPTION_POOL6,
 	OPTION_LISTEN,
 	OPTION_RELAY_LISTEN,
+	OPTION_RELAY_ALT,
 	OPTION_RELAY_NAME,
 	OPTION_NO_RELAY,
 	OPTION_REUSABLE,
@@ -74,6 +77,7 @@ static const struct option long_options[] = {
 	{ "pool6", required_argument, NULL, OPTION_POOL6 },
 	{ "listen", required_argument, NULL, OPTION_LISTEN },
 	{ "relay-listen", required_argument, NULL, OPTION_RELAY_LISTEN },
+	{ "relay-alt", required_argument, NULL, OPTION_RELAY_ALT },
 	{ "relay-name", required_argument, NULL, OPTION_RELAY_NAME },
 	{ "no-relay", no_argument, NULL, OPTION_NO_RELAY },
 	{ "reusable", no_argument, NULL, OPTION_REUSABLE },
@@ -103,8 +107,8 @@ static const struct {
 	{ "init", NULL, COMMAND_INIT, 0,
 	  MASK(OPTION_PUBLIC) | MASK(OPTION_NAME) | MASK(OPTION_POOL4) | MASK(OPTION_POOL6) },
 	{ "serve", NULL, COMMAND_SERVE, 0,
-	  MASK(OPTION_LISTEN) | MASK(OPTION_RELAY_LISTEN) | MASK(OPTION_RELAY_NAME) |
-		  MASK(OPTION_NO_RELAY) },
+	  MASK(OPTION_LISTEN) | MASK(OPTION_RELAY_LISTEN) | MASK(OPTION_RELAY_ALT) |
+		  MASK(OPTION_RELAY_NAME) | MASK(OPTION_NO_RELAY) },
 	{ "key", "create", COMMAND_KEY_CREATE, 0,
 	  MASK(OPTION_REUSABLE) | MASK(OPTION_EPHEMERAL) | MASK(OPTION_EXPIRES) |
 		  MASK(OPTION_GROUP) | MASK(OPTION_TAG) | MASK(OPTION_NAME) },
@@ -218,6 +222,8 @@ static int take_option(struct options *options, int option, const char *value)
 		return parse_endpoint(&options->listen, value);
 	case OPTION_RELAY_LISTEN:
 		return parse_endpoint(&options->relay_listen, value);
+	case OPTION_RELAY_ALT:
+		return parse_endpoint(&options->relay_alt, value);
 	case OPTION_RELAY_NAME:
 		options->relay_name = value;
 		return strlen(value) > NETMAP_RELAY_NAME_MAX ? -EINVAL : cert_name_check(value);

@@ -41,6 +41,7 @@ struct options {
 	struct prefix pool6;
 	struct endpoint listen;
 	struct endpoint relay_listen;
+	struct endpoint relay_alt; /* family 0: none */
 	const char *relay_name;
 	bool no_relay;
 	bool reusable;

@@ -11,12 +11,14 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "coord/admin.h"
+#include "coord/builtin_relay.h"
 #include "coord/data_dir.h"
 #include "coord/options.h"
 #include "coord/sessions.h"
 #include "io/loop.h"
 #include "io/ws.h"
 #include "proto/control_channel.h"
+#include "relay/server.h"
 
 #define FLUSH_DELAY_NS (20 * NS_PER_MS) /* joins that come together cost one round of maps */
 #define TICK_NS        (1 * NS_PER_S)
@@ -27,6 +29,7 @@ struct server {
 	struct sessions sessions;
 	struct ws_server *ws;
 	struct admin *admin;
+	struct relay *relay; /* NULL with --no-relay */
 	struct loop_timer flush_timer;
 	struct loop_timer tick_timer;
 	bool flush_armed;
@@ -125,7 +128,7 @@ static int open_listener(struct server *server, const struct options *options)
 	char cert[PATH_MAX];
 	char key[PATH_MAX];
 	char text[ENDPOINT_TEXT_SIZE];
-	struct ws_protocol protocols[] = {
+	struct ws_protocol protocols[2] = {
 		{ .name = CONTROL_CHANNEL_PROTOCOL,
 		  .path = CONTROL_CHANNEL_PATH,
 		  .message_max = CONTROL_CHANNEL_FRAME_MAX,
@@ -137,10 +140,12 @@ static int open_listener(struct server *server, const struct options *options)
 					   .cert_file = cert,
 					   .key_file = key,
 					   .protocols = protocols,
-					   .protocol_count = 1,
+					   .protocol_count = server->relay ? 2 : 1,
 					   .connections_max = SESSIONS_MAX };
 	int err = data_dir_path(cert, options->data, DATA_DIR_TLS_CERT);
 
+	if (server->relay)
+		relay_ws_protocol(server->relay, &protocols[1]);
 	if (err == 0)
 		err = data_dir_path(key, options->data, DATA_DIR_TLS_KEY);
 	if (err == 0)
@@ -171,6 +176,26 @@ static int open_admin(struct server *server, const struct options *options)
 					   : "check --data");
 }
 
+static int open_relay(struct server *server, const struct options *options)
+{
+	char text[ENDPOINT_TEXT_SIZE];
+	int err;
+
+	if (options->no_relay)
+		return 0;
+	err = builtin_relay_start(&server->relay, server->loop, &server->network, options);
+	if (err == 0)
+		return 0;
+	endpoint_format(text, &options->relay_listen);
+	if (err == -EEXIST)
+		return fail(options->relay_name, err,
+			    "a relay of this name was added: use --relay-name");
+	return fail(text, err,
+		    err == -EADDRINUSE
+			    ? "another program has this UDP port: stop it or use --relay-listen"
+			    : "check --relay-listen");
+}
+
 static int start(struct server *server, const struct options *options)
 {
 	char error[256];
@@ -192,6 +217,8 @@ static int start(struct server *server, const struct options *options)
 	loop_timer_init(&server->tick_timer, server->loop, on_tick, server);
 	loop_timer_set(&server->tick_timer, loop_now_ns(server->loop) + TICK_NS);
 	err = open_admin(server, options);
+	if (err == 0)
+		err = open_relay(server, options);
 	return err ? err : open_listener(server, options);
 }
 
@@ -199,6 +226,7 @@ static void stop(struct server *server)
 {
 	admin_free(server->admin);
 	ws_server_free(server->ws);
+	relay_free(server->relay);
 	loop_timer_clear(&server->flush_timer);
 	loop_timer_clear(&server->tick_timer);
 	while (server->sessions.first)
