@@ -116,7 +116,7 @@ static int make_certificate(const char *dir, const char *host)
 }
 
 /* The database comes last and under another name first: a network is there whole or not at all. */
-static int make_files(const struct options *options, const struct rng *rng)
+int init_create(const struct options *options, const struct rng *rng)
 {
 	char path[PATH_MAX];
 	char making[PATH_MAX];
@@ -226,7 +226,7 @@ int init_run(const struct options *options)
 			options->data);
 		return 1;
 	}
-	err = make_files(options, &rng);
+	err = init_create(options, &rng);
 	if (err < 0)
 		return complain(options->data, err, "nothing was created");
 	return print_token(options);

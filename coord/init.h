@@ -2,6 +2,7 @@
 #define WARREN_COORD_INIT_H
 
 struct options;
+struct rng;
 
 /*
  * Makes a network in options->data: keys, TLS certificate, database, starter policy and a first
@@ -9,5 +10,8 @@ struct options;
  * were printed.
  */
 int init_run(const struct options *options);
+
+/* Only the files, in a folder that is there. 0 or -errno. */
+int init_create(const struct options *options, const struct rng *rng);
 
 #endif
