@@ -59,18 +59,40 @@ static int get_token(char **token, const struct up_options *options, const char 
 	return *token ? 0 : report(LOCAL_FAILURE, "out of memory");
 }
 
+/* What went by while up waited. */
+struct stages {
+	bool terminal;
+	char trouble[NAME_MAX_TEXT]; /* why the last try failed; "" since one got further */
+};
+
 static bool show_stage(void *arg, const json_t *fields)
 {
-	const struct client *client = arg;
+	struct stages *stages = arg;
+	const char *stage = status_text(fields, "stage", "");
 	char clean[NAME_MAX_TEXT];
 
-	if (client->terminal) {
-		format_text(clean, sizeof(clean),
-			    status_text(fields, "text", status_text(fields, "stage", "")));
+	format_text(clean, sizeof(clean), status_text(fields, "text", stage));
+	snprintf(stages->trouble, sizeof(stages->trouble), "%s",
+		 strcmp(stage, "retry") == 0 ? clean : "");
+	if (stages->terminal) {
 		printf("  %s\n", clean);
 		fflush(stdout);
 	}
 	return true;
+}
+
+static int report_timeout(const struct stages *stages, uint64_t timeout_ms)
+{
+	char duration[FORMAT_SIZE];
+
+	format_duration(duration, (timeout_ms + 999) / 1000);
+	if (stages->trouble[0])
+		return report(LOCAL_UNREACHABLE,
+			      "not connected within %s: %s; the daemon goes on trying", duration,
+			      stages->trouble);
+	return report(LOCAL_TIMEOUT,
+		      "not connected within %s: the daemon goes on trying; warren status says why",
+		      duration);
 }
 
 static void print_connected(const json_t *reply)
@@ -93,7 +115,7 @@ int verb_up(const struct client *client, int argc, char **argv)
 		{ "hostname", 0, ARGUMENT_TEXT, &options.hostname },
 		{ "timeout", 0, ARGUMENT_DURATION, &options.timeout_ms },
 	};
-	char duration[FORMAT_SIZE];
+	struct stages stages = { .terminal = client->terminal };
 	json_t *reply = NULL;
 	char *token = NULL;
 	int operands;
@@ -105,12 +127,10 @@ int verb_up(const struct client *client, int argc, char **argv)
 	if (code)
 		return code;
 	code = client_call(client, local_up_encode(&(struct local_up){ token, options.hostname }),
-			   options.timeout_ms, show_stage, (void *)(uintptr_t)client, &reply);
+			   options.timeout_ms, show_stage, &stages, &reply);
 	token_free(token);
 	if (code == LOCAL_TIMEOUT)
-		report(LOCAL_TIMEOUT,
-		       "not connected within %s: the daemon goes on trying; warren status says why",
-		       format_duration(duration, (options.timeout_ms + 999) / 1000));
+		code = report_timeout(&stages, options.timeout_ms);
 	if (code == LOCAL_OK)
 		print_connected(reply);
 	json_decref(reply);

@@ -40,6 +40,7 @@ struct control_client {
  */
 struct dial {
 	struct control_client *client;
+	bool opened;
 };
 
 static void dial_now(struct control_client *client);
@@ -160,6 +161,7 @@ static void on_opened(struct ws_conn *conn, void *arg)
 	struct dial *dial = arg;
 
 	(void)conn;
+	dial->opened = true;
 	if (dial->client)
 		flush_frames(dial->client);
 }
@@ -191,11 +193,31 @@ static void on_message(struct ws_conn *conn, void *arg, const uint8_t *data, siz
 		flush_frames(client);
 }
 
+static void explain_end(const struct control_client *client, char *text, size_t size, bool opened,
+			enum ws_close why, const char *detail)
+{
+	const struct token_address *at = &client->addresses[client->next_address];
+
+	if (!opened || why == WS_CLOSE_UNREACHABLE)
+		snprintf(text, size, "cannot connect to %s port %u: %s", at->host, at->port,
+			 detail && detail[0] ? detail : "no answer");
+	else if (!control_channel_ready(client->channel))
+		/* It cannot read what was sealed for another key, so it just hangs up. */
+		snprintf(text, size,
+			 "the server at %s port %u is not the coordinator of this token; ask for a "
+			 "new token",
+			 at->host, at->port);
+	else
+		snprintf(text, size, "connection to %s lost: %s", at->host,
+			 detail && detail[0] ? detail : "closed");
+}
+
 static void on_closed(struct ws_conn *conn, void *arg, enum ws_close why, const char *detail)
 {
 	struct dial *dial = arg;
 	struct control_client *client = dial->client;
-	char text[256];
+	bool opened = dial->opened;
+	char text[512];
 
 	(void)conn;
 	free(dial);
@@ -203,10 +225,7 @@ static void on_closed(struct ws_conn *conn, void *arg, enum ws_close why, const 
 		return;
 	client->dial = NULL;
 	client->conn = NULL;
-	if (why == WS_CLOSE_UNREACHABLE)
-		snprintf(text, sizeof(text), "cannot connect: %s", detail ? detail : "no answer");
-	else
-		snprintf(text, sizeof(text), "connection lost: %s", detail ? detail : "closed");
+	explain_end(client, text, sizeof(text), opened, why, detail);
 	control_client_fail(client, text);
 }
 
