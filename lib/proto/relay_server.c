@@ -169,19 +169,39 @@ static bool answer_challenge(struct request *rq, unsigned int code)
 /* Comprehension-required attributes that a Binding request here may not have; how many. */
 static size_t binding_unknown(struct request *rq, uint16_t *types)
 {
-	static const uint16_t unsupported[] = { STUN_ATTR_RESPONSE_PORT, STUN_ATTR_PADDING,
-						STUN_ATTR_MESSAGE_INTEGRITY_SHA256 };
+	static const struct {
+		uint16_t type;
+		bool discovery; /* fine where there is a second address */
+	} unsupported[] = {
+		{ STUN_ATTR_CHANGE_REQUEST, true },
+		{ STUN_ATTR_RESPONSE_PORT, true },
+		/* Makes answers large, for whoever's address the request claims. */
+		{ STUN_ATTR_PADDING, false },
+		{ STUN_ATTR_MESSAGE_INTEGRITY_SHA256, false },
+	};
 	size_t count = stun_unknown_attrs(&rq->msg, types, STUN_UNKNOWN_MAX);
 
-	/* Both would let a stranger aim larger answers at somebody else (RFC 5780 section 9). */
 	for (size_t i = 0; i < sizeof(unsupported) / sizeof(unsupported[0]); i++) {
-		if (count < STUN_UNKNOWN_MAX && stun_has(&rq->msg, unsupported[i]))
-			types[count++] = unsupported[i];
+		bool fine = unsupported[i].discovery && rq->server->has_other;
+
+		if (!fine && count < STUN_UNKNOWN_MAX && stun_has(&rq->msg, unsupported[i].type))
+			types[count++] = unsupported[i].type;
 	}
-	if (!rq->server->has_other && count < STUN_UNKNOWN_MAX &&
-	    stun_has(&rq->msg, STUN_ATTR_CHANGE_REQUEST))
-		types[count++] = STUN_ATTR_CHANGE_REQUEST;
 	return count;
+}
+
+/* RESPONSE-PORT: 16 bits and as much padding (RFC 5780 section 7.5). False when malformed. */
+static bool response_port(const struct stun_message *msg, uint16_t *port)
+{
+	size_t len;
+	const uint8_t *value = stun_find(msg, STUN_ATTR_RESPONSE_PORT, &len);
+
+	if (!value)
+		return true;
+	if (len != 2 && len != 4)
+		return false;
+	*port = load_be16(value);
+	return *port != 0;
 }
 
 static bool on_binding(struct request *rq)
@@ -191,11 +211,13 @@ static bool on_binding(struct request *rq)
 	size_t count = binding_unknown(rq, types);
 	struct stun_builder b;
 	uint32_t change = 0;
+	uint16_t port = rq->from->remote.port;
 	uint8_t via = rq->from->socket & 3;
 
 	if (count)
 		return answer_unknown(rq, types, count, false);
-	if (stun_get_u32(&rq->msg, STUN_ATTR_CHANGE_REQUEST, &change) == -EBADMSG)
+	if (stun_get_u32(&rq->msg, STUN_ATTR_CHANGE_REQUEST, &change) == -EBADMSG ||
+	    !response_port(&rq->msg, &port))
 		return answer_error(rq, STUN_ERR_BAD_REQUEST, false);
 	begin(rq, &b, STUN_SUCCESS);
 	stun_add_endpoint(&b, STUN_ATTR_XOR_MAPPED_ADDRESS, &rq->from->remote);
@@ -211,6 +233,7 @@ static bool on_binding(struct request *rq)
 	if (rq->out->to.socket != via)
 		rq->out->to.local.family = 0;
 	rq->out->to.socket = via;
+	rq->out->to.remote.port = port;
 	server->stats.bindings++;
 	return true;
 }

@@ -43,8 +43,8 @@ struct relay_server_config {
 	uint64_t rate_packets_per_s; /* of one sender; 0: 500,000 */
 	/*
 	 * The own UDP addresses, for RESPONSE-ORIGIN and RFC 5780; family 0 where unspecified.
-	 * CHANGE-REQUEST and OTHER-ADDRESS work when all four are there, else CHANGE-REQUEST is
-	 * answered with 420.
+	 * OTHER-ADDRESS, CHANGE-REQUEST and RESPONSE-PORT work when all four are there, else the
+	 * latter two are answered with 420.
 	 */
 	struct endpoint sockets[RELAY_SOCKETS_MAX];
 };

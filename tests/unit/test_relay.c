@@ -845,7 +845,7 @@ static void test_unknown_required_attribute(void **state)
 	assert_true(relay_server_input(net->server, buf, len, &net->nodes[0].address, net->now_ns,
 				       &net->out));
 	assert_int_equal(error_of(&net->out), STUN_ERR_UNKNOWN_ATTRIBUTE);
-	/* Without a second address there is no CHANGE-REQUEST; RESPONSE-PORT is never obeyed. */
+	/* Without a second address there is neither CHANGE-REQUEST nor RESPONSE-PORT. */
 	len = binding(buf, sizeof(buf), STUN_ATTR_CHANGE_REQUEST, &change, false);
 	assert_true(relay_server_input(net->server, buf, len, &net->nodes[0].address, net->now_ns,
 				       &net->out));
