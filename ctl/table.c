@@ -19,8 +19,11 @@ struct table {
 
 struct table *table_new(size_t columns)
 {
-	struct table *table = calloc(1, sizeof(*table));
+	struct table *table;
 
+	if (columns < 1 || columns > TABLE_COLUMNS_MAX)
+		return NULL;
+	table = calloc(1, sizeof(*table));
 	if (table)
 		table->columns = columns;
 	return table;
@@ -49,18 +52,18 @@ void table_add(struct table *table, const char *text, enum table_colour colour)
 	table->cells[table->count++].colour = colour;
 }
 
-static size_t column_width(const struct table *table, size_t column)
+/* The widest cell of each column but the last, which needs no padding. */
+static void measure(const struct table *table, size_t widths[static TABLE_COLUMNS_MAX])
 {
-	size_t width = 0;
 	size_t i;
 
-	for (i = column; i < table->count; i += table->columns) {
+	memset(widths, 0, TABLE_COLUMNS_MAX * sizeof(*widths));
+	for (i = 0; i < table->count; i++) {
 		size_t len = strlen(table->cells[i].text);
 
-		if (len > width)
-			width = len;
+		if (len > widths[i % table->columns])
+			widths[i % table->columns] = len;
 	}
-	return width;
 }
 
 static void print_cell(const struct cell *cell, FILE *out, size_t padding, int colour)
@@ -79,20 +82,19 @@ static void print_cell(const struct cell *cell, FILE *out, size_t padding, int c
 
 void table_print(const struct table *table, FILE *out, int colour)
 {
-	size_t column;
+	size_t widths[TABLE_COLUMNS_MAX];
 	size_t i;
 
+	measure(table, widths);
 	for (i = 0; i < table->count; i++) {
 		const struct cell *cell = &table->cells[i];
-		size_t width;
+		size_t column = i % table->columns;
 
-		column = i % table->columns;
 		if (column + 1 == table->columns || i + 1 == table->count) {
 			print_cell(cell, out, 0, colour);
 			fputc('\n', out);
 			continue;
 		}
-		width = column_width(table, column);
-		print_cell(cell, out, width - strlen(cell->text) + 2, colour);
+		print_cell(cell, out, widths[column] - strlen(cell->text) + 2, colour);
 	}
 }

@@ -7,7 +7,8 @@
 /* Text in aligned columns, two blanks apart; what a cell holds is made printable on the way in. */
 struct table;
 
-#define TABLE_CELL_MAX 128 /* longer text is cut */
+#define TABLE_CELL_MAX    128 /* longer text is cut */
+#define TABLE_COLUMNS_MAX 16
 
 enum table_colour {
 	TABLE_PLAIN,
@@ -16,7 +17,7 @@ enum table_colour {
 	TABLE_RED,
 };
 
-/* NULL when out of memory. */
+/* NULL when out of memory or for more columns. */
 struct table *table_new(size_t columns);
 void table_free(struct table *table);
 /* Adds the next cell, row by row. Out of memory drops the cell. */
