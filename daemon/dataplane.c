@@ -298,7 +298,7 @@ int dataplane_set_mtu(struct dataplane *dp, unsigned int mtu)
 
 void dataplane_set_flows(struct dataplane *dp, struct filter_flows *flows)
 {
-	rcu_assign_pointer(dp->flows, flows);
+	dp_rcu_publish(dp->flows, flows);
 }
 
 int dataplane_index_new(struct dataplane *dp, uint32_t *index)

@@ -129,7 +129,7 @@ int dataplane_send(struct dataplane *dp, const struct dp_path *path, const uint8
 
 static void free_routes(struct rcu_head *rcu)
 {
-	struct dp_routes *routes = caa_container_of(rcu, struct dp_routes, rcu);
+	struct dp_routes *routes = dp_rcu_released(rcu, struct dp_routes);
 
 	allowedips_free(routes->table);
 	free(routes);
@@ -139,9 +139,9 @@ void dp_routes_replace(struct dataplane *dp, struct dp_routes *routes)
 {
 	struct dp_routes *old = dp->routes;
 
-	rcu_assign_pointer(dp->routes, routes);
+	dp_rcu_publish(dp->routes, routes);
 	if (old)
-		call_rcu(&old->rcu, free_routes);
+		dp_rcu_defer(&old->rcu, free_routes);
 }
 
 int dataplane_allowed_ips_commit(struct dataplane *dp)

@@ -3,10 +3,10 @@
 
 #include <stdatomic.h>
 #include <stdint.h>
-#include <urcu-bp.h>
 
 #include "daemon/dataplane.h"
 #include "daemon/dp_lane.h"
+#include "daemon/dp_rcu.h"
 #include "daemon/dp_sockets.h"
 #include "kernel-iface/tun.h"
 
@@ -42,7 +42,7 @@ struct dataplane {
 	struct dp_index_table *indexes; /* changed by the control thread, read under RCU */
 	struct dp_routes *routes;       /* under RCU */
 	struct allowedips *allowed;     /* control thread only; published by commit */
-	struct filter_flows *flows;     /* set once before traffic, or under RCU */
+	struct filter_flows *flows;     /* under RCU, borrowed */
 
 	struct map *peers; /* id to peer */
 	uint64_t next_peer_id;

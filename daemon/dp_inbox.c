@@ -29,7 +29,7 @@ static void deliver_run(struct dp_lane *lane, size_t index)
 	struct coalesce *merged = &lane->in.merged;
 	const struct coalesce_packet *last = &merged->packet[merged->run[index].last];
 	struct dp_peer *peer = lane->in.merged_peer[index];
-	struct dp_rules *rules = rcu_dereference(peer->rules);
+	struct dp_rules *rules = dp_rcu_load(peer->rules);
 	struct iovec iov[COALESCE_IOV_MAX];
 	struct filter_tuple tuple;
 	struct vnet_hdr hdr;
@@ -37,9 +37,9 @@ static void deliver_run(struct dp_lane *lane, size_t index)
 	size_t used;
 
 	/* The last packet has the run's tuple, and the flags that may end the flow. */
-	if (rules &&
-	    (filter_tuple_parse(&tuple, &related, last->data, last->len) < 0 ||
-	     !filter_pass_inbound(lane->dp->flows, rules->rules, &tuple, related, lane->now_ns))) {
+	if (rules && (filter_tuple_parse(&tuple, &related, last->data, last->len) < 0 ||
+		      !filter_pass_inbound(dp_rcu_load(lane->dp->flows), rules->rules, &tuple,
+					   related, lane->now_ns))) {
 		dp_count(&peer->rx_dropped_filter, merged->run[index].count);
 		return;
 	}
@@ -94,7 +94,7 @@ static void mark_received(struct dp_lane *lane, struct dp_keypair *keypair, uint
 						       lane->now_ns);
 		dp_lane_notice(lane, peer, DP_NOTICE_UNACKED);
 	}
-	if (keypair->initiator && rcu_dereference(peer->current) == keypair &&
+	if (keypair->initiator && dp_rcu_load(peer->current) == keypair &&
 	    lane->now_ns >= keypair->created_ns + REKEY_ON_RECEIVE_S * NS_PER_S)
 		dp_lane_notice(lane, peer, DP_NOTICE_REKEY);
 }
@@ -114,7 +114,7 @@ static void post_confirmed(struct dp_lane *lane, struct dp_keypair *keypair)
 
 static void post_path(struct dp_lane *lane, struct dp_peer *peer, const struct dp_path *from)
 {
-	struct dp_hop *hop = rcu_dereference(peer->hop);
+	struct dp_hop *hop = dp_rcu_load(peer->hop);
 	struct dp_event event = { .kind = DP_EVENT_PATH_SEEN, .peer_id = peer->id, .path = *from };
 	uint64_t before = atomic_load_explicit(&peer->path_seen_ns, memory_order_relaxed);
 

@@ -4,13 +4,13 @@
 #include <sodium.h>
 #include <stdbool.h>
 #include <stdlib.h>
-#include <urcu-bp.h>
-#include <urcu/rcuhlist.h>
+
+#include "daemon/dp_rcu.h"
 
 #define BUCKETS 8192 /* a power of two */
 
 struct entry {
-	struct cds_hlist_node node;
+	struct entry *next;
 	uint32_t index;
 	struct dp_keypair *keypair;
 	struct rcu_head rcu;
@@ -18,7 +18,7 @@ struct entry {
 
 struct dp_index_table {
 	size_t count;
-	struct cds_hlist_head buckets[BUCKETS];
+	struct entry *buckets[BUCKETS];
 };
 
 struct dp_index_table *dp_index_table_new(void)
@@ -31,11 +31,10 @@ void dp_index_table_free(struct dp_index_table *table)
 	if (!table)
 		return;
 	for (size_t i = 0; i < BUCKETS; i++) {
-		while (table->buckets[i].next) {
-			struct entry *entry =
-				caa_container_of(table->buckets[i].next, struct entry, node);
+		while (table->buckets[i]) {
+			struct entry *entry = table->buckets[i];
 
-			cds_hlist_del_rcu(&entry->node);
+			table->buckets[i] = entry->next;
 			free(entry);
 		}
 	}
@@ -43,18 +42,18 @@ void dp_index_table_free(struct dp_index_table *table)
 }
 
 /* Indexes are our own random numbers, so their bits are hash enough. */
-static struct cds_hlist_head *bucket(struct dp_index_table *table, uint32_t index)
+static struct entry **bucket(struct dp_index_table *table, uint32_t index)
 {
 	return &table->buckets[(index >> 8) & (BUCKETS - 1)];
 }
 
 static struct entry *find(struct dp_index_table *table, uint32_t index)
 {
-	struct entry *entry;
+	struct entry *entry = dp_rcu_load(*bucket(table, index));
 
-	cds_hlist_for_each_entry_rcu_2(entry, bucket(table, index),
-				       node) if (entry->index == index) return entry;
-	return NULL;
+	while (entry && entry->index != index)
+		entry = dp_rcu_load(entry->next);
+	return entry;
 }
 
 int dp_index_new(struct dp_index_table *table, uint8_t worker, uint32_t *index)
@@ -71,7 +70,8 @@ int dp_index_new(struct dp_index_table *table, uint8_t worker, uint32_t *index)
 		number = (randombytes_random() & ~0xFFU) | worker;
 	while (find(table, number));
 	entry->index = number;
-	cds_hlist_add_head_rcu(&entry->node, bucket(table, number));
+	entry->next = *bucket(table, number);
+	dp_rcu_publish(*bucket(table, number), entry);
 	table->count++;
 	*index = number;
 	return 0;
@@ -82,28 +82,33 @@ void dp_index_set(struct dp_index_table *table, uint32_t index, struct dp_keypai
 	struct entry *entry = find(table, index);
 
 	if (entry)
-		rcu_assign_pointer(entry->keypair, keypair);
+		dp_rcu_publish(entry->keypair, keypair);
 }
 
 static void free_entry(struct rcu_head *rcu)
 {
-	free(caa_container_of(rcu, struct entry, rcu));
+	free(dp_rcu_released(rcu, struct entry));
 }
 
 void dp_index_remove(struct dp_index_table *table, uint32_t index)
 {
-	struct entry *entry = find(table, index);
+	struct entry **link = bucket(table, index);
+	struct entry *entry;
 
+	while (*link && (*link)->index != index)
+		link = &(*link)->next;
+	entry = *link;
 	if (!entry)
 		return;
-	cds_hlist_del_rcu(&entry->node);
+	/* Readers that stand on it still find the rest of the chain. */
+	dp_rcu_publish(*link, entry->next);
 	table->count--;
-	call_rcu(&entry->rcu, free_entry);
+	dp_rcu_defer(&entry->rcu, free_entry);
 }
 
 struct dp_keypair *dp_index_find(struct dp_index_table *table, uint32_t index)
 {
 	struct entry *entry = find(table, index);
 
-	return entry ? rcu_dereference(entry->keypair) : NULL;
+	return entry ? dp_rcu_load(entry->keypair) : NULL;
 }

@@ -37,7 +37,7 @@ struct dp_keypair *dataplane_keypair_new(struct dp_peer *peer,
 
 static void wipe_and_free(struct rcu_head *rcu)
 {
-	struct dp_keypair *keypair = caa_container_of(rcu, struct dp_keypair, rcu);
+	struct dp_keypair *keypair = dp_rcu_released(rcu, struct dp_keypair);
 
 	pthread_mutex_destroy(&keypair->replay_lock);
 	sodium_memzero(keypair, sizeof(*keypair));
@@ -47,7 +47,7 @@ static void wipe_and_free(struct rcu_head *rcu)
 void dp_keypair_retire(struct dp_keypair *keypair)
 {
 	if (keypair)
-		call_rcu(&keypair->rcu, wipe_and_free);
+		dp_rcu_defer(&keypair->rcu, wipe_and_free);
 }
 
 void dataplane_keypair_free(struct dp_keypair *keypair)
@@ -59,7 +59,7 @@ void dataplane_keypair_free(struct dp_keypair *keypair)
 		return;
 	peer = keypair->peer;
 	if (peer->current == keypair)
-		rcu_assign_pointer(peer->current, NULL);
+		dp_rcu_publish(peer->current, NULL);
 	for (link = &peer->keypairs; *link != keypair; link = &(*link)->next)
 		;
 	*link = keypair->next;

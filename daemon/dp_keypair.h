@@ -6,9 +6,9 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <urcu-bp.h>
 
 #include "daemon/dataplane.h"
+#include "daemon/dp_rcu.h"
 #include "proto/replay.h"
 
 /* WireGuard paper, 6.1; section and names of the reference implementation. */

@@ -55,7 +55,7 @@ void dp_lane_free(struct dp_lane *lane)
 
 void dp_lane_begin(struct dp_lane *lane)
 {
-	rcu_read_lock();
+	dp_rcu_enter();
 	lane->now_ns = clock_now_ns();
 	lane->to.version = 0;
 	lane->from.version = 0;
@@ -65,7 +65,7 @@ void dp_lane_end(struct dp_lane *lane)
 {
 	dp_inbox_flush(lane);
 	dp_outbox_flush(lane);
-	rcu_read_unlock();
+	dp_rcu_leave();
 }
 
 void dp_lane_notice(struct dp_lane *lane, struct dp_peer *peer, unsigned int notice)

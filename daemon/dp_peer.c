@@ -41,12 +41,12 @@ static void free_staged(struct dp_staged *staged)
 
 static void free_hop(struct rcu_head *rcu)
 {
-	free(caa_container_of(rcu, struct dp_hop, rcu));
+	free(dp_rcu_released(rcu, struct dp_hop));
 }
 
 static void free_rules(struct rcu_head *rcu)
 {
-	struct dp_rules *rules = caa_container_of(rcu, struct dp_rules, rcu);
+	struct dp_rules *rules = dp_rcu_released(rcu, struct dp_rules);
 
 	filter_rules_free(rules->rules);
 	free(rules);
@@ -54,7 +54,7 @@ static void free_rules(struct rcu_head *rcu)
 
 static void free_peer(struct rcu_head *rcu)
 {
-	struct dp_peer *peer = caa_container_of(rcu, struct dp_peer, rcu);
+	struct dp_peer *peer = dp_rcu_released(rcu, struct dp_peer);
 
 	free_staged(peer->staged_first);
 	/* A worker may have set one after the last was taken away. */
@@ -66,19 +66,19 @@ static void free_peer(struct rcu_head *rcu)
 /* Exchanged, since workers do it too where paths follow packets. */
 static void set_hop(struct dp_peer *peer, struct dp_hop *hop)
 {
-	struct dp_hop *old = rcu_xchg_pointer(&peer->hop, hop);
+	struct dp_hop *old = dp_rcu_exchange(peer->hop, hop);
 
 	if (old)
-		call_rcu(&old->rcu, free_hop);
+		dp_rcu_defer(&old->rcu, free_hop);
 }
 
 static void replace_rules(struct dp_peer *peer, struct dp_rules *rules)
 {
 	struct dp_rules *old = peer->rules;
 
-	rcu_assign_pointer(peer->rules, rules);
+	dp_rcu_publish(peer->rules, rules);
 	if (old)
-		call_rcu(&old->rcu, free_rules);
+		dp_rcu_defer(&old->rcu, free_rules);
 }
 
 void dataplane_peer_free(struct dp_peer *peer)
@@ -97,7 +97,7 @@ void dataplane_peer_free(struct dp_peer *peer)
 	set_hop(peer, NULL);
 	replace_rules(peer, NULL);
 	map_remove(dp->peers, &peer->id);
-	call_rcu(&peer->rcu, free_peer);
+	dp_rcu_defer(&peer->rcu, free_peer);
 }
 
 void *dp_peer_owner(const struct dp_peer *peer)
@@ -121,10 +121,10 @@ void dataplane_peer_path(const struct dp_peer *peer, struct dp_path *path)
 {
 	struct dp_hop *hop;
 
-	rcu_read_lock();
-	hop = rcu_dereference(peer->hop);
+	dp_rcu_enter();
+	hop = dp_rcu_load(peer->hop);
 	*path = hop ? hop->path : (struct dp_path){ .kind = DP_PATH_NONE };
-	rcu_read_unlock();
+	dp_rcu_leave();
 }
 
 int dataplane_peer_set_rules(struct dp_peer *peer, struct filter_rules *filter)
@@ -142,7 +142,7 @@ int dataplane_peer_set_rules(struct dp_peer *peer, struct filter_rules *filter)
 
 void dataplane_peer_set_current(struct dp_peer *peer, struct dp_keypair *keypair)
 {
-	rcu_assign_pointer(peer->current, keypair);
+	dp_rcu_publish(peer->current, keypair);
 }
 
 static void drop_oldest(struct dp_peer *peer)

@@ -6,9 +6,9 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <urcu-bp.h>
 
 #include "daemon/dataplane.h"
+#include "daemon/dp_rcu.h"
 #include "io/udp.h"
 #include "proto/allowedips.h"
 #include "proto/vnet.h"

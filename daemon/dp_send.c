@@ -31,7 +31,7 @@ static struct dp_peer *lookup(struct dp_lane *lane, struct dp_route_cache *cache
 
 	if (cache->version == version && memcmp(cache->addr, addr, addr_size(version)) == 0)
 		return cache->peer;
-	routes = rcu_dereference(lane->dp->routes);
+	routes = dp_rcu_load(lane->dp->routes);
 	if (routes && version == 4)
 		owner = allowedips_lookup_v4(routes->table, addr);
 	else if (routes)
@@ -72,8 +72,8 @@ void dp_lane_unreachable(struct dp_lane *lane, const uint8_t *packet, size_t len
 static bool find_way(struct dp_lane *lane, struct dp_peer *peer, struct dp_keypair **keypair,
 		     struct dp_hop **hop)
 {
-	*keypair = rcu_dereference(peer->current);
-	*hop = rcu_dereference(peer->hop);
+	*keypair = dp_rcu_load(peer->current);
+	*hop = dp_rcu_load(peer->hop);
 	return *keypair && dp_keypair_usable(*keypair, lane->now_ns) && *hop &&
 	       (*hop)->path.kind != DP_PATH_NONE;
 }
@@ -96,7 +96,7 @@ static void send_plan(struct dp_lane *lane, struct dp_peer *peer, struct dp_keyp
 /* Answers are let back in by the flow that this packet begins or keeps. */
 static void note_flow(struct dp_lane *lane, const uint8_t *packet, size_t len)
 {
-	struct filter_flows *flows = lane->dp->flows;
+	struct filter_flows *flows = dp_rcu_load(lane->dp->flows);
 	struct filter_tuple tuple;
 	bool related;
 
@@ -160,8 +160,8 @@ void dp_lane_flush_staged(struct dp_lane *lane, struct dp_peer *peer)
 
 int dp_lane_send_keepalive(struct dp_lane *lane, struct dp_peer *peer)
 {
-	struct dp_keypair *keypair = rcu_dereference(peer->current);
-	struct dp_hop *hop = rcu_dereference(peer->hop);
+	struct dp_keypair *keypair = dp_rcu_load(peer->current);
+	struct dp_hop *hop = dp_rcu_load(peer->hop);
 
 	if (!keypair || !dp_keypair_usable(keypair, lane->now_ns))
 		return -ENOKEY;
