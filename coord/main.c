@@ -9,7 +9,7 @@
 int main(int argc, char **argv)
 {
 	static struct options options;
-	int result = options_parse(&options, argc, argv);
+	int result = coord_options_parse(&options, argc, argv);
 
 	if (result != 0)
 		return result > 0 ? 0 : 2;

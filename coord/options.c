@@ -141,7 +141,7 @@ __attribute__((format(printf, 1, 2))) static int complain(const char *fmt, ...)
 	return -EINVAL;
 }
 
-int options_duration(uint64_t *seconds, const char *text)
+int coord_options_duration(uint64_t *seconds, const char *text)
 {
 	static const struct {
 		char unit;
@@ -237,7 +237,7 @@ static int take_option(struct options *options, int option, const char *value)
 		options->ephemeral = true;
 		return 0;
 	case OPTION_EXPIRES:
-		return options_duration(&options->expires_s, value);
+		return coord_options_duration(&options->expires_s, value);
 	case OPTION_GROUP:
 		return parse_label(&options->groups, value, "group:");
 	case OPTION_TAG:
@@ -318,7 +318,7 @@ static void set_defaults(struct options *options)
 	options->relay_listen = (struct endpoint){ .addr = any, .port = DEFAULT_RELAY_PORT };
 }
 
-int options_parse(struct options *options, int argc, char **argv)
+int coord_options_parse(struct options *options, int argc, char **argv)
 {
 	unsigned int used = 0;
 	int option;

@@ -59,9 +59,9 @@ struct options {
  * 0: go on; 1: --help or --version was answered; -EINVAL: a line about what is wrong was printed
  * (exit 2).
  */
-int options_parse(struct options *options, int argc, char **argv);
+int coord_options_parse(struct options *options, int argc, char **argv);
 
 /* "90", "90s", "15m", "24h", "7d": seconds. 0 or -EINVAL. */
-int options_duration(uint64_t *seconds, const char *text);
+int coord_options_duration(uint64_t *seconds, const char *text);
 
 #endif

@@ -1,0 +1,325 @@
+#include <errno.h>
+#include <fcntl.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "coord/store.h"
+#include "coord/store_statement.h"
+
+static char dir[64];
+static char path[128];
+static struct store *store;
+
+static int begin(void **state)
+{
+	(void)state;
+	strcpy(dir, "/tmp/warren-store-XXXXXX");
+	if (!mkdtemp(dir))
+		return -1;
+	snprintf(path, sizeof(path), "%s/db", dir);
+	return store_create(&store, path);
+}
+
+static int end(void **state)
+{
+	static const char *const suffixes[] = { "", "-wal", "-shm", ".copy" };
+	char file[160];
+
+	(void)state;
+	store_close(store);
+	for (size_t i = 0; i < 4; i++) {
+		snprintf(file, sizeof(file), "%s%s", path, suffixes[i]);
+		unlink(file);
+	}
+	return rmdir(dir);
+}
+
+static void reopen(void)
+{
+	store_close(store);
+	assert_int_equal(store_open(&store, path), 0);
+}
+
+static void test_only_the_owner_may_read_it(void **state)
+{
+	struct stat st;
+
+	(void)state;
+	assert_int_equal(stat(path, &st), 0);
+	assert_int_equal(st.st_mode & 0777, 0600);
+}
+
+static void test_values(void **state)
+{
+	uint8_t *value;
+	uint64_t number;
+	size_t len;
+
+	(void)state;
+	assert_int_equal(store_get(store, "x", &value, &len), -ENOENT);
+	assert_int_equal(store_set(store, "x", "a\0b", 3), 0);
+	assert_int_equal(store_set_u64(store, "n", UINT64_MAX), 0);
+	reopen();
+	assert_int_equal(store_get(store, "x", &value, &len), 0);
+	assert_int_equal(len, 3);
+	assert_memory_equal(value, "a\0b", 4);
+	free(value);
+	assert_int_equal(store_get_u64(store, "n", &number), 0);
+	assert_true(number == UINT64_MAX);
+	assert_int_equal(store_get_u64(store, "absent", &number), 0);
+	assert_int_equal(number, 0);
+}
+
+static struct store_key make_key(uint8_t n, bool reusable)
+{
+	struct store_key key = { .reusable = reusable, .created_s = n, .expires_s = 100 };
+
+	memset(key.id, n, sizeof(key.id));
+	snprintf(key.name, sizeof(key.name), "key %u", n);
+	labels_add(&key.groups, "trusted");
+	return key;
+}
+
+static int count_keys(void *arg, const struct store_key *key)
+{
+	unsigned int *count = arg;
+
+	assert_int_equal(key->created_s, ++*count);
+	return 0;
+}
+
+static void test_keys(void **state)
+{
+	struct store_key one = make_key(1, false);
+	struct store_key many = make_key(2, true);
+	struct store_key found;
+	unsigned int count = 0;
+
+	(void)state;
+	assert_int_equal(store_key_add(store, &one), 0);
+	assert_int_equal(store_key_add(store, &one), -EEXIST);
+	assert_int_equal(store_key_add(store, &many), 0);
+	reopen();
+	assert_int_equal(store_key_use(store, one.id), 0);
+	assert_int_equal(store_key_use(store, one.id), -EBUSY);
+	assert_int_equal(store_key_use(store, many.id), 0);
+	assert_int_equal(store_key_use(store, many.id), 0);
+	assert_int_equal(store_key_find(store, many.id, &found), 0);
+	assert_int_equal(found.uses, 2);
+	assert_string_equal(found.groups.names[0], "trusted");
+	assert_int_equal(store_key_revoke(store, one.id), 0);
+	assert_int_equal(store_key_find(store, one.id, &found), 0);
+	assert_true(found.revoked);
+	memset(found.id, 9, sizeof(found.id));
+	assert_int_equal(store_key_find(store, found.id, &found), -ENOENT);
+	assert_int_equal(store_key_use(store, found.id), -ENOENT);
+	assert_int_equal(store_key_revoke(store, found.id), -ENOENT);
+	assert_int_equal(store_key_each(store, count_keys, &count), 0);
+	assert_int_equal(count, 2);
+}
+
+static struct node make_node(uint8_t n)
+{
+	struct node node = { .serial = n, .cert_len = 3, .created_s = n };
+
+	memset(node.device_key, n, 32);
+	memset(node.box_key, n + 100, 32);
+	snprintf(node.name, sizeof(node.name), "node%u", n);
+	node.address4 = addr_from_v4(0x64400000u + n);
+	addr_parse(&node.address6, "fd00::1");
+	node.address6.bytes[15] = n;
+	return node;
+}
+
+static int keep_last(void *arg, const struct node *node)
+{
+	memcpy(arg, node, sizeof(*node));
+	return 0;
+}
+
+static void test_nodes(void **state)
+{
+	struct node node = make_node(1);
+	struct node twin = make_node(2);
+	struct node read;
+
+	(void)state;
+	labels_add(&node.tags, "db");
+	assert_int_equal(store_node_put(store, &node), 0);
+	strcpy(node.name, "renamed");
+	assert_int_equal(store_node_put(store, &node), 0);
+	/* Neither a name nor an address twice. */
+	strcpy(twin.name, "renamed");
+	assert_int_equal(store_node_put(store, &twin), -EEXIST);
+	strcpy(twin.name, "twin");
+	twin.address4 = node.address4;
+	assert_int_equal(store_node_put(store, &twin), -EEXIST);
+	reopen();
+	assert_int_equal(store_node_each(store, keep_last, &read), 0);
+	assert_string_equal(read.name, "renamed");
+	assert_string_equal(read.tags.names[0], "db");
+	assert_true(addr_equal(&read.address6, &node.address6));
+	assert_int_equal(store_node_delete(store, node.device_key), 0);
+}
+
+static int count_any(void *arg, const struct node *node)
+{
+	(void)node;
+	++*(unsigned int *)arg;
+	return 0;
+}
+
+static unsigned int node_count(void)
+{
+	unsigned int count = 0;
+
+	assert_int_equal(store_node_each(store, count_any, &count), 0);
+	return count;
+}
+
+static void test_a_transaction_is_whole_or_not_at_all(void **state)
+{
+	struct store_key key = make_key(1, false);
+	struct node node = make_node(1);
+	struct store_key found;
+
+	(void)state;
+	assert_int_equal(store_key_add(store, &key), 0);
+	assert_int_equal(store_begin(store), 0);
+	assert_int_equal(store_key_use(store, key.id), 0);
+	assert_int_equal(store_node_put(store, &node), 0);
+	store_rollback(store);
+	assert_int_equal(node_count(), 0);
+	assert_int_equal(store_key_find(store, key.id, &found), 0);
+	assert_int_equal(found.uses, 0);
+}
+
+/* A child that is killed while it writes: what it said was done is there, and nothing in halves. */
+static void test_killed_while_writing(void **state)
+{
+	unsigned int said = 0;
+	uint8_t byte;
+	int pipes[2];
+	pid_t child;
+
+	(void)state;
+	store_close(store);
+	store = NULL;
+	assert_int_equal(pipe(pipes), 0);
+	child = fork();
+	if (child == 0) {
+		for (uint8_t n = 1; store || store_open(&store, path) == 0; n++) {
+			struct store_key key = make_key(n, false);
+			struct node node = make_node(n);
+
+			if (store_key_add(store, &key) < 0 || store_begin(store) < 0 ||
+			    store_key_use(store, key.id) < 0 || store_node_put(store, &node) < 0 ||
+			    store_commit(store) < 0 || write(pipes[1], &n, 1) != 1)
+				_exit(1);
+		}
+		_exit(1);
+	}
+	close(pipes[1]);
+	while (said < 20 && read(pipes[0], &byte, 1) == 1)
+		said++;
+	kill(child, SIGKILL);
+	waitpid(child, NULL, 0);
+	while (read(pipes[0], &byte, 1) == 1)
+		said++;
+	close(pipes[0]);
+	assert_true(said >= 20);
+	assert_int_equal(store_open(&store, path), 0);
+	assert_in_range(node_count(), said, said + 1);
+	for (uint8_t n = 1; n <= node_count(); n++) {
+		struct store_key key = make_key(n, false);
+
+		assert_int_equal(store_key_find(store, key.id, &key), 0);
+		assert_int_equal(key.uses, 1);
+	}
+}
+
+static void test_damaged_or_foreign_files(void **state)
+{
+	struct store *other;
+	uint8_t garbage[4096];
+	int fd;
+
+	(void)state;
+	assert_int_equal(store_create(&other, path), -EEXIST);
+	assert_int_equal(store_open(&other, "/tmp/there/is/no/such"), -ENOENT);
+	store_close(store);
+	store = NULL;
+	memset(garbage, 'x', sizeof(garbage));
+	fd = open(path, O_WRONLY | O_TRUNC);
+	assert_int_equal(write(fd, garbage, sizeof(garbage)), sizeof(garbage));
+	close(fd);
+	assert_int_equal(store_open(&other, path), -EUCLEAN);
+	fd = open(path, O_WRONLY | O_TRUNC);
+	close(fd);
+	assert_int_equal(store_open(&other, path), -EUCLEAN);
+}
+
+static void test_newer_schema(void **state)
+{
+	struct store *other;
+
+	(void)state;
+	assert_int_equal(sqlite3_exec(store->db, "PRAGMA user_version = 99", NULL, NULL, NULL), 0);
+	store_close(store);
+	store = NULL;
+	assert_int_equal(store_open(&other, path), -EPROTO);
+}
+
+static void test_relays_and_backup(void **state)
+{
+	struct store_relay relay = { .secret_len = 16 };
+	struct store *copy;
+	char copy_path[160];
+
+	(void)state;
+	strcpy(relay.relay.name, "fra");
+	strcpy(relay.relay.hosts[0], "192.0.2.1");
+	strcpy(relay.relay.hosts[1], "2001:db8::1");
+	relay.relay.host_count = 2;
+	assert_int_equal(store_relay_put(store, &relay), 0);
+	snprintf(copy_path, sizeof(copy_path), "%s.copy", path);
+	assert_int_equal(store_backup(store, copy_path), 0);
+	assert_int_equal(store_relay_delete(store, "fra"), 0);
+	assert_int_equal(store_relay_delete(store, "fra"), -ENOENT);
+	assert_int_equal(store_open(&copy, copy_path), 0);
+	assert_int_equal(store_relay_delete(copy, "fra"), 0);
+	store_close(copy);
+	snprintf(copy_path, sizeof(copy_path), "%s.copy-wal", path);
+	unlink(copy_path);
+	snprintf(copy_path, sizeof(copy_path), "%s.copy-shm", path);
+	unlink(copy_path);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, begin, end)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(test_only_the_owner_may_read_it),
+		TEST(test_values),
+		TEST(test_keys),
+		TEST(test_nodes),
+		TEST(test_a_transaction_is_whole_or_not_at_all),
+		TEST(test_killed_while_writing),
+		TEST(test_damaged_or_foreign_files),
+		TEST(test_newer_schema),
+		TEST(test_relays_and_backup),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
