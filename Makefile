@@ -87,6 +87,9 @@ $(UNIT) $(SIM) $(TOOLS): $(O)/%: $(O)/%.o $(TEST_SUPPORT) $(ALL_ARCHIVES)
 # Fuzz targets define what libFuzzer declares nowhere.
 $(O)/tests/fuzz/%.o: WARN += -Wno-missing-prototypes
 
+# This test brings its own data plane and loop; the first definition counts.
+$(O)/tests/unit/test_device: private LDFLAGS += -Wl,--allow-multiple-definition
+
 # Without libFuzzer a target replays the corpus files it is given.
 FUZZ_MAIN := $(if $(filter fuzz,$(VARIANT)),,$(O)/tests/fuzz/replay.o)
 $(FUZZ): $(O)/%: $(O)/%.o $(FUZZ_MAIN) $(ALL_ARCHIVES)
