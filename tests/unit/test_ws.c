@@ -18,6 +18,7 @@
 #include "base/clock.h"
 #include "io/loop.h"
 #include "io/ws.h"
+#include "tests/support/netns.h"
 
 /* Server and client on loopback in one loop; nothing leaves the machine. */
 
@@ -631,5 +632,7 @@ int main(void)
 						teardown),
 	};
 
+	netns_enter();
+	netns_run("ip link set lo up");
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
