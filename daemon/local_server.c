@@ -10,12 +10,16 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "daemon/local_connection.h"
 #include "io/loop.h"
+
+#define ACCEPT_RETRY_MS 500
 
 struct local_server {
 	struct loop *loop;
 	struct loop_watch *watch;
+	struct loop_timer retry; /* accepting pauses while there are no descriptors */
 	struct local_connections connections;
 	struct sockaddr_un address;
 	dev_t device; /* of the socket we made: only that one is removed */
@@ -126,6 +130,20 @@ static void on_accept(void *arg, int revents)
 	(void)revents;
 	while ((fd = accept4(server->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK)) >= 0)
 		local_connections_add(&server->connections, fd);
+	/* The connection keeps waiting and would wake us again and again. */
+	if (errno == EMFILE || errno == ENFILE || errno == ENOMEM || errno == ENOBUFS) {
+		loop_watch_events(server->watch, 0);
+		loop_timer_set(&server->retry,
+			       loop_now_ns(server->loop) + ACCEPT_RETRY_MS * NS_PER_MS);
+	}
+}
+
+static void on_retry(void *arg, uint64_t now_ns)
+{
+	struct local_server *server = arg;
+
+	(void)now_ns;
+	loop_watch_events(server->watch, UV_READABLE);
 }
 
 int local_server_new(struct local_server **out, struct loop *loop, const char *path,
@@ -139,6 +157,7 @@ int local_server_new(struct local_server **out, struct loop *loop, const char *p
 		return -ENOMEM;
 	server->fd = -1;
 	server->loop = loop;
+	loop_timer_init(&server->retry, loop, on_retry, server);
 	err = listen_at(server, path);
 	if (!err && stat(path, &st))
 		err = -errno;
@@ -173,6 +192,7 @@ void local_server_free(struct local_server *server)
 {
 	if (!server)
 		return;
+	loop_timer_clear(&server->retry);
 	loop_watch_free(server->watch);
 	local_connections_clear(&server->connections);
 	remove_own_socket(server);

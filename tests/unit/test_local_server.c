@@ -13,10 +13,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -354,6 +356,46 @@ static void test_many_connections(void **state)
 	run_client(client_many);
 }
 
+static struct rlimit usual_limit;
+
+static void restore_limit(void *arg, uint64_t now_ns)
+{
+	(void)arg;
+	(void)now_ns;
+	setrlimit(RLIMIT_NOFILE, &usual_limit);
+}
+
+static int client_echo(void)
+{
+	setrlimit(RLIMIT_NOFILE, &usual_limit);
+	return client_ask("{\"verb\":\"echo\"}\n", "{\"progress\"");
+}
+
+/* While no descriptor is to be had, clients wait; the loop does not spin over them. */
+static void test_out_of_descriptors(void **state)
+{
+	struct loop_timer timer = { 0 };
+	struct rlimit limit;
+	struct timespec before;
+	struct timespec after;
+	int next = dup(0);
+
+	(void)state;
+	close(next);
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &usual_limit), 0);
+	limit = usual_limit;
+	limit.rlim_cur = (rlim_t)next;
+	loop_timer_init(&timer, loop, restore_limit, NULL);
+	loop_timer_set(&timer, clock_now_ns() + 300 * NS_PER_MS);
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
+	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &before);
+	run_client(client_echo);
+	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &after);
+	assert_true((after.tv_sec - before.tv_sec) * 1000 +
+			    (after.tv_nsec - before.tv_nsec) / 1000000 <
+		    150);
+}
+
 static int client_flood(void)
 {
 	char *answer = malloc(5 * 1024 * 1024);
@@ -498,6 +540,7 @@ int main(void)
 		TEST(test_cancel),
 		TEST(test_free_cancels),
 		TEST(test_many_connections),
+		TEST(test_out_of_descriptors),
 		TEST(test_large_answer),
 		TEST(test_path_and_mode),
 		TEST(test_stale_socket_is_replaced),
