@@ -134,7 +134,7 @@ static int load_pool(struct network *network)
 
 static int load_values(struct network *network)
 {
-	uint64_t epoch;
+	uint64_t epoch = 0;
 	uint8_t *id;
 	size_t len;
 	int err = store_get(network->store, NETWORK_VALUE_ID, &id, &len);

@@ -123,6 +123,14 @@ static void take_pong(struct control_client *client, const struct control_ping *
 		       loop_now_ns(client->loop) + CONTROL_PING_INTERVAL_S * NS_PER_S);
 }
 
+/* The coordinator asks whether this connection lives, because another claims our identity. */
+static void answer_ping(struct control_client *client, const struct control_ping *ping)
+{
+	struct control_message message = { .type = CONTROL_PONG, .ping = *ping };
+
+	control_client_send(client, &message);
+}
+
 static void on_timer(void *arg, uint64_t now_ns)
 {
 	struct control_client *client = arg;
@@ -151,6 +159,8 @@ static void handle_text(struct control_client *client, const char *json, size_t 
 	}
 	if (message.type == CONTROL_PONG)
 		take_pong(client, &message.ping);
+	else if (message.type == CONTROL_PING)
+		answer_ping(client, &message.ping);
 	else
 		client->ops->message(client->arg, &message);
 	control_message_clear(&message);

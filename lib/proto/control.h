@@ -161,7 +161,10 @@ struct control_error {
 	uint8_t node_key[32];            /* for CONTROL_ERROR_PEER: the peer; else zeros */
 };
 
-/* Ping carries the sender's time, pong returns it with the coordinator's. */
+/*
+ * Ping carries the sender's time, pong returns it with the coordinator's. A node answers pings too:
+ * the coordinator asks when a second machine claims its identity.
+ */
 struct control_ping {
 	uint64_t sent_ns; /* opaque, comes back in the pong */
 	uint64_t time_s;  /* pong: the coordinator's wall clock */
