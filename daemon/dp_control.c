@@ -22,6 +22,19 @@
 /* Events of one lane in one turn of the loop. */
 #define DISPATCH_MAX 1024
 
+/* A packet that queued up behind a flush has found its session already. */
+static void need_session(struct dataplane *dp, struct dp_peer *peer)
+{
+	struct dp_lane *lane = dp_control_lane(dp);
+	bool sent;
+
+	dp_lane_begin(lane);
+	sent = dp_lane_flush_staged(lane, peer);
+	dp_lane_end(lane);
+	if (!sent)
+		dp->ops->need_session(dp->arg, peer);
+}
+
 static void dispatch_peer(struct dataplane *dp, const struct dp_event *event)
 {
 	struct dp_peer *peer = map_find(dp->peers, &event->peer_id);
@@ -31,7 +44,7 @@ static void dispatch_peer(struct dataplane *dp, const struct dp_event *event)
 		return; /* went away after the event was made */
 	switch (event->kind) {
 	case DP_EVENT_NEED_SESSION:
-		dp->ops->need_session(dp->arg, peer);
+		need_session(dp, peer);
 		break;
 	case DP_EVENT_CONFIRMED:
 		keypair = dp_index_find(dp->indexes, event->local_index);

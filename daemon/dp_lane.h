@@ -119,8 +119,8 @@ void dp_lane_read_tun(struct dp_lane *lane);
 /* Routes one packet as read from the TUN. */
 void dp_lane_send(struct dp_lane *lane, const struct vnet_hdr *hdr, const uint8_t *packet,
 		  size_t len);
-/* Sends what waits at the peer. */
-void dp_lane_flush_staged(struct dp_lane *lane, struct dp_peer *peer);
+/* Sends what waits at the peer. False when there is no key or no way. */
+bool dp_lane_flush_staged(struct dp_lane *lane, struct dp_peer *peer);
 /* An empty packet. 0, -ENOKEY or -EDESTADDRREQ. */
 int dp_lane_send_keepalive(struct dp_lane *lane, struct dp_peer *peer);
 /* Answers packet with ICMP unreachable, at a bounded rate. */

@@ -62,18 +62,27 @@ void dp_lane_input(struct dp_lane *lane, uint8_t *data, size_t len, const struct
 	}
 }
 
+/*
+ * Answers go by the routing table from the address that was asked. The interface only belongs to
+ * an address that means nothing without it: a route may well lead elsewhere than packets came from.
+ */
+static struct dp_path origin(const struct udp_message *message)
+{
+	return (struct dp_path){
+		.kind = DP_PATH_UDP,
+		.remote = message->from,
+		.local = message->to,
+		.ifindex = addr_is_link_local(&message->to) ? message->ifindex : 0,
+	};
+}
+
 bool dp_lane_receive(struct dp_lane *lane, int fd)
 {
 	size_t count = udp_receive(lane->receiver, fd);
 
 	for (size_t i = 0; i < count; i++) {
 		struct udp_message *message = udp_receiver_message(lane->receiver, i);
-		struct dp_path from = {
-			.kind = DP_PATH_UDP,
-			.remote = message->from,
-			.local = message->to,
-			.ifindex = message->ifindex,
-		};
+		struct dp_path from = origin(message);
 
 		for (size_t at = 0; at < message->len; at += message->segment) {
 			size_t left = message->len - at;

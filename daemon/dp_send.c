@@ -131,31 +131,39 @@ void dp_lane_send(struct dp_lane *lane, const struct vnet_hdr *hdr, const uint8_
 	dp_lane_ask_session(lane, peer);
 }
 
-void dp_lane_flush_staged(struct dp_lane *lane, struct dp_peer *peer)
+static void send_staged(struct dp_lane *lane, struct dp_peer *peer, struct dp_keypair *keypair,
+			struct dp_hop *hop, const struct dp_staged *staged)
+{
+	struct segment_plan plan;
+	struct inner inner;
+
+	/* Both were checked before it was queued. */
+	if (inner_parse(&inner, staged->packet, staged->len) == 0 &&
+	    segment_plan(&plan, &staged->hdr, staged->packet, staged->len) == 0)
+		send_plan(lane, peer, keypair, hop, &plan, inner.tos & ECN_MASK);
+}
+
+bool dp_lane_flush_staged(struct dp_lane *lane, struct dp_peer *peer)
 {
 	struct dp_keypair *keypair;
 	struct dp_staged *staged;
 	struct dp_hop *hop;
 
 	if (!find_way(lane, peer, &keypair, &hop))
-		return;
+		return false;
 	atomic_store(&peer->asked, false);
 	while ((staged = dp_peer_take_staged(peer))) {
 		while (staged) {
 			struct dp_staged *next = staged->next;
-			struct segment_plan plan;
-			struct inner inner;
 
-			/* Both were checked before it was queued. */
-			if (inner_parse(&inner, staged->packet, staged->len) == 0 &&
-			    segment_plan(&plan, &staged->hdr, staged->packet, staged->len) == 0)
-				send_plan(lane, peer, keypair, hop, &plan, inner.tos & ECN_MASK);
+			send_staged(lane, peer, keypair, hop, staged);
 			free(staged);
 			staged = next;
 		}
 		/* Before anybody may overtake. */
 		dp_outbox_flush(lane);
 	}
+	return true;
 }
 
 int dp_lane_send_keepalive(struct dp_lane *lane, struct dp_peer *peer)

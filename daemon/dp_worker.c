@@ -28,6 +28,12 @@ static void serve(struct dp_lane *lane, enum source source)
 	dp_lane_end(lane);
 }
 
+/* A device that was deleted is ready for ever: its queue is not asked again. */
+static bool tun_is_gone(const struct epoll_event *event)
+{
+	return event->data.u32 == SOURCE_TUN && event->events & (EPOLLERR | EPOLLHUP);
+}
+
 static void *run(void *arg)
 {
 	struct dp_worker *worker = arg;
@@ -39,6 +45,9 @@ static void *run(void *arg)
 		for (int i = 0; i < n; i++) {
 			if (events[i].data.u32 == SOURCE_STOP)
 				return NULL;
+			if (tun_is_gone(&events[i]))
+				epoll_ctl(worker->epoll_fd, EPOLL_CTL_DEL, worker->lane->tun_fd,
+					  NULL);
 			serve(worker->lane, events[i].data.u32);
 		}
 	}

@@ -9,11 +9,13 @@
 #include <netinet/ip.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <time.h>
 
 #include "base/buf.h"
 #include "daemon/dp_keypair.h"
 #include "daemon/dp_peer.h"
 #include "tests/support/engine.h"
+#include "tests/support/netns.h"
 #include "tests/support/packet.h"
 
 static uint8_t message[70000];
@@ -291,6 +293,45 @@ static void test_the_port_moves(void **state)
 	assert_int_equal(engine_far_receive(e, message, sizeof(message), NULL), 64);
 }
 
+static void test_what_queued_up_behind_a_flush_is_sent(void **state)
+{
+	struct engine *e = *state;
+	struct vnet_hdr hdr = { 0 };
+	uint64_t counter;
+	size_t len = engine_inner(message, 0, 1);
+
+	/* As if a worker had staged one while the control thread was flushing. */
+	store_be32(message + 12, 0x0A050001);
+	store_be32(message + 16, 0x0A050002);
+	engine_open_session(e);
+	assert_true(dp_peer_stage(e->peer, &hdr, message, len, 1));
+	engine_inner_send(e, "second", 6);
+	engine_idle(e);
+	assert_int_equal(e->need_session, 0); /* there is one */
+	assert_int_equal(next_plain(e, &counter), 32);
+	assert_int_equal(counter, 0);
+	assert_int_equal(next_plain(e, &counter), 48);
+	assert_memory_equal(plain + 28, "second", 6);
+}
+
+static void test_a_deleted_device_costs_nothing(void **state)
+{
+	struct engine *e = *state;
+	struct timespec before;
+	struct timespec after;
+
+	netns_run("ip link del wdp0");
+	engine_idle(e);
+	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &before);
+	for (int i = 0; i < 4; i++)
+		engine_idle(e);
+	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &after);
+	/* A worker that spins would take most of a quarter of a second. */
+	assert_in_range((after.tv_sec - before.tv_sec) * 1000000000 + after.tv_nsec -
+				before.tv_nsec,
+			0, 60000000);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, engine_setup, engine_teardown)
 
 int main(void)
@@ -311,6 +352,8 @@ int main(void)
 		TEST(test_a_responder_never_asks_for_a_rekey_by_age),
 		TEST(test_handshakes_leave_from_the_shared_port),
 		TEST(test_the_port_moves),
+		TEST(test_what_queued_up_behind_a_flush_is_sent),
+		TEST(test_a_deleted_device_costs_nothing),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
