@@ -19,12 +19,15 @@
 #define TROUBLE_SPAN_NS (40 * NS_PER_S)
 /* The longest way back: patience of a session that began just now, and the longest restart gap. */
 #define PEACE_NS (130 * NS_PER_S)
-#define LAST_NS  (20 * NS_PER_S) /* nothing may change any more */
+/* A node learns that its relay has forgotten it from the next refresh. */
+#define REFRESH_NS (RELAY_LIFETIME_S / 2 * NS_PER_S + 30 * NS_PER_S)
+#define LAST_NS    (20 * NS_PER_S) /* nothing may change any more */
 
 struct scenario {
 	uint64_t seed;
 	enum sim_nat_kind kinds[2];
 	bool same_lan;
+	bool relay_restarted;
 	int nats[2];
 	struct sim_quality quality;
 };
@@ -63,8 +66,11 @@ static void draw_scenario(struct scenario *s, uint64_t seed)
 	s->quality.duplicate_permille = rng_below(&rng, 3) ? 0 : rng_below(&rng, 30);
 }
 
-static void start(struct sim_world *w)
+/* The time at which the second of them began. */
+static uint64_t start(struct sim_world *w)
 {
+	uint64_t began_ns = 0;
+
 	bool conflict = draw(w, 4) == 0, role = draw(w, 2);
 
 	/* Glare: both begin at once; or one has traffic first, and the other joins. */
@@ -74,14 +80,16 @@ static void start(struct sim_world *w)
 		w->nodes[draw(w, 2)].data_interval_ns = 0;
 	w->signal_loss_permille = draw(w, 4) ? 0 : 200;
 	for (int i = 0; i < 2; i++) {
+		began_ns = w->now_ns;
 		sim_node_start(&w->nodes[i]);
 		if (draw(w, 2))
 			sim_world_run(w, w->now_ns + draw_ms(w, 3000));
 	}
+	return began_ns;
 }
 
 /* One misfortune, at most 20 s long, over when this returns. */
-static void trouble(struct sim_world *w, const struct scenario *s)
+static void trouble(struct sim_world *w, struct scenario *s)
 {
 	struct sim_node *n = &w->nodes[draw(w, 2)];
 	struct sim_quality bad = s->quality;
@@ -97,9 +105,13 @@ static void trouble(struct sim_world *w, const struct scenario *s)
 		sim_node_set_cut(n, false);
 		break;
 	case 2:
-		sim_world_set_relay(w, false);
+		w->relay_cut = true;
 		sim_world_run(w, w->now_ns + draw_ms(w, 10000));
-		sim_world_set_relay(w, true);
+		w->relay_cut = false;
+		if (draw(w, 4) == 0) {
+			sim_world_restart_relay(w);
+			s->relay_restarted = true;
+		}
 		break;
 	case 3:
 		bad.loss_permille = 300;
@@ -171,19 +183,18 @@ static void note_time(struct totals *t, const struct sim_world *w, uint64_t begi
 		t->times[t->time_count++] = last > begin_ns ? last - begin_ns : 0;
 }
 
-static const char *live(struct sim_world *w, const struct scenario *s, struct totals *t)
+static const char *live(struct sim_world *w, struct scenario *s, struct totals *t)
 {
 	const struct sim_quality calm = { .delay_ns = s->quality.delay_ns,
 					  .jitter_ns = s->quality.jitter_ns };
 	unsigned int troubles, before[2];
+	uint64_t began_ns;
 
-	start(w);
+	began_ns = start(w);
 	troubles = draw(w, TROUBLES_MAX + 1);
 	if (!troubles) {
-		uint64_t begin_ns = w->now_ns;
-
-		sim_world_run(w, begin_ns + 20 * NS_PER_S);
-		note_time(t, w, begin_ns);
+		sim_world_run(w, began_ns + 20 * NS_PER_S);
+		note_time(t, w, began_ns);
 	}
 	for (unsigned int i = 0; i < troubles && !w->failure; i++) {
 		sim_world_run(w, w->now_ns + draw_ms(w, TROUBLE_SPAN_NS / NS_PER_MS));
@@ -192,6 +203,8 @@ static const char *live(struct sim_world *w, const struct scenario *s, struct to
 	w->signal_loss_permille = 0;
 	for (int i = 0; i < 2; i++)
 		simnet_set_quality(w->net, w->nodes[i].host, &calm);
+	if (s->relay_restarted)
+		sim_world_run(w, w->now_ns + REFRESH_NS);
 	sim_world_run(w, w->now_ns + PEACE_NS - LAST_NS);
 	for (int i = 0; i < 2; i++)
 		before[i] = w->nodes[i].kind_changes;

@@ -5,21 +5,24 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "proto/turn_credential.h"
 #include "tests/support/stunserver.h"
 
-#define START_NS           (1000 * NS_PER_S)
-#define KEEPALIVE_NS       (10 * NS_PER_S) /* WireGuard's passive one */
-#define SPINS_MAX          200
-#define RATE_MAX           230 /* datagrams a second: 5 ms pace, answers and data */
-#define RELAY_RTT_GUESS_NS (80 * NS_PER_MS)
+#define START_NS     (1000 * NS_PER_S)
+#define KEEPALIVE_NS (10 * NS_PER_S) /* WireGuard's passive one */
+#define SPINS_MAX    200
+#define RATE_MAX     230 /* datagrams a second: 5 ms pace, answers and data */
+#define WALL_S       1700000000u
 
 enum message_kind {
 	MESSAGE_SIGNAL,
-	MESSAGE_RELAYED,
+	MESSAGE_TO_RELAY, /* of a node's stream */
+	MESSAGE_FROM_RELAY,
 };
 
 struct message {
 	enum message_kind kind;
+	int node; /* TO_RELAY: whose stream */
 	size_t len;
 	char text[ICE_DESCRIPTION_TEXT_MAX];
 };
@@ -62,6 +65,75 @@ static bool is_apart(const struct sim_world *w)
 	return w->nodes[0].cut || w->nodes[1].cut;
 }
 
+/* ---- the relay ---- */
+
+static const uint8_t relay_secret[] = "a secret of the simulator";
+
+static struct message *new_message(enum message_kind kind, int node, const void *data, size_t len)
+{
+	struct message *m = calloc(1, sizeof(*m));
+
+	if (!m || len > sizeof(m->text))
+		abort();
+	m->kind = kind;
+	m->node = node;
+	m->len = len;
+	memcpy(m->text, data, len);
+	return m;
+}
+
+static struct endpoint relay_endpoint(const struct sim_world *w)
+{
+	return (struct endpoint){ .addr = simnet_addr(w->net, w->server, 0),
+				  .port = SIM_RELAY_PORT };
+}
+
+static void start_relay(struct sim_world *w)
+{
+	struct relay_server_config config = { .secret_count = 1 };
+
+	config.secrets[0].bytes = relay_secret;
+	config.secrets[0].len = sizeof(relay_secret) - 1;
+	if (relay_server_new(&w->relay, &config, simnet_rng(w->net), w->now_ns,
+			     WALL_S + w->now_ns / NS_PER_S) < 0)
+		abort();
+}
+
+static void serve_relay(struct sim_world *w, uint8_t *data, size_t len,
+			const struct relay_address *from)
+{
+	static struct relay_output out;
+	const struct endpoint self = relay_endpoint(w);
+
+	if (w->relay_cut || !relay_server_input(w->relay, data, len, from, w->now_ns, &out))
+		return;
+	if (out.to.stream)
+		simnet_post(w->net, w->nodes[out.to.stream - 1].host,
+			    new_message(MESSAGE_FROM_RELAY, 0, out.data, out.len),
+			    w->now_ns + w->stream_delay_ns);
+	else
+		simnet_send(w->net, w->server, &self, &out.to.remote, out.data, out.len, w->now_ns);
+}
+
+/* What comes to the server's host: STUN, a relay's datagram, or a message of a node's stream. */
+static void serve(struct sim_world *w, struct sim_event *event)
+{
+	struct relay_address from = { .remote = event->remote };
+	struct message *m = event->message;
+
+	if (m) {
+		from.stream = (uint32_t)m->node + 1;
+		from.remote = (struct endpoint){ .addr = addr_from_v4(0xcb0071c8u),
+						 .port = (uint16_t)(1000 + m->node) };
+		if (!w->nodes[m->node].cut)
+			serve_relay(w, (uint8_t *)m->text, m->len, &from);
+	} else if (event->local.port == SIM_RELAY_PORT) {
+		serve_relay(w, event->data, event->len, &from);
+	} else {
+		stunserver_answer(w->net, w->server, true, event, w->now_ns);
+	}
+}
+
 /* ---- a node's life ---- */
 
 static struct endpoint local_endpoint(const struct sim_node *n)
@@ -83,6 +155,24 @@ static void ask_server(struct sim_node *n)
 	stun_client_ask(n->stun, &question, n->world->now_ns);
 }
 
+static void node_key(uint8_t key[static STUN_KEY_SIZE], int index)
+{
+	memset(key, 'a' + index, STUN_KEY_SIZE);
+}
+
+static void start_relay_client(struct sim_node *n)
+{
+	char username[TURN_USERNAME_SIZE], password[TURN_PASSWORD_SIZE];
+	struct relay_client_config config = { .username = username,
+					      .password = password,
+					      .transport = n->transport };
+
+	node_key(config.node_key, n->index);
+	turn_credential_make(username, password, relay_secret, sizeof(relay_secret) - 1,
+			     config.node_key, WALL_S + START_NS / NS_PER_S + 86400);
+	n->relay = relay_client_new(&config, simnet_rng(n->world->net), n->world->now_ns);
+}
+
 void sim_node_start(struct sim_node *n)
 {
 	struct sim_world *w = n->world;
@@ -95,8 +185,7 @@ void sim_node_start(struct sim_node *n)
 	n->stun = stun_client_new(simnet_rng(w->net));
 	ice_add_local_candidate(n->agent, CANDIDATE_HOST, &local, NULL, NULL, w->now_ns);
 	pathchoice_init(&n->path, w->now_ns);
-	if (w->relay_up)
-		pathchoice_relay_up(&n->path, SIM_RELAY_ID, RELAY_RTT_GUESS_NS, w->now_ns);
+	start_relay_client(n);
 	n->selected.id = 0;
 	n->activity = (struct path_activity){ 0 };
 	n->watched = false;
@@ -110,6 +199,8 @@ void sim_node_stop(struct sim_node *n)
 {
 	ice_agent_free(n->agent);
 	stun_client_free(n->stun);
+	relay_client_free(n->relay);
+	n->relay = NULL;
 	n->agent = NULL;
 	n->stun = NULL;
 	n->running = false;
@@ -131,32 +222,23 @@ void sim_node_set_cut(struct sim_node *n, bool cut)
 	TRACE(n, "cut %d", cut);
 }
 
-void sim_world_set_relay(struct sim_world *w, bool up)
+void sim_world_restart_relay(struct sim_world *w)
 {
-	w->relay_up = up;
-	for (int i = 0; i < 2; i++) {
-		struct sim_node *n = &w->nodes[i];
-
-		if (!n->running)
-			continue;
-		if (up)
-			pathchoice_relay_up(&n->path, SIM_RELAY_ID, RELAY_RTT_GUESS_NS, w->now_ns);
-		else
-			pathchoice_relay_down(&n->path, SIM_RELAY_ID, w->now_ns);
-	}
+	relay_server_free(w->relay);
+	start_relay(w);
 }
 
 /* ---- data ---- */
 
-static void relay_data(struct sim_node *n)
+static void relay_data(struct sim_node *n, const uint8_t *data, size_t len)
 {
-	struct sim_world *w = n->world;
-	struct message *m = calloc(1, sizeof(*m));
+	uint8_t peer[STUN_KEY_SIZE];
 
-	if (!m)
-		abort();
-	m->kind = MESSAGE_RELAYED;
-	simnet_post(w->net, peer_of(n)->host, m, w->now_ns + w->relay_delay_ns);
+	node_key(peer, !n->index);
+	relay_client_send(n->relay, peer, data, len, n->world->now_ns);
+	if (n->activity.unanswered_since_ns &&
+	    n->world->now_ns - n->activity.unanswered_since_ns > NS_PER_S)
+		relay_client_unanswered(n->relay, n->world->now_ns);
 }
 
 static void send_data(struct sim_node *n)
@@ -167,8 +249,8 @@ static void send_data(struct sim_node *n)
 
 	if (n->path.current.kind == PATH_NONE)
 		return;
-	if (n->path.current.kind == PATH_RELAY && w->relay_up && !is_apart(w))
-		relay_data(n);
+	if (n->path.current.kind == PATH_RELAY)
+		relay_data(n, data, sizeof(data));
 	if (n->path.current.kind == PATH_DIRECT) {
 		if (!ice_pair_find(n->agent, n->path.current.id, &pair))
 			fail(w, "the path in use is no valid pair");
@@ -310,6 +392,45 @@ static void on_stun_result(struct sim_node *n, const struct stun_result *r)
 					&r->server.addr, n->world->now_ns);
 }
 
+static void on_relay_event(struct sim_node *n, const struct relay_event *e)
+{
+	uint64_t now = n->world->now_ns;
+	uint8_t peer[STUN_KEY_SIZE];
+
+	switch (e->type) {
+	case RELAY_EVENT_REGISTERED:
+		TRACE(n, "relay registered");
+		node_key(peer, !n->index);
+		relay_client_bind(n->relay, peer, now);
+		pathchoice_relay_up(&n->path, SIM_RELAY_ID, relay_client_rtt_ns(n->relay), now);
+		break;
+	case RELAY_EVENT_LOST:
+		TRACE(n, "relay lost");
+		pathchoice_relay_down(&n->path, SIM_RELAY_ID, now);
+		break;
+	case RELAY_EVENT_REFUSED:
+		fail(n->world, "the relay refused a node");
+		break;
+	case RELAY_EVENT_DATA:
+		receive_data(n, NULL);
+		break;
+	default:
+		break;
+	}
+}
+
+static void send_to_relay(struct sim_node *n, const uint8_t *data, size_t len)
+{
+	const struct endpoint local = local_endpoint(n), relay = relay_endpoint(n->world);
+	struct sim_world *w = n->world;
+
+	if (n->transport == RELAY_UDP)
+		simnet_send(w->net, n->host, &local, &relay, data, len, w->now_ns);
+	else if (!n->cut)
+		simnet_post(w->net, w->server, new_message(MESSAGE_TO_RELAY, n->index, data, len),
+			    w->now_ns + w->stream_delay_ns);
+}
+
 static void drain(struct sim_node *n)
 {
 	static struct ice_description d;
@@ -319,6 +440,9 @@ static void drain(struct sim_node *n)
 	struct stun_result result;
 	struct path_order order;
 	struct ice_event event;
+	struct relay_event relayed;
+	static uint8_t buf[RELAY_MESSAGE_MAX + RELAY_DATA_OVERHEAD];
+	size_t len;
 	bool more = true;
 
 	while (more) {
@@ -335,6 +459,10 @@ static void drain(struct sim_node *n)
 				    w->now_ns);
 		for (; ice_poll_event(n->agent, &event); more = true)
 			on_ice_event(n, &event);
+		for (; relay_client_poll_event(n->relay, &relayed); more = true)
+			on_relay_event(n, &relayed);
+		for (; (len = relay_client_poll_output(n->relay, buf, sizeof(buf))); more = true)
+			send_to_relay(n, buf, len);
 		for (; pathchoice_poll(&n->path, &order); more = true)
 			on_order(n, &order);
 	}
@@ -353,6 +481,7 @@ static uint64_t node_next(const struct sim_node *n)
 		return next;
 	next = earlier(ice_next_timeout(n->agent), pathchoice_next_timeout(&n->path));
 	next = earlier(next, stun_client_next_timeout(n->stun));
+	next = earlier(next, relay_client_next_timeout(n->relay));
 	return earlier(next, earlier(n->data_due_ns, n->keepalive_due_ns));
 }
 
@@ -362,6 +491,7 @@ static void node_expire(struct sim_node *n)
 
 	ice_expire(n->agent, now);
 	stun_client_expire(n->stun, now);
+	relay_client_expire(n->relay, now);
 	drain(n);
 	pathchoice_set_activity(&n->path, &n->activity, now);
 	pathchoice_expire(&n->path, now);
@@ -380,9 +510,12 @@ static void node_expire(struct sim_node *n)
 
 static void node_datagram(struct sim_node *n, const struct sim_event *event)
 {
+	const struct endpoint relay = relay_endpoint(n->world);
 	struct sim_world *w = n->world;
 
-	if (event->len == SIM_DATA_SIZE && event->data[0] == 4)
+	if (endpoint_equal(&event->remote, &relay))
+		relay_client_input(n->relay, event->data, event->len, w->now_ns);
+	else if (event->len == SIM_DATA_SIZE && event->data[0] == 4)
 		receive_data(n, &event->remote);
 	else if (stun_client_input(n->stun, event->data, event->len, &event->remote, w->now_ns) < 0)
 		ice_input(n->agent, event->data, event->len, &event->local, &event->remote,
@@ -395,7 +528,7 @@ static void node_message(struct sim_node *n, const struct message *m)
 	if (m->kind == MESSAGE_SIGNAL)
 		receive_signal(n, m);
 	else
-		receive_data(n, NULL);
+		relay_client_input(n->relay, (const uint8_t *)m->text, m->len, n->world->now_ns);
 	drain(n);
 }
 
@@ -407,10 +540,11 @@ void sim_world_init(struct sim_world *w, uint64_t seed, const enum sim_nat_kind 
 	const struct sim_quality clean = { .delay_ns = NS_PER_MS };
 	int nat = SIM_PUBLIC;
 
-	*w = (struct sim_world){ .net = simnet_new(seed), .now_ns = START_NS, .relay_up = true };
+	*w = (struct sim_world){ .net = simnet_new(seed), .now_ns = START_NS };
 	w->server = simnet_add_host(w->net, SIM_PUBLIC, &clean);
 	simnet_add_addr(w->net, w->server);
-	w->relay_delay_ns = 2 * quality->delay_ns + 5 * NS_PER_MS;
+	start_relay(w);
+	w->stream_delay_ns = quality->delay_ns + 5 * NS_PER_MS;
 	w->signal_delay_ns = 2 * quality->delay_ns + 10 * NS_PER_MS;
 	w->second_ns = START_NS;
 	for (int i = 0; i < 2; i++) {
@@ -422,6 +556,7 @@ void sim_world_init(struct sim_world *w, uint64_t seed, const enum sim_nat_kind 
 			.index = i,
 			.host = simnet_add_host(w->net, nat, quality),
 			.controlling = i == 0,
+			.transport = kinds[i] == SIM_NAT_U ? RELAY_STREAM : RELAY_UDP,
 			.data_interval_ns = 200 * NS_PER_MS,
 		};
 	}
@@ -433,6 +568,7 @@ void sim_world_clear(struct sim_world *w)
 		if (w->nodes[i].running)
 			sim_node_stop(&w->nodes[i]);
 	}
+	relay_server_free(w->relay);
 	simnet_free(w->net);
 }
 
@@ -444,7 +580,7 @@ static void take_event(struct sim_world *w)
 	if (!simnet_poll(w->net, &event))
 		return;
 	if (event.host == w->server)
-		stunserver_answer(w->net, w->server, true, &event, w->now_ns);
+		serve(w, &event);
 	for (int i = 0; i < 2; i++) {
 		struct sim_node *n = &w->nodes[i];
 

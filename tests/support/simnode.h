@@ -3,6 +3,8 @@
 
 #include "proto/ice.h"
 #include "proto/pathchoice.h"
+#include "proto/relay_client.h"
+#include "proto/relay_server.h"
 #include "proto/stun_client.h"
 #include "tests/support/simnet.h"
 
@@ -11,9 +13,10 @@
  * glued as the daemon does it, with a stand-in for WireGuard that sends a small packet now and
  * then. Two of them, one STUN server and a relay make a world.
  */
-#define SIM_RELAY_ID  1
-#define SIM_DATA_SIZE 32
-#define SIM_PORT      41641
+#define SIM_RELAY_ID   1
+#define SIM_DATA_SIZE  32
+#define SIM_PORT       41641
+#define SIM_RELAY_PORT 3480
 
 struct sim_world;
 
@@ -26,6 +29,8 @@ struct sim_node {
 	bool controlling; /* as told at the start */
 	struct ice_agent *agent;
 	struct stun_client *stun;
+	struct relay_client *relay;
+	enum relay_transport transport; /* a stream where UDP is blocked */
 	struct pathchoice path;
 	struct ice_pair_info selected; /* id 0: none */
 
@@ -48,8 +53,9 @@ struct sim_world {
 	uint64_t now_ns;
 	int server;
 	struct sim_node nodes[2];
-	bool relay_up;
-	uint64_t relay_delay_ns;  /* one way, node to node */
+	struct relay_server *relay;
+	bool relay_cut;           /* off the network, but all there */
+	uint64_t stream_delay_ns; /* one way, between node and relay by TLS */
 	uint64_t signal_delay_ns; /* one way */
 	unsigned int signal_loss_permille;
 	bool trace;          /* print what happens */
@@ -72,7 +78,8 @@ void sim_node_stop(struct sim_node *n);
 /* Begins a new ICE session and asks the STUN server again. */
 void sim_node_restart_ice(struct sim_node *n);
 void sim_node_set_cut(struct sim_node *n, bool cut);
-void sim_world_set_relay(struct sim_world *w, bool up);
+/* The relay is there again with an empty memory, as after a crash. */
+void sim_world_restart_relay(struct sim_world *w);
 
 /* Whether the lab says that these two connect directly without guessing ports. */
 bool sim_direct_possible(enum sim_nat_kind a, enum sim_nat_kind b);
