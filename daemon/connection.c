@@ -18,10 +18,11 @@
 #include "proto/ice.h"
 #include "proto/ice_description.h"
 
-#define OFFER_RETRY_S   5 /* an offer that nobody answered is sent again */
-#define OFFER_TRIES_MAX 6
-#define PROBE_SIZE      8   /* bytes: a number that comes back */
-#define RELAY_WATCH_MS  500 /* between two questions whether the relay in use still lives */
+#define OFFER_RETRY_S          5 /* an offer that nobody answered is sent again */
+#define OFFER_TRIES_MAX        6
+#define PROBE_SIZE             8        /* bytes: a number that comes back */
+#define OTHER_RELAY_PENALTY_NS NS_PER_S /* of a relay where the peer is not known to be */
+#define RELAY_WATCH_MS         500 /* between two questions whether the relay in use still lives */
 
 struct connection {
 	struct mesh *mesh;
@@ -321,7 +322,20 @@ static void advance(struct connection *conn)
 	loop_timer_set(&conn->timer, next_deadline(conn));
 }
 
-/* Every relay that may lead to the peer: its home, and where it was last heard. */
+static void offer_relay(struct connection *conn, uint32_t relay, uint64_t penalty_ns)
+{
+	struct relays *relays = conn->mesh->relays;
+
+	if (relays_is_up(relays, relay))
+		pathchoice_relay_up(&conn->choice, relay, relays_rtt_ns(relays, relay) + penalty_ns,
+				    now_ns(conn));
+}
+
+/*
+ * Every relay that may lead to the peer: its home, where it was last heard, and as a last resort
+ * any that we are at, because the peer keeps a second one warm as well. One where it is not says
+ * so.
+ */
 static void offer_relays(struct connection *conn)
 {
 	struct relays *relays = conn->mesh->relays;
@@ -332,13 +346,15 @@ static void offer_relays(struct connection *conn)
 
 	if (!home)
 		home = seen ? seen : relays_home(relays);
+	relays_want(relays, home);
+	offer_relay(conn, home, 0);
+	if (seen && seen != home) {
+		relays_want(relays, seen);
+		offer_relay(conn, seen, 0);
+	}
 	while ((relay = relays_next(relays, &cursor))) {
 		if (relay != home && relay != seen)
-			continue;
-		relays_want(relays, relay);
-		if (relays_is_up(relays, relay))
-			pathchoice_relay_up(&conn->choice, relay, relays_rtt_ns(relays, relay),
-					    now_ns(conn));
+			offer_relay(conn, relay, OTHER_RELAY_PENALTY_NS);
 	}
 }
 

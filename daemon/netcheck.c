@@ -21,7 +21,9 @@ struct netcheck;
 /* The questions for one address family, from a socket that nothing else uses. */
 struct netcheck_run {
 	struct netcheck *netcheck;
-	struct natcheck *core; /* NULL: not asked, or answered */
+	struct natcheck *core;      /* NULL: not asked, or answered */
+	struct stun_client *second; /* asks another relay what it sees, when one cannot tell */
+	struct endpoint server;     /* that core asks */
 	struct natcheck_result result;
 	struct loop_watch *watch;
 	struct loop_timer timer;
@@ -41,6 +43,8 @@ static void clear_run(struct netcheck_run *run)
 	run->watch = NULL;
 	natcheck_free(run->core);
 	run->core = NULL;
+	stun_client_free(run->second);
+	run->second = NULL;
 	if (run->fd >= 0)
 		close(run->fd);
 	run->fd = -1;
@@ -122,38 +126,110 @@ static void finish(struct netcheck *netcheck)
 
 /* --- asking --- */
 
-static void drain(struct netcheck_run *run)
+/* A STUN server of that family at another address than `but`; the home relay's if it has one. */
+static bool find_server(const struct relays *relays, int family, const struct endpoint *but,
+			struct endpoint *server)
+{
+	uint32_t home = relays_home(relays), relay;
+	size_t cursor = 0;
+
+	if (home && relays_stun_server(relays, home, family, server) &&
+	    !addr_equal(&server->addr, &but->addr))
+		return true;
+	while ((relay = relays_next(relays, &cursor))) {
+		if (relays_stun_server(relays, relay, family, server) &&
+		    !addr_equal(&server->addr, &but->addr))
+			return true;
+	}
+	return false;
+}
+
+static void send_datagram(const struct netcheck_run *run,
+			  const struct stun_client_datagram *datagram)
+{
+	struct sockaddr_storage ss;
+	socklen_t len = endpoint_to_sockaddr(&ss, &datagram->remote);
+
+	/* What cannot be sent is not answered, which is a result too. */
+	(void)!sendto(run->fd, datagram->data, datagram->len, 0, (struct sockaddr *)&ss, len);
+}
+
+static void end_run(struct netcheck_run *run)
 {
 	struct netcheck *netcheck = run->netcheck;
-	struct stun_client_datagram datagram;
-	struct sockaddr_storage ss;
-	socklen_t len;
 
-	while (natcheck_poll_output(run->core, &datagram)) {
-		len = endpoint_to_sockaddr(&ss, &datagram.remote);
-		/* What cannot be sent is not answered, which is a result too. */
-		(void)!sendto(run->fd, datagram.data, datagram.len, 0, (struct sockaddr *)&ss, len);
-	}
-	if (!natcheck_poll_result(run->core, &run->result)) {
-		loop_timer_set(&run->timer, natcheck_next_timeout(run->core));
+	clear_run(run);
+	if (netcheck->runs[0].fd < 0 && netcheck->runs[1].fd < 0)
+		finish(netcheck);
+}
+
+static void drain_second(struct netcheck_run *run)
+{
+	struct stun_client_datagram datagram;
+	struct stun_result result;
+
+	while (stun_client_poll_output(run->second, &datagram))
+		send_datagram(run, &datagram);
+	if (!stun_client_poll_result(run->second, &result)) {
+		loop_timer_set(&run->timer, stun_client_next_timeout(run->second));
 		return;
 	}
-	clear_run(run);
-	if (!netcheck->runs[0].core && !netcheck->runs[1].core)
-		finish(netcheck);
+	if (result.err == 0)
+		run->result.mapping = endpoint_equal(&result.mapped, &run->result.mapped)
+					      ? NAT_ENDPOINT_INDEPENDENT
+					      : NAT_ADDRESS_DEPENDENT;
+	end_run(run);
+}
+
+/* A relay with one address cannot tell how a NAT maps; two relays together can. */
+static bool ask_second(struct netcheck_run *run)
+{
+	struct mesh *mesh = run->netcheck->mesh;
+	struct stun_question question = { .local = run->result.local,
+					  .schedule = &stun_schedule_brief };
+
+	if (!run->result.udp || !run->result.translated || run->result.mapping != NAT_UNKNOWN ||
+	    !find_server(mesh->relays, question.local.addr.family, &run->server, &question.server))
+		return false;
+	run->second = stun_client_new(&mesh->rng);
+	if (!run->second)
+		return false;
+	stun_client_ask(run->second, &question, loop_now_ns(mesh->loop));
+	drain_second(run);
+	return true;
+}
+
+static void drain(struct netcheck_run *run)
+{
+	struct stun_client_datagram datagram;
+
+	if (run->second) {
+		drain_second(run);
+		return;
+	}
+	while (natcheck_poll_output(run->core, &datagram))
+		send_datagram(run, &datagram);
+	if (!natcheck_poll_result(run->core, &run->result))
+		loop_timer_set(&run->timer, natcheck_next_timeout(run->core));
+	else if (!ask_second(run))
+		end_run(run);
 }
 
 static void on_timer(void *arg, uint64_t now_ns)
 {
 	struct netcheck_run *run = arg;
 
-	natcheck_expire(run->core, now_ns);
+	if (run->second)
+		stun_client_expire(run->second, now_ns);
+	else
+		natcheck_expire(run->core, now_ns);
 	drain(run);
 }
 
 static void on_readable(void *arg, int revents)
 {
 	struct netcheck_run *run = arg;
+	uint64_t now_ns = loop_now_ns(run->netcheck->mesh->loop);
 	uint8_t data[DATAGRAM_MAX];
 	struct sockaddr_storage ss;
 	socklen_t ss_len = sizeof(ss);
@@ -164,24 +240,11 @@ static void on_readable(void *arg, int revents)
 	(void)revents;
 	if (len < 0 || endpoint_from_sockaddr(&remote, (struct sockaddr *)&ss) < 0)
 		return;
-	natcheck_input(run->core, data, (size_t)len, &remote,
-		       loop_now_ns(run->netcheck->mesh->loop));
+	if (run->second)
+		stun_client_input(run->second, data, (size_t)len, &remote, now_ns);
+	else
+		natcheck_input(run->core, data, (size_t)len, &remote, now_ns);
 	drain(run);
-}
-
-/* A STUN server of that family, the home relay's if it has one. */
-static bool find_server(const struct relays *relays, int family, struct endpoint *server)
-{
-	uint32_t home = relays_home(relays), relay;
-	size_t cursor = 0;
-
-	if (home && relays_stun_server(relays, home, family, server))
-		return true;
-	while ((relay = relays_next(relays, &cursor))) {
-		if (relays_stun_server(relays, relay, family, server))
-			return true;
-	}
-	return false;
 }
 
 static int open_socket(struct netcheck_run *run, struct endpoint *local)
@@ -200,19 +263,20 @@ static int open_socket(struct netcheck_run *run, struct endpoint *local)
 
 static void start_run(struct netcheck *netcheck, struct netcheck_run *run, int family)
 {
+	static const struct endpoint nowhere;
 	struct mesh *mesh = netcheck->mesh;
-	struct endpoint server, local = { 0 };
+	struct endpoint local = { 0 };
 
 	run->netcheck = netcheck;
 	run->fd = -1;
 	loop_timer_init(&run->timer, mesh->loop, on_timer, run);
-	if (!find_server(mesh->relays, family, &server) ||
-	    source_address(&local.addr, &server) < 0 || open_socket(run, &local) < 0 ||
+	if (!find_server(mesh->relays, family, &nowhere, &run->server) ||
+	    source_address(&local.addr, &run->server) < 0 || open_socket(run, &local) < 0 ||
 	    loop_watch_new(&run->watch, mesh->loop, run->fd, UV_READABLE, on_readable, run) < 0) {
 		clear_run(run);
 		return;
 	}
-	run->core = natcheck_new(&mesh->rng, &local, &server, loop_now_ns(mesh->loop));
+	run->core = natcheck_new(&mesh->rng, &local, &run->server, loop_now_ns(mesh->loop));
 	if (run->core)
 		loop_timer_set(&run->timer, loop_now_ns(mesh->loop)); /* which drains it */
 	else

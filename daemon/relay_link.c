@@ -306,6 +306,7 @@ static void handle_event(struct relay_link *link, const struct relay_event *even
 		break;
 	case RELAY_EVENT_LOST:
 		log_warn("relay state=lost relay=%s", link->info.name);
+		link->udp_rtt_ns = 0; /* what was measured before says nothing now */
 		start_headstart(link, RELAY_TLS_HEADSTART_MS);
 		link->owner->changed(link->owner->set, link);
 		ops->down(arg, link->id);

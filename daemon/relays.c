@@ -87,31 +87,41 @@ static uint64_t home_cost(const struct relay_link *link)
 	return relay_link_up(link) ? rtt_ns + 3600 * NS_PER_S : CLOCK_NEVER;
 }
 
-static void elect_home(struct relays *relays)
+/* The best home but for one, 0 when there is none. */
+static uint32_t best_relay(const struct relays *relays, uint32_t but)
 {
-	uint64_t best_cost = CLOCK_NEVER, home_cost_ns = CLOCK_NEVER, margin_ns;
-	struct relay_link *home = find_link(relays, relays->home);
+	uint64_t best_cost = CLOCK_NEVER;
 	uint32_t relay, best = 0;
 	size_t cursor = 0;
 
 	while ((relay = relays_next(relays, &cursor))) {
 		uint64_t cost = home_cost(relays->links[relay - 1]);
 
-		if (cost < best_cost) {
+		if (relay != but && cost < best_cost) {
 			best_cost = cost;
 			best = relay;
 		}
 	}
-	if (home)
-		home_cost_ns = home_cost(home);
-	if (home_cost_ns != CLOCK_NEVER) {
-		margin_ns = home_cost_ns / HOME_MARGIN_DIVISOR;
-		if (margin_ns < HOME_MARGIN_NS)
-			margin_ns = HOME_MARGIN_NS;
-		if (best_cost + margin_ns >= home_cost_ns)
-			return;
-	}
-	if (best == relays->home)
+	return best;
+}
+
+/* So much better that moving is worth it. */
+static bool is_better(const struct relay_link *other, const struct relay_link *home)
+{
+	uint64_t cost = home_cost(home);
+	uint64_t margin_ns = cost / HOME_MARGIN_DIVISOR;
+
+	if (margin_ns < HOME_MARGIN_NS)
+		margin_ns = HOME_MARGIN_NS;
+	return cost == CLOCK_NEVER || home_cost(other) + margin_ns < cost;
+}
+
+static void elect_home(struct relays *relays)
+{
+	struct relay_link *home = find_link(relays, relays->home);
+	uint32_t best = best_relay(relays, 0);
+
+	if (best == relays->home || (home && best && !is_better(relays->links[best - 1], home)))
 		return;
 	relays->home = best;
 	log_info("home-relay relay=%s", best ? relays_name(relays, best) : "none");
@@ -196,14 +206,18 @@ static void on_stun_timer(void *arg, uint64_t at_ns)
 	drain_stun(relays);
 }
 
-/* Leaves relays that no peer needed for long. */
+/* Leaves relays that no peer needed for long; home stays, and a second one for when home dies. */
 static void release_unwanted(struct relays *relays)
 {
+	uint32_t second = best_relay(relays, relays->home);
 	uint32_t relay;
 	size_t cursor = 0;
 
+	if (second)
+		relay_link_want(relays->links[second - 1]);
 	while ((relay = relays_next(relays, &cursor))) {
-		if (relay != relays->home && relay_link_wanted(relays->links[relay - 1]) &&
+		if (relay != relays->home && relay != second &&
+		    relay_link_wanted(relays->links[relay - 1]) &&
 		    now_ns(relays) > relays->wanted_ns[relay - 1] + WANT_S * NS_PER_S)
 			relay_link_release(relays->links[relay - 1]);
 	}
