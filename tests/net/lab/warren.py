@@ -71,7 +71,8 @@ class Node:
 
     def __init__(self, lab, ns, name=None, start=True):
         self.lab, self.ns, self.name = lab, ns, name or ns.name
-        self.tun = "warren0"
+        # One folder holds the wg(8) sockets of all devices, so the names differ.
+        self.tun = f"w-{self.name}"[:15]
         self.state = f"/run/{self.name}-state"
         self.control = f"/run/{self.name}.sock"
         self.process = None

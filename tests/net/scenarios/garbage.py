@@ -84,7 +84,8 @@ def talk(ns, address, data, tls):
 def scenario(lab):
     rng = random.Random(lab.seed)
     coord = Coordinator(lab, lab.server("coord"))
-    alice, bob = join(lab, coord, lab.server("alice"), lab.server("bob"))
+    alice, bob = join(lab, coord, lab.server("alice", v6=False),
+                      lab.server("bob", v6=False))
     mallory = lab.server("mallory")
     alice.reaches(bob)
     alice.ping(bob, until_direct=True, timeout_s=15)
