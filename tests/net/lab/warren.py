@@ -3,6 +3,8 @@
 import json
 import os
 import re
+import socket
+import threading
 import time
 
 from .command import check, run, wait_until
@@ -204,20 +206,36 @@ def two_homes(lab, kind_a, kind_b, **options):
     return (coord, *join(lab, coord, first, second))
 
 
+def serve_file(node, path):
+    """Answers one HTTP request on port 8080 with a file, which the kernel sends by itself."""
+    listener = node.ns.socket(kind=socket.SOCK_STREAM)
+    listener.bind((node.address(), 8080))
+    listener.listen(1)
+    length = f"Content-Length: {os.path.getsize(path)}".encode()
+
+    def answer():
+        peer, _ = listener.accept()
+        listener.close()
+        with peer, open(path, "rb") as file:
+            peer.recv(4096)
+            peer.sendall(b"HTTP/1.0 200 OK\r\n" + length + b"\r\n\r\n")
+            peer.sendfile(file)
+
+    threading.Thread(target=answer, daemon=True).start()
+    return f"http://{node.address()}:8080/file"
+
+
 def transfer(source, target, size_mib=8, timeout_s=60):
-    """Serves a file of random bytes at target, fetches it from source with curl and compares both;
+    """Fetches a file of random bytes that target serves with curl at source, and compares both;
     returns MiB a second."""
     name = f"/run/file-{source.name}-{target.name}"
-    run(["dd", "if=/dev/urandom", f"of={name}", "bs=1M", f"count={size_mib}"])
-    server = target.ns.start(f"http-{target.name}", "python3", "-u", "-m", "http.server", "8080", "--bind",
-                             target.address(), "--directory", "/run")
-    server.wait_log("Serving")
+    with open(name, "wb") as file:
+        file.write(os.urandom(size_mib << 20))
+    url = serve_file(target, name)
     start = time.monotonic()
-    source.ns.run("curl", "-sSf", "--max-time", timeout_s, "-o", name + ".got",
-                  f"http://{target.address()}:8080{name.removeprefix('/run')}", timeout_s=timeout_s + 5)
+    source.ns.run("curl", "-sSf", "--max-time", timeout_s, "-o", name + ".got", url, timeout_s=timeout_s + 5)
     seconds = time.monotonic() - start
     run(["cmp", name, name + ".got"])
     os.unlink(name)
     os.unlink(name + ".got")
-    server.kill()
     return size_mib / seconds

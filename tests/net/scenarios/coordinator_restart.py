@@ -2,17 +2,19 @@
 
     alice ── router A ── internet ── router A ── bob
                             ├── coord (with relay; killed)
+                            ├── other (a warren-relay)
                             └── carol (joins afterwards)
 """
 
 import time
 
 from lab.command import check
-from lab.warren import Node, Stream, two_homes
+from lab.warren import Node, Relay, Stream, two_homes
 
 
 def scenario(lab):
     coord, alice, bob = two_homes(lab, "A", "A")
+    Relay(coord, lab.server("other"), "other")
     alice.reaches(bob)
     alice.ping(bob, until_direct=True, timeout_s=15)
     bob.wait_path(alice, "direct")
@@ -22,7 +24,7 @@ def scenario(lab):
     time.sleep(3)
     check(alice.status()["coordinator"]["state"] != "ok", "status says a dead coordinator is ok")
     check(stream.gap_s(since) < 0.5, f"a gap of {stream.gap_s(since):.2f} s while the coordinator was away")
-    # A daemon that starts now has its signed map from disk, and its peers.
+    # A daemon that starts now has its map from disk, and finds its peers by the other relay.
     bob.process.terminate()
     bob.start()
     bob.wait_peer(alice)

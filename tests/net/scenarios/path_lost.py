@@ -9,8 +9,12 @@ import time
 from lab.command import check
 from lab.warren import Stream, two_homes
 
-BLOCK = """table ip broken { chain forward { type filter hook forward priority 0;
-    ip saddr { 198.51.2.2, 198.51.3.2 } ip daddr { 198.51.2.2, 198.51.3.2 } meta l4proto udp drop } }
+BLOCK = """table ip broken {
+    chain forward {
+        type filter hook forward priority 0;
+        ip saddr { 198.51.2.2, 198.51.3.2 } ip daddr { 198.51.2.2, 198.51.3.2 } meta l4proto udp drop
+    }
+}
 """
 
 

@@ -6,7 +6,7 @@
 
 import time
 
-from lab.command import check
+from lab.command import check, wait_until
 from lab.warren import transfer, two_homes
 
 
@@ -16,8 +16,9 @@ def scenario(lab):
     alice.reaches(bob)
     print(f"first answer after {time.monotonic() - start:.2f} s")
     print(f"by relay, {transfer(alice, bob):.0f} MiB/s")
-    # By now every check has had its time.
-    time.sleep(3)
+    for node in (alice, bob):
+        wait_until(f"{node.name} has tried every pair",
+                   lambda n=node, o=bob if node is alice else alice: n.peer(o)["reason"] != "checking", 20)
     for node, other in ((alice, bob), (bob, alice)):
         peer = node.wait_path(other, "relay")
         check(peer["relay"], f"{node.name}: no relay is named: {peer}")

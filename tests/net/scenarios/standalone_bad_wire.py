@@ -12,10 +12,10 @@ LINE = "delay_ms=5 jitter_ms=2 loss=3 reorder=3 duplicate=3 corrupt=2"
 def scenario(lab):
     left, right = lab.host("left"), lab.server("right")
     wire = lab.attach(left, impair="delay_ms=5")
-    near = Device(lab, left, ["10.9.0.1/24", "fd09::1/64"])
-    far = Device(lab, right, ["10.9.0.2/24", "fd09::2/64"])
-    near.add_peer(far, endpoint=f"{right.address(4, 'wan')}:51820")
-    far.add_peer(near)
+    near = Device(lab, left, "wgleft", "warren", inner=["10.9.0.1", "fd09::1"])
+    far = Device(lab, right, "wgright", "warren", inner=["10.9.0.2", "fd09::2"])
+    near.add(far, endpoint=f"{far.outer()}:51820")
+    far.add(near)
     for address in ("10.9.0.2", "fd09::2"):
         check(left.ping(address, count=3, timeout_s=5), f"{address} does not answer on a good wire")
     wire.write(LINE)

@@ -13,17 +13,16 @@ from lab.wireguard import Device
 
 def scenario(lab):
     left, right = lab.server("left"), lab.server("right")
-    near = Device(lab, left, ["10.9.0.1/24"])
-    far = Device(lab, right, ["10.9.0.2/24"], program="wireguard-go")
-    far.add_peer(near)
+    far = Device(lab, right, "wgright", "go", inner=["10.9.0.2"])
     for signum in (signal.SIGKILL, signal.SIGTERM, None):
-        near.add_peer(far, endpoint=f"{right.address(4, 'wan')}:51820")
+        near = Device(lab, left, "wgleft", "warren", inner=["10.9.0.1"])
+        far.add(near)
+        near.add(far, endpoint=f"{far.outer()}:51820")
         check(left.ping("10.9.0.2", count=2, timeout_s=8), "no answer through the tunnel")
         if signum is None:
             break
         near.process.kill(signum)
-        check(not left.device_exists(near.name), f"the device is there after signal {signum}")
+        check(not left.device_exists("wgleft"), f"the device is there after signal {signum}")
         check("10.9.0" not in left.run("ip", "route", "show", "table", "all").stdout, "a route stayed")
         if signum == signal.SIGTERM:
-            check(not os.path.exists(f"/var/run/wireguard/{near.name}.sock"), "the socket stayed")
-        near.start()
+            check(not os.path.exists("/var/run/wireguard/wgleft.sock"), "the socket stayed")
