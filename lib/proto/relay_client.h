@@ -36,7 +36,8 @@ struct relay_client_config {
 
 enum relay_event_type {
 	RELAY_EVENT_REGISTERED, /* mapped is set; also after a move */
-	RELAY_EVENT_LOST,       /* was registered and answers no more */
+	/* Was registered and answers no more. A stream is best closed then and made anew. */
+	RELAY_EVENT_LOST,
 	RELAY_EVENT_REFUSED, /* error: the relay does not want us (441: bad or old credentials) */
 	RELAY_EVENT_MAPPED,  /* mapped: our address as the relay sees it, when it changed */
 	RELAY_EVENT_CHANNEL, /* peer, channel: ChannelData may be sent with it from now on */

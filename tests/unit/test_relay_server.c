@@ -168,6 +168,19 @@ static void test_behaviour_discovery(void **state)
 		assert_int_equal(stun_get_endpoint(&msg, STUN_ATTR_OTHER_ADDRESS, &other), 0);
 		assert_true(endpoint_equal(&other, &config.sockets[3]));
 	}
+	/* RESPONSE-PORT: only the port changes, and never to none. */
+	for (uint32_t port = 0; port <= 4321; port += 4321) {
+		const uint32_t value = port << 16;
+		size_t len = binding(buf, sizeof(buf), STUN_ATTR_RESPONSE_PORT, &value, false);
+
+		assert_true(relay_server_input(net->server, buf, len, &net->nodes[0].address,
+					       net->now_ns, &net->out));
+		assert_int_equal(error_of(&net->out), port ? 0 : STUN_ERR_BAD_REQUEST);
+		assert_true(
+			addr_equal(&net->out.to.remote.addr, &net->nodes[0].address.remote.addr));
+		assert_int_equal(net->out.to.remote.port,
+				 port ? port : net->nodes[0].address.remote.port);
+	}
 }
 
 static void test_strangers_are_limited_and_get_little(void **state)
