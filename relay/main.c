@@ -48,7 +48,7 @@ static const char help[] =
 	"  --tls-listen ADDR:PORT  also WebSocket over TLS, for nodes whose UDP is blocked\n"
 	"  --alt-listen ADDR:PORT  a second address and port, for NAT behaviour discovery\n"
 	"  --cert FILE --key FILE  PEM, for TLS; without them a new self-signed one is made\n"
-	"  --rate-mbit N           most that one node may send, in Mbit/s\n"
+	"  --rate-mbit N           most that one node may send; default 5000\n"
 	"\n"
 	"Logs a `ready` line when it answers. SIGTERM ends it.\n"
 	"Exit codes: 0 ok, 1 failure, 2 usage.\n";

@@ -10,7 +10,7 @@
 #include "proto/relay_session.h"
 
 #define SESSIONS_DEFAULT      65536
-#define BYTES_PER_S_DEFAULT   250000000u
+#define BYTES_PER_S_DEFAULT   625000000u
 #define PACKETS_PER_S_DEFAULT 500000u
 #define SENDER_BURST_NS       (100 * NS_PER_MS)
 #define NOTICES_PER_S         10

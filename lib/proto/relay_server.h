@@ -39,7 +39,7 @@ struct relay_server_config {
 	} secrets[RELAY_SECRETS_MAX];
 	size_t secret_count;
 	size_t sessions_max;         /* 0: 65536 */
-	uint64_t rate_bytes_per_s;   /* of one sender; 0: 250 MB/s */
+	uint64_t rate_bytes_per_s;   /* of one sender; 0: 625 MB/s */
 	uint64_t rate_packets_per_s; /* of one sender; 0: 500,000 */
 	/*
 	 * The own UDP addresses, for RESPONSE-ORIGIN and RFC 5780; family 0 where unspecified.
