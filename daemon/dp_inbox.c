@@ -1,3 +1,4 @@
+#include <errno.h>
 #include <string.h>
 #include <sys/uio.h>
 
@@ -23,6 +24,15 @@ static bool same_place(const struct dp_path *a, const struct dp_path *b)
 	return endpoint_equal(&a->remote, &b->remote) && addr_equal(&a->local, &b->local);
 }
 
+/* Some kernels refuse merged writes that are right (6.6.44 and its like): they get single ones. */
+static void stop_merging(struct coalesce *merged, uint8_t gso_type)
+{
+	if (gso_type == VNET_GSO_UDP_L4)
+		merged->udp = false;
+	else if (gso_type != VNET_GSO_NONE)
+		merged->tcp = false;
+}
+
 /* Every flow of the batch gets one verdict; what may pass is written. */
 static void deliver_run(struct dp_lane *lane, size_t index)
 {
@@ -44,8 +54,9 @@ static void deliver_run(struct dp_lane *lane, size_t index)
 		return;
 	}
 	used = coalesce_finish(merged, index, &hdr, iov);
-	if (writev(lane->tun_fd, iov, (int)used) < 0)
-		return; /* the device is down: lost, as on any wire */
+	/* With the device down packets are lost, as on any wire. */
+	if (writev(lane->tun_fd, iov, (int)used) < 0 && errno == EINVAL)
+		stop_merging(merged, hdr.gso_type);
 }
 
 static void deliver(struct dp_lane *lane)
