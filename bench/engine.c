@@ -2,7 +2,7 @@
  * The daemon's packet engine alone, between two fixed keys and without handshakes: what is lost
  * between bench/probe and warrend is lost either in here or outside.
  *
- * engine TUN PORT PEER:PORT a|b [CIPHER]
+ * engine TUN PORT PEER:PORT a|b [CIPHER|-] [no-tun-offload] [no-udp-gso] [no-udp-gro]
  */
 #include <signal.h>
 #include <stdio.h>
@@ -127,7 +127,12 @@ int main(int argc, char **argv)
 		return 2;
 	config.tun_name = argv[1];
 	config.port = (uint16_t)atoi(argv[2]);
-	config.cipher = argc > 5 ? argv[5] : NULL;
+	config.cipher = argc > 5 && strcmp(argv[5], "-") != 0 ? argv[5] : NULL;
+	for (int i = 6; i < argc; i++) {
+		config.no_tun_offload |= !strcmp(argv[i], "no-tun-offload");
+		config.no_udp_gso |= !strcmp(argv[i], "no-udp-gso");
+		config.no_udp_gro |= !strcmp(argv[i], "no-udp-gro");
+	}
 	if (loop_new(&loop) < 0)
 		return 1;
 	err = dataplane_new(&engine.dp, loop, &config, &ops, NULL);
