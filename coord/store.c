@@ -118,13 +118,28 @@ static int check_integrity(struct store *store)
 	return err == 0 && strcmp(text, "ok") == 0 ? 0 : -EUCLEAN;
 }
 
+/* Before SQLite sees the file: it would make a new database out of an empty one. */
+static int check_header(const char *path)
+{
+	static const char magic[] = "SQLite format 3"; /* sqlite.org/fileformat.html, 1.3.1 */
+	char header[sizeof(magic)] = "";
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	ssize_t got;
+
+	if (fd < 0)
+		return -errno;
+	got = read(fd, header, sizeof(header));
+	close(fd);
+	return got == sizeof(header) && memcmp(header, magic, sizeof(magic)) == 0 ? 0 : -EUCLEAN;
+}
+
 int store_open(struct store **out, const char *path)
 {
 	struct store *store;
-	int err;
+	int err = check_header(path);
 
-	if (access(path, F_OK) < 0)
-		return -errno;
+	if (err < 0)
+		return err;
 	err = open_database(&store, path, SQLITE_OPEN_READWRITE);
 	if (err < 0)
 		return err;
