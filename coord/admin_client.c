@@ -47,7 +47,7 @@ static const char *verb_name(enum command command)
 		[COMMAND_NODE_RENAME] = "node-rename",   [COMMAND_POLICY_GET] = "policy-get",
 		[COMMAND_POLICY_SET] = "policy-set",     [COMMAND_POLICY_CHECK] = "policy-check",
 		[COMMAND_RELAY_LIST] = "relay-list",     [COMMAND_RELAY_ADD] = "relay-add",
-		[COMMAND_RELAY_REMOVE] = "relay-remove",
+		[COMMAND_RELAY_REMOVE] = "relay-remove", [COMMAND_BACKUP] = "backup",
 	};
 
 	return names[command];
@@ -113,6 +113,20 @@ static int add_relay(json_t *request, const struct options *options)
 	return add_secret(request, options->secret_file);
 }
 
+/* The server has another working directory. */
+static int add_path(json_t *request, const char *path)
+{
+	char here[PATH_MAX] = "";
+	json_t *value;
+
+	if (path[0] != '/' && !getcwd(here, sizeof(here)))
+		return complain(path, strerror(errno));
+	value = json_sprintf("%s%s%s", here, here[0] ? "/" : "", path);
+	if (!value)
+		return complain(path, "is not UTF-8 text");
+	return json_object_set_new(request, "path", value);
+}
+
 static int add_arguments(json_t *request, const struct options *options)
 {
 	const char *argument = options->arguments[0];
@@ -134,6 +148,8 @@ static int add_arguments(json_t *request, const struct options *options)
 		return add_policy(request, argument);
 	case COMMAND_RELAY_ADD:
 		return add_relay(request, options);
+	case COMMAND_BACKUP:
+		return add_path(request, argument);
 	default:
 		return 0;
 	}

@@ -40,5 +40,6 @@ void admin_policy_check(struct admin_request *request);
 void admin_relay_list(struct admin_request *request);
 void admin_relay_add(struct admin_request *request);
 void admin_relay_remove(struct admin_request *request);
+void admin_backup(struct admin_request *request);
 
 #endif

@@ -21,7 +21,7 @@ static const struct {
 	{ "node-rename", admin_node_rename },   { "policy-get", admin_policy_get },
 	{ "policy-set", admin_policy_set },     { "policy-check", admin_policy_check },
 	{ "relay-list", admin_relay_list },     { "relay-add", admin_relay_add },
-	{ "relay-remove", admin_relay_remove },
+	{ "relay-remove", admin_relay_remove }, { "backup", admin_backup },
 };
 
 void admin_fail(struct admin_request *request, const char *fmt, ...)

@@ -2,6 +2,7 @@
 
 #include "base/log.h"
 #include "coord/admin_client.h"
+#include "coord/backup.h"
 #include "coord/init.h"
 #include "coord/options.h"
 #include "coord/server.h"
@@ -21,6 +22,8 @@ int main(int argc, char **argv)
 		return init_run(&options);
 	case COMMAND_SERVE:
 		return server_run(&options);
+	case COMMAND_RESTORE:
+		return backup_restore(&options);
 	default:
 		return admin_client_run(&options);
 	}

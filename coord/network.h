@@ -1,6 +1,7 @@
 #ifndef WARREN_COORD_NETWORK_H
 #define WARREN_COORD_NETWORK_H
 
+#include <limits.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -17,6 +18,7 @@
  * store: a change is stored first and shown only when that succeeded.
  */
 struct network {
+	char dir[PATH_MAX];
 	struct store *store;
 	struct rng rng;
 	uint8_t id[CERT_NETWORK_ID_SIZE];

@@ -226,6 +226,7 @@ int network_open(struct network *network, const char *dir, char *error, size_t s
 
 	*network = (struct network){ .rng = rng_system(), .next_serial = 1 };
 	error[0] = '\0';
+	snprintf(network->dir, sizeof(network->dir), "%s", dir);
 	network->nodes = map_new(32, NETMAP_PEERS_MAX);
 	err = network->nodes ? open_store(network, dir, error, size) : -ENOMEM;
 	if (err == 0)

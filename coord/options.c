@@ -37,12 +37,14 @@ static const char usage[] =
 	"  relay list [--json]\n"
 	"  relay add NAME HOST:PORT [--tls-port P] --secret-file F\n"
 	"  relay remove NAME\n"
+	"  backup FILE                 database and keys into one file: keep it safe\n"
+	"  restore FILE                the other way, into a --data DIR without a network\n"
 	"\n"
 	"  --data DIR   where everything is kept (default " DEFAULT_DATA ")\n"
 	"  --verbose    log more\n"
 	"  --help, --version\n"
 	"\n"
-	"Commands other than init and serve speak to the running server.\n"
+	"Commands other than init, serve and restore speak to the running server.\n"
 	"Exit codes: 0 ok, 1 failure, 2 usage, 3 server not reachable.\n";
 
 enum option_id {
@@ -124,6 +126,8 @@ static const struct {
 	{ "relay", "list", COMMAND_RELAY_LIST, 0, MASK(OPTION_JSON) },
 	{ "relay", "add", COMMAND_RELAY_ADD, 2, MASK(OPTION_TLS_PORT) | MASK(OPTION_SECRET_FILE) },
 	{ "relay", "remove", COMMAND_RELAY_REMOVE, 1, 0 },
+	{ "backup", NULL, COMMAND_BACKUP, 1, 0 },
+	{ "restore", NULL, COMMAND_RESTORE, 1, 0 },
 };
 
 #define COMMAND_COUNT (sizeof(commands) / sizeof(commands[0]))

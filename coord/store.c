@@ -225,6 +225,15 @@ int store_set(struct store *store, const char *name, const void *value, size_t l
 	return statement_run(&s);
 }
 
+int store_unset(struct store *store, const char *name)
+{
+	struct statement s;
+
+	statement_init(&s, store, "DELETE FROM value WHERE name = ?");
+	statement_text(&s, name);
+	return statement_run(&s);
+}
+
 int store_get_u64(struct store *store, const char *name, uint64_t *value)
 {
 	uint8_t *data;

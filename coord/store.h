@@ -54,6 +54,7 @@ void store_rollback(struct store *store);
 /* Single values by name; *value is malloc'd with a NUL after *len bytes. 0 or -ENOENT. */
 int store_get(struct store *store, const char *name, uint8_t **value, size_t *len);
 int store_set(struct store *store, const char *name, const void *value, size_t len);
+int store_unset(struct store *store, const char *name);
 /* As a number; absent: 0. */
 int store_get_u64(struct store *store, const char *name, uint64_t *value);
 int store_set_u64(struct store *store, const char *name, uint64_t value);

@@ -1,0 +1,145 @@
+#include "coord/backup.h"
+
+#include <errno.h>
+#include <sodium.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/file.h"
+#include "coord/data_dir.h"
+#include "coord/network.h"
+#include "coord/options.h"
+
+#define FILE_MAX   65536
+#define BACKUP_MAX (4ul << 30)
+
+static const char *const files[] = { DATA_DIR_COORDINATOR, DATA_DIR_AUTHORITY, DATA_DIR_TLS_CERT,
+				     DATA_DIR_TLS_KEY };
+
+/* The name of the value that holds a file. */
+static void value_name(char out[static 64], const char *file)
+{
+	snprintf(out, 64, "file:%s", file);
+}
+
+static int pack_file(struct store *copy, const char *dir, const char *file)
+{
+	char path[PATH_MAX];
+	char name[64];
+	uint8_t *data;
+	size_t len;
+	int err = data_dir_path(path, dir, file);
+
+	if (err == 0)
+		err = file_read(path, FILE_MAX, &data, &len);
+	if (err < 0)
+		return err;
+	value_name(name, file);
+	err = store_set(copy, name, data, len);
+	file_free_secret(data, len);
+	return err;
+}
+
+int backup_write(struct network *network, const char *dir, const char *path)
+{
+	struct store *copy;
+	int err;
+
+	if (access(path, F_OK) == 0)
+		return -EEXIST;
+	err = store_backup(network->store, path);
+	if (err == 0)
+		err = store_open(&copy, path);
+	if (err == 0) {
+		for (size_t i = 0; err == 0 && i < sizeof(files) / sizeof(files[0]); i++)
+			err = pack_file(copy, dir, files[i]);
+		store_close(copy);
+	}
+	if (err < 0)
+		unlink(path);
+	return err;
+}
+
+static int unpack_file(struct store *copy, const char *dir, const char *file)
+{
+	char path[PATH_MAX];
+	char name[64];
+	uint8_t *data;
+	size_t len;
+	int err;
+
+	value_name(name, file);
+	err = store_get(copy, name, &data, &len);
+	if (err < 0)
+		return err;
+	err = data_dir_path(path, dir, file);
+	if (err == 0)
+		err = file_write_atomic(path, data, len, 0600);
+	sodium_memzero(data, len);
+	free(data);
+	return err < 0 ? err : store_unset(copy, name);
+}
+
+/* The database gets its name last, so that a network is there whole or not at all. */
+static int unpack(const char *dir, const uint8_t *data, size_t len)
+{
+	char making[PATH_MAX];
+	char path[PATH_MAX];
+	struct store *copy;
+	int err = data_dir_path(making, dir, DATA_DIR_DATABASE ".new");
+
+	if (err == 0)
+		err = data_dir_path(path, dir, DATA_DIR_DATABASE);
+	if (err == 0)
+		err = file_write_atomic(making, data, len, 0600);
+	if (err == 0)
+		err = store_open(&copy, making);
+	if (err < 0)
+		return err;
+	for (size_t i = 0; err == 0 && i < sizeof(files) / sizeof(files[0]); i++)
+		err = unpack_file(copy, dir, files[i]);
+	store_close(copy);
+	if (err == 0 && rename(making, path) < 0)
+		err = -errno;
+	return err;
+}
+
+static bool is_there(const char *dir, const char *file)
+{
+	char path[PATH_MAX];
+
+	return data_dir_path(path, dir, file) == 0 && access(path, F_OK) == 0;
+}
+
+int backup_restore(const struct options *options)
+{
+	uint8_t *data;
+	size_t len;
+	int err = file_make_dir(options->data);
+
+	if (err < 0) {
+		fprintf(stderr, "warren-coord: %s: %s\n", options->data, strerror(-err));
+		return 1;
+	}
+	if (is_there(options->data, DATA_DIR_DATABASE) ||
+	    is_there(options->data, DATA_DIR_AUTHORITY)) {
+		fprintf(stderr,
+			"warren-coord: %s: there is a network already; nothing was changed; choose "
+			"another --data DIR\n",
+			options->data);
+		return 1;
+	}
+	err = file_read(options->arguments[0], BACKUP_MAX, &data, &len);
+	if (err == 0) {
+		err = unpack(options->data, data, len);
+		file_free_secret(data, len);
+	}
+	if (err == 0)
+		return 0;
+	fprintf(stderr, "warren-coord: %s: %s\n", options->arguments[0],
+		err == -EUCLEAN || err == -ENOENT ? "is no backup, or a damaged one"
+						  : strerror(-err));
+	return 1;
+}
