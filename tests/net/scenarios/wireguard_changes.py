@@ -151,12 +151,18 @@ def configurations(left, right, what):
 
 
 def errors(lab, left, what):
-    """One clear line for a name and a port that are taken."""
-    for words, said in ((["--tun", left.tun, "--port", "40003"], left.tun),
-                        (["--tun", "wgother", "--port", str(PORT)], str(PORT))):
-        done = left.ns.run(lab.bin("warrend"), "--standalone", *words, expect=1)
+    """One clear line for a name and a port that are taken, without rights, without the device."""
+    warrend = lab.bin("warrend")
+    fresh = [warrend, "--standalone", "--tun", "wgother", "--port", "40003"]
+    hidden = "mount -t tmpfs none /dev/net && exec " + " ".join(fresh)
+    for words, said in (([warrend, "--standalone", "--tun", left.tun, "--port", "40003"], left.tun),
+                        ([warrend, "--standalone", "--tun", "wgother", "--port", str(PORT)], str(PORT)),
+                        (["setpriv", "--reuid", "65534", "--clear-groups", *fresh], "root"),
+                        (["unshare", "--mount", "sh", "-c", hidden], "/dev/net/tun")):
+        done = left.ns.run(*words, expect=1)
         check(len(done.stderr.strip().splitlines()) == 1 and said in done.stderr,
               f"{what}: {words}: {done.stderr!r}")
+        check(not left.ns.device_exists("wgother"), f"{what}: {words}: wgother is left behind")
 
 
 def restart(left, right, what):
