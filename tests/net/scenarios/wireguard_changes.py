@@ -166,14 +166,30 @@ def errors(lab, left, what):
 
 
 def restart(left, right, what):
-    """The program is killed and started again; the other side takes its handshakes at once."""
-    left.process.kill()
-    fresh = Device(left.lab, left.ns, left.tun, left.kind, left.port, left.inner)
-    fresh.private, fresh.public = left.private, left.public
-    fresh.set("private-key", fresh.file("key", fresh.private))
-    fresh.add(right, bracketed(right.outer(4), PORT))
-    fresh.check_ping(right, f"{what}: after a kill and restart", count=3)
-    return fresh
+    """The program is killed and started again; the other side takes its handshakes at once, also
+    with the timestamps of a state directory, which is refused when it is damaged."""
+    state = f"/run/{left.tun}-state"
+    for _ in range(2):
+        left.process.kill()
+        fresh = Device(left.lab, left.ns, left.tun, left.kind, left.port, left.inner,
+                       options=("--state", state))
+        fresh.private, fresh.public = left.private, left.public
+        fresh.set("private-key", fresh.file("key", fresh.private))
+        fresh.add(right, bracketed(right.outer(4), PORT))
+        fresh.check_ping(right, f"{what}: after a kill and restart", count=3)
+        left = fresh
+    damaged = f"/run/{left.tun}-damaged"
+    left.ns.run("cp", "-r", state, damaged)
+    with open(f"{damaged}/timestamp", "r+b") as file:
+        file.seek(20)
+        byte = file.read(1)
+        file.seek(20)
+        file.write(bytes([byte[0] ^ 1]))
+    done = left.ns.run(left.lab.bin("warrend"), "--standalone", "--tun", "wgother", "--state", damaged,
+                       expect=1)
+    check("damaged" in done.stderr and len(done.stderr.strip().splitlines()) == 1,
+          f"{what}: a damaged state: {done.stderr!r}")
+    return left
 
 
 def scenario(lab):
