@@ -470,6 +470,12 @@ bool connection_stun(struct connection *conn, const struct stun_message *msg, co
 	return true;
 }
 
+void connection_heard_elsewhere(struct connection *conn)
+{
+	pathchoice_heard_elsewhere(&conn->choice, now_ns(conn));
+	advance(conn);
+}
+
 void connection_unanswered(struct connection *conn)
 {
 	const struct path_current *current = &conn->choice.current;

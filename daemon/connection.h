@@ -37,6 +37,8 @@ void connection_describe(struct connection *conn, const struct ice_description *
 /* A STUN message for this agent? Consumed when true. */
 bool connection_stun(struct connection *conn, const struct stun_message *msg, const uint8_t *data,
 		     size_t len, const struct dp_path *from);
+/* An authentic packet came by another path than the one in force. */
+void connection_heard_elsewhere(struct connection *conn);
 /* Data went unanswered. */
 void connection_unanswered(struct connection *conn);
 

@@ -118,7 +118,7 @@ static void on_session_up(void *arg, struct peer *wireguard)
 }
 
 /*
- * Where a packet came from moves no path here: the chooser goes by checks that were answered. But
+ * Where a packet came from moves no path here: the chooser goes by checks that were answered, and
  * an authentic packet that came through a relay shows that the peer is there.
  */
 static void on_peer_seen(void *arg, struct peer *wireguard, const struct dp_path *from)
@@ -130,6 +130,7 @@ static void on_peer_seen(void *arg, struct peer *wireguard, const struct dp_path
 	if (from->channel &&
 	    relays_channel_peer(mesh->relays, &from->remote, from->channel, key, &relay))
 		mesh_peer_seen_at_relay(peer_owner(wireguard), relay);
+	mesh_peer_heard_elsewhere(peer_owner(wireguard));
 }
 
 static void on_activity(void *arg, struct peer *wireguard, unsigned int notices)

@@ -271,6 +271,12 @@ void mesh_peer_session_up(struct mesh_peer *peer)
 	ping_session_up(peer->mesh->pings, peer);
 }
 
+void mesh_peer_heard_elsewhere(struct mesh_peer *peer)
+{
+	if (peer->conn)
+		connection_heard_elsewhere(peer->conn);
+}
+
 void mesh_peer_unanswered(struct mesh_peer *peer)
 {
 	if (peer->conn)

@@ -52,6 +52,7 @@ bool mesh_peer_stun(struct mesh_peer *peer, const struct stun_message *msg, cons
 
 /* From the device: an authentic packet, a session that stands, data without an answer. */
 void mesh_peer_session_up(struct mesh_peer *peer);
+void mesh_peer_heard_elsewhere(struct mesh_peer *peer);
 void mesh_peer_unanswered(struct mesh_peer *peer);
 
 /* From the relays. */

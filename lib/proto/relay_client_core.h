@@ -70,7 +70,7 @@ struct relay_client {
 	uint8_t key[STUN_LONG_KEY_SIZE];
 
 	struct relay_request registration; /* Allocate, or Refresh once registered */
-	struct relay_request probe;        /* Binding */
+	struct relay_request probe;        /* Refresh, to see whether the relay lives */
 	uint64_t again_ns;                 /* next registration */
 	uint64_t keepalive_ns;
 	uint64_t heard_ns; /* anything from the relay */

@@ -54,7 +54,8 @@ static void start_registration(struct relay_client *client)
 static void start_probe(struct relay_client *client, bool fast)
 {
 	client->fast_probe = fast;
-	relay_client_request_start(client, &client->probe, false);
+	client->probe.challenges = 0;
+	relay_client_request_start(client, &client->probe, true);
 	if (fast && client->transport == RELAY_UDP) {
 		uint64_t wait_ns = 2 * client->rtt_ns;
 
@@ -187,31 +188,34 @@ static size_t finish(struct relay_client *client, struct relay_request *request,
 	return stun_end(b, &len) < 0 ? 0 : len;
 }
 
+static size_t build_own(struct relay_client *client, struct relay_request *request,
+			enum stun_method method, uint32_t lifetime_s, uint8_t *buf, size_t cap)
+{
+	struct stun_builder b;
+
+	stun_begin(&b, buf, cap, STUN_REQUEST, method, request->transaction);
+	stun_add(&b, STUN_ATTR_NODE_KEY, client->node_key, STUN_KEY_SIZE);
+	stun_add_u32(&b, STUN_ATTR_LIFETIME, lifetime_s);
+	add_credentials(client, request, &b);
+	return finish(client, request, &b);
+}
+
 static size_t build_registration(struct relay_client *client, uint8_t *buf, size_t cap)
 {
-	struct relay_request *request = &client->registration;
 	bool leaving = client->state == RELAY_LEFT;
-	struct stun_builder b;
-	size_t len;
+	size_t len = build_own(client, &client->registration,
+			       client->state == RELAY_CONNECTING ? STUN_ALLOCATE : STUN_REFRESH,
+			       leaving ? 0 : RELAY_LIFETIME_S, buf, cap);
 
-	stun_begin(&b, buf, cap, STUN_REQUEST,
-		   client->state == RELAY_CONNECTING ? STUN_ALLOCATE : STUN_REFRESH,
-		   request->transaction);
-	stun_add(&b, STUN_ATTR_NODE_KEY, client->node_key, STUN_KEY_SIZE);
-	stun_add_u32(&b, STUN_ATTR_LIFETIME, leaving ? 0 : RELAY_LIFETIME_S);
-	add_credentials(client, request, &b);
-	len = finish(client, request, &b);
 	if (leaving)
-		request->active = false;
+		client->registration.active = false;
 	return len;
 }
 
+/* A Refresh rather than a Binding: a relay that was started anew would answer the latter gladly. */
 static size_t build_probe(struct relay_client *client, uint8_t *buf, size_t cap)
 {
-	struct stun_builder b;
-
-	stun_begin(&b, buf, cap, STUN_REQUEST, STUN_BINDING, client->probe.transaction);
-	return finish(client, &client->probe, &b);
+	return build_own(client, &client->probe, STUN_REFRESH, RELAY_LIFETIME_S, buf, cap);
 }
 
 static size_t build_bind(struct relay_client *client, struct relay_peer *peer, uint8_t *buf,
@@ -400,16 +404,28 @@ static int on_bind(struct relay_client *client, struct relay_peer *peer,
 	return 0;
 }
 
-static void on_probe(struct relay_client *client, const struct stun_message *msg)
+static int on_probe(struct relay_client *client, const struct stun_message *msg)
 {
-	struct endpoint mapped;
+	struct relay_request *probe = &client->probe;
+	unsigned int code;
 
-	measure(client, &client->probe);
+	if (stun_get_error(msg, &code) == 0 &&
+	    (code == STUN_ERR_UNAUTHENTICATED || code == STUN_ERR_STALE_NONCE)) {
+		if (!take_challenge(client, probe, msg, code))
+			relay_client_lost(client);
+		return 0;
+	}
+	if (!probe->signed_ || !stun_check_integrity(msg, client->key, sizeof(client->key)))
+		return -EBADMSG;
+	if (msg->class == STUN_ERROR) {
+		relay_client_lost(client); /* it knows us no more */
+		return 0;
+	}
+	measure(client, probe);
 	relay_client_heard(client);
-	/* A NAT gave us another address: data sent from it is a stranger's until we refresh. */
-	if (client->state == RELAY_REGISTERED && !client->registration.active &&
-	    stun_get_mapped(msg, &mapped) == 0 && !endpoint_equal(&mapped, &client->mapped))
-		start_registration(client);
+	/* When a NAT gave us another address, this moved the registration there. */
+	set_mapped(client, msg);
+	return 0;
 }
 
 int relay_client_response(struct relay_client *client, const struct stun_message *msg)
@@ -420,11 +436,8 @@ int relay_client_response(struct relay_client *client, const struct stun_message
 		return -ENOENT;
 	if (answers(&client->registration, msg))
 		return on_registration(client, msg);
-	if (answers(&client->probe, msg)) {
-		if (msg->class == STUN_SUCCESS)
-			on_probe(client, msg);
-		return 0;
-	}
+	if (answers(&client->probe, msg))
+		return on_probe(client, msg);
 	peer = relay_client_peer_of(client, msg->transaction);
 	if (!peer || !peer->bind.sent)
 		return -ENOENT;

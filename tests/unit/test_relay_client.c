@@ -290,13 +290,28 @@ static void test_relay_restart(void **state)
 	relay_net_run(net, NS_PER_S);
 	relay_server_free(net->server);
 	relay_net_start_relay(net);
-	/* The next refresh finds no registration. */
-	relay_net_run(net, 320 * NS_PER_S);
+	/* The next keepalive, at the latest, finds no registration. */
+	relay_net_run(net, 21 * NS_PER_S);
 	assert_int_equal(net->nodes[0].registered, 2);
 	assert_int_equal(net->nodes[0].channels, 2);
 	relay_net_send(net, 0, 1, "again");
 	relay_net_run(net, NS_PER_S);
 	relay_net_expect(net, 1, 0, "again");
+}
+
+static void test_relay_restart_under_traffic(void **state)
+{
+	struct relay_net *net = *state;
+
+	relay_net_join_pair(net);
+	relay_net_bind(net, 0, 1);
+	relay_net_run(net, NS_PER_S);
+	relay_server_free(net->server);
+	relay_net_start_relay(net);
+	relay_client_unanswered(net->nodes[0].client, net->now_ns);
+	relay_net_run(net, 500 * NS_PER_MS);
+	assert_int_equal(net->nodes[0].lost, 1);
+	assert_int_equal(net->nodes[0].registered, 2);
 }
 
 static void test_registration_expires_without_refresh(void **state)
@@ -381,6 +396,7 @@ int main(void)
 		NET_TEST(test_idle_relay_death_is_noticed),
 		NET_TEST(test_unanswered_does_not_flood_a_living_relay),
 		NET_TEST(test_relay_restart),
+		NET_TEST(test_relay_restart_under_traffic),
 		NET_TEST(test_registration_expires_without_refresh),
 		NET_TEST(test_wrong_password_is_refused),
 		NET_TEST(test_expired_credential_is_refused),
