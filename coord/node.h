@@ -43,6 +43,7 @@ struct node {
 	bool dirty;          /* changed in something that its peers' maps say */
 	bool presence_dirty; /* came, went or moved to another relay */
 	bool presence_due;   /* the same, being told in this flush */
+	bool unsaved;        /* was seen since it was stored */
 };
 
 /* The node as policy sees it; borrows from node. */

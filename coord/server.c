@@ -237,6 +237,8 @@ static void stop(struct server *server)
 	loop_timer_clear(&server->tick_timer);
 	while (server->sessions.first)
 		session_free(server->sessions.first);
+	if (server->network.nodes)
+		sessions_save(&server->sessions);
 	loop_free(server->loop);
 	network_close(&server->network);
 }

@@ -55,8 +55,7 @@ static void leave_node(struct session *session)
 	node->home_relay[0] = '\0';
 	node->last_seen_s = clock_wall_s();
 	log_info("node-offline name=%s key=%s", node->name, log_key(node->device_key).text);
-	if (store_node_put(session->sessions->network->store, node) < 0)
-		log_warn("store-failed node=%s what=last-seen", node->name);
+	node->unsaved = true;
 	sessions_note_presence(session->sessions, node);
 }
 

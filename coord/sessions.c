@@ -163,6 +163,54 @@ static void remove_ephemeral(struct sessions *sessions, uint64_t now_s)
 	}
 }
 
+static int save_nodes(struct network *network)
+{
+	struct node *node;
+	size_t cursor = 0;
+
+	while ((node = network_next(network, &cursor))) {
+		int err = node->unsaved ? store_node_put(network->store, node) : 0;
+
+		if (err < 0)
+			return err;
+	}
+	return 0;
+}
+
+static bool any_unsaved(const struct network *network)
+{
+	struct node *node;
+	size_t cursor = 0;
+
+	while ((node = network_next(network, &cursor)))
+		if (node->unsaved)
+			return true;
+	return false;
+}
+
+void sessions_save(struct sessions *sessions)
+{
+	struct network *network = sessions->network;
+	struct node *node;
+	size_t cursor = 0;
+	int err;
+
+	if (!any_unsaved(network))
+		return;
+	err = store_begin(network->store);
+	if (err == 0)
+		err = save_nodes(network);
+	if (err == 0)
+		err = store_commit(network->store);
+	if (err < 0) {
+		store_rollback(network->store);
+		log_warn("store-failed what=last-seen");
+		return;
+	}
+	while ((node = network_next(network, &cursor)))
+		node->unsaved = false;
+}
+
 void sessions_tick(struct sessions *sessions, uint64_t now_ns, uint64_t now_s)
 {
 	struct session *session;
@@ -173,6 +221,7 @@ void sessions_tick(struct sessions *sessions, uint64_t now_ns, uint64_t now_s)
 		session_tick(session, now_ns, now_s);
 	}
 	remove_ephemeral(sessions, now_s);
+	sessions_save(sessions);
 }
 
 void sessions_cut_off(struct sessions *sessions, struct node *node, const char *text)

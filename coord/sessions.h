@@ -26,6 +26,8 @@ struct sessions {
 void sessions_flush(struct sessions *sessions, uint64_t now_s);
 /* Every few seconds. */
 void sessions_tick(struct sessions *sessions, uint64_t now_ns, uint64_t now_s);
+/* Stores when nodes were last seen, all of them at once: at every tick, and before the end. */
+void sessions_save(struct sessions *sessions);
 /* The node came, went or moved to another relay: its peers will hear. */
 void sessions_note_presence(struct sessions *sessions, struct node *node);
 /* After network_revoke or before network_delete: tells the node and lets go of it. */

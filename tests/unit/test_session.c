@@ -493,6 +493,22 @@ static void test_ephemeral_node_is_removed_when_away(void **state)
 	assert_int_equal(map_count(c.network.nodes), 1);
 }
 
+static void test_last_seen_is_stored(void **state)
+{
+	uint64_t before_s;
+
+	(void)state;
+	join_both();
+	machine_disconnect(&a);
+	machine_disconnect(&b);
+	coordination_pass(&c, 1);
+	before_s = network_find_name(&c.network, "alpha")->last_seen_s;
+	assert_true(before_s > 0);
+	coordination_restart(&c);
+	assert_int_equal(network_find_name(&c.network, "alpha")->last_seen_s, before_s);
+	assert_false(network_find_name(&c.network, "alpha")->unsaved);
+}
+
 static void test_silent_connections_are_closed(void **state)
 {
 	(void)state;
@@ -592,6 +608,7 @@ int main(void)
 		TEST(test_added_relay_and_its_credentials),
 		TEST(test_certificate_is_renewed_at_a_third),
 		TEST(test_ephemeral_node_is_removed_when_away),
+		TEST(test_last_seen_is_stored),
 		TEST(test_silent_connections_are_closed),
 		TEST(test_cloned_machine),
 		TEST(test_dead_connection_is_replaced),
