@@ -123,13 +123,27 @@ static void post_confirmed(struct dp_lane *lane, struct dp_keypair *keypair)
 		atomic_store(&keypair->confirmed, false);
 }
 
+/*
+ * Does the peer's path lead to where a packet came from? An owner that left the local address open
+ * meant any; only a device that follows packets learns it from them.
+ */
+static bool leads_to(const struct dp_lane *lane, const struct dp_hop *hop,
+		     const struct dp_path *from)
+{
+	struct dp_path path = hop->path;
+
+	if (!path.local.family && !lane->dp->config.follow)
+		path.local = from->local;
+	return same_place(&path, from);
+}
+
 static void post_path(struct dp_lane *lane, struct dp_peer *peer, const struct dp_path *from)
 {
 	struct dp_hop *hop = dp_rcu_load(peer->hop);
 	struct dp_event event = { .kind = DP_EVENT_PATH_SEEN, .peer_id = peer->id, .path = *from };
 	uint64_t before = atomic_load_explicit(&peer->path_seen_ns, memory_order_relaxed);
 
-	if (hop && same_place(&hop->path, from))
+	if (hop && leads_to(lane, hop, from))
 		return;
 	/*
 	 * Before the packet is delivered, so that its answer takes the new way. Were both sides a

@@ -233,6 +233,19 @@ static void test_another_place_is_seen(void **state)
 	close(fd);
 }
 
+static void test_a_path_without_local_address_means_any(void **state)
+{
+	struct engine *e = *state;
+
+	engine_open_session(e);
+	e->path.local = (struct ip_addr){ 0 };
+	dataplane_peer_set_path(e->peer, &e->path);
+	engine_far_packet(e, packet, 0, 0);
+	engine_idle(e);
+	assert_int_equal(e->paths, 0);
+	assert_int_equal(engine_activity(e).rx_bytes, 32);
+}
+
 static void test_channel_data_is_unwrapped(void **state)
 {
 	struct engine *e = *state;
@@ -341,6 +354,7 @@ int main(void)
 		TEST(test_a_key_that_is_too_old_opens_nothing),
 		TEST(test_renewal_is_due_late_on_receiving),
 		TEST(test_another_place_is_seen),
+		TEST(test_a_path_without_local_address_means_any),
 		TEST(test_channel_data_is_unwrapped),
 		TEST(test_a_stream_brings_the_same),
 		TEST(test_messages_find_their_callback),
