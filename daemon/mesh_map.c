@@ -143,16 +143,20 @@ static bool is_usable(const struct mesh *mesh, const struct netmap_peer *info)
 	       !netmap_is_revoked(mesh->map, info->cert.serial);
 }
 
+static bool same_addresses(const struct cert *a, const struct cert *b)
+{
+	return addr_equal(&a->address4, &b->address4) && addr_equal(&a->address6, &b->address6);
+}
+
 static void update_peer(struct mesh *mesh, struct mesh_peer *peer, struct netmap_peer *info)
 {
-	const struct cert old = mesh_peer_info(peer)->cert;
+	int err;
 
 	if (mesh_peer_info(peer) == info || netmap_peer_equal(mesh_peer_info(peer), info))
 		return;
-	if (!addr_equal(&old.address4, &info->cert.address4) ||
-	    !addr_equal(&old.address6, &info->cert.address6))
-		remove_routes(mesh, &old);
-	if (mesh_peer_update(peer, info) < 0) {
+	err = mesh_peer_update(peer, info);
+	if (err < 0) {
+		log_error("peer-refused peer=%s error=\"%s\"", info->cert.name, strerror(-err));
 		remove_peer(mesh, peer);
 		return;
 	}
@@ -171,6 +175,9 @@ void mesh_map_apply(struct mesh *mesh)
 
 		if (!info || !is_usable(mesh, info))
 			remove_peer(mesh, peer);
+		else if (!same_addresses(&mesh_peer_info(peer)->cert, &info->cert))
+			/* First of all, since another peer may get these addresses now. */
+			remove_routes(mesh, &mesh_peer_info(peer)->cert);
 	}
 	for (i = 0; i < mesh->map->peer_count; i++) {
 		struct netmap_peer *info = mesh->map->peers[i];

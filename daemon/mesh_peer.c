@@ -109,7 +109,8 @@ void mesh_peer_free(struct mesh_peer *peer)
 		return;
 	mesh_peer_disconnect(peer);
 	ping_forget(peer->mesh->pings, peer);
-	device_peer_remove(peer->wireguard);
+	if (peer->wireguard)
+		device_peer_remove(peer->wireguard);
 	netmap_peer_unref(peer->info);
 	free(peer);
 }

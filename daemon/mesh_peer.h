@@ -25,7 +25,10 @@ struct stun_message;
 int mesh_peer_new(struct mesh_peer **peer, struct mesh *mesh, struct netmap_peer *info);
 /* Cuts the peer off. Accepts NULL. */
 void mesh_peer_free(struct mesh_peer *peer);
-/* A newer entry of the map for the same node key. 0 or -errno; the old one stays in force then. */
+/*
+ * A newer entry of the map for the same node key. 0 or -errno, for example -EEXIST when another
+ * peer has its WireGuard key; the peer is cut off then and good for nothing but mesh_peer_free.
+ */
 int mesh_peer_update(struct mesh_peer *peer, struct netmap_peer *info);
 
 const struct netmap_peer *mesh_peer_info(const struct mesh_peer *peer);
