@@ -290,8 +290,11 @@ static uint64_t next_deadline(const struct connection *conn)
 {
 	uint64_t next = conn->wanted_ns + CONNECTION_IDLE_S * NS_PER_S;
 	uint64_t choice = pathchoice_next_timeout(&conn->choice);
+	uint64_t online = mesh_peer_online_until_ns(conn->peer);
 	uint64_t ice = conn->ice ? ice_next_timeout(conn->ice) : CLOCK_NEVER;
 
+	if (online > now_ns(conn) && online < next)
+		next = online;
 	if (choice < next)
 		next = choice;
 	if (ice < next)

@@ -25,10 +25,12 @@ struct mesh_peer {
 	struct peer *wireguard;
 	struct connection *conn; /* NULL while idle */
 
+	bool presence_known; /* the coordinator has spoken of it; what follows is its word */
 	bool online;
 	char home_relay[NETMAP_RELAY_NAME_MAX + 1];
 	uint64_t last_seen_s;
 	uint32_t seen_relay; /* through which it spoke to us last; 0: none */
+	uint64_t signal_ns;  /* when it signalled last; 0: never */
 
 	uint64_t signal_session;
 	uint64_t signal_counter;
@@ -156,9 +158,33 @@ const char *mesh_peer_home_relay(const struct mesh_peer *peer)
 	return peer->home_relay;
 }
 
+/* The last sign of life that the peer itself gave; 0: none. */
+static uint64_t heard_ns(const struct mesh_peer *peer)
+{
+	uint64_t latest_ns = peer->signal_ns;
+	struct dp_activity marks;
+
+	dataplane_peer_activity(peer_dp(peer->wireguard), &marks);
+	if (marks.last_rx_ns > latest_ns)
+		latest_ns = marks.last_rx_ns;
+	if (peer_last_handshake_ns(peer->wireguard) > latest_ns)
+		latest_ns = peer_last_handshake_ns(peer->wireguard);
+	return latest_ns;
+}
+
+uint64_t mesh_peer_online_until_ns(const struct mesh_peer *peer)
+{
+	uint64_t heard;
+
+	if (!peer->presence_known || peer->online)
+		return CLOCK_NEVER;
+	heard = heard_ns(peer);
+	return heard ? heard + MESH_PEER_HEARD_S * NS_PER_S : 0;
+}
+
 bool mesh_peer_online(const struct mesh_peer *peer)
 {
-	return peer->online;
+	return mesh_peer_online_until_ns(peer) > loop_now_ns(peer->mesh->loop);
 }
 
 uint32_t mesh_peer_seen_relay(const struct mesh_peer *peer)
@@ -219,6 +245,7 @@ void mesh_peer_presence(struct mesh_peer *peer, const struct control_presence_en
 {
 	bool returned = entry->online && !peer->online;
 
+	peer->presence_known = true;
 	peer->online = entry->online;
 	peer->last_seen_s = entry->last_seen_s;
 	snprintf(peer->home_relay, sizeof(peer->home_relay), "%s", entry->home_relay);
@@ -240,6 +267,7 @@ static void take_description(struct mesh_peer *peer, const struct signal *signal
 
 void mesh_peer_signal(struct mesh_peer *peer, const struct signal *signal)
 {
+	peer->signal_ns = loop_now_ns(peer->mesh->loop);
 	switch (signal->kind) {
 	case SIGNAL_OFFER:
 	case SIGNAL_ANSWER:
@@ -322,7 +350,7 @@ static enum status_path status_path(const struct mesh_peer *peer)
 		return STATUS_PATH_DIRECT;
 	if (current && up && current->kind == PATH_RELAY)
 		return STATUS_PATH_RELAY;
-	if (!peer->online)
+	if (!mesh_peer_online(peer))
 		return STATUS_PATH_OFFLINE;
 	return current ? STATUS_PATH_CONNECTING : STATUS_PATH_IDLE;
 }

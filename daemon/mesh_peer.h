@@ -16,6 +16,8 @@ struct peer;
 struct status_peer;
 struct stun_message;
 
+#define MESH_PEER_HEARD_S 15
+
 /*
  * A peer of the mesh: what the map says of it, its WireGuard peer, and while there is traffic a
  * connection that looks for paths.
@@ -71,7 +73,14 @@ void mesh_peer_candidates_changed(struct mesh_peer *peer, bool begin_anew);
 
 /* The name of its home relay, "" when unknown. */
 const char *mesh_peer_home_relay(const struct mesh_peer *peer);
+/*
+ * May it be reached? The coordinator's word, unless that is not known (it is away since our start)
+ * or the peer itself was heard within MESH_PEER_HEARD_S: a coordinator that has just begun anew
+ * calls everybody offline who has not found back to it yet.
+ */
 bool mesh_peer_online(const struct mesh_peer *peer);
+/* When that is to be asked again; CLOCK_NEVER: not before the coordinator speaks. */
+uint64_t mesh_peer_online_until_ns(const struct mesh_peer *peer);
 /* The path in force; NULL while there is none to speak of. */
 const struct path_current *mesh_peer_path(const struct mesh_peer *peer);
 
