@@ -306,6 +306,33 @@ static uint64_t next_deadline(const struct connection *conn)
 	return next;
 }
 
+/* The peer's home relay, or what comes closest to it. */
+static uint32_t home_of_peer(const struct connection *conn)
+{
+	const struct relays *relays = conn->mesh->relays;
+	uint32_t seen = mesh_peer_seen_relay(conn->peer);
+	uint32_t home = relays_find(relays, mesh_peer_home_relay(conn->peer));
+
+	if (home)
+		return home;
+	return seen ? seen : relays_home(relays);
+}
+
+/*
+ * Keeps us registered where packets go now, and where they could go if that ended. The workers do
+ * not tell the relays what they send, so this is said again all along.
+ */
+static void keep_relays(const struct connection *conn)
+{
+	const struct path_current *current = &conn->choice.current;
+	struct relays *relays = conn->mesh->relays;
+
+	relays_want(relays, home_of_peer(conn));
+	relays_want(relays, mesh_peer_seen_relay(conn->peer));
+	if (current->kind == PATH_RELAY)
+		relays_want(relays, current->id);
+}
+
 /* Lets time pass for everything that waits, does what came of it, and sets the next alarm. */
 static void advance(struct connection *conn)
 {
@@ -322,6 +349,7 @@ static void advance(struct connection *conn)
 	follow_orders(conn);
 	drain_ice(conn); /* probes and restarts that were ordered */
 	watch_relay(conn);
+	keep_relays(conn);
 	loop_timer_set(&conn->timer, next_deadline(conn));
 }
 
@@ -343,18 +371,14 @@ static void offer_relays(struct connection *conn)
 {
 	struct relays *relays = conn->mesh->relays;
 	uint32_t seen = mesh_peer_seen_relay(conn->peer);
-	uint32_t home = relays_find(relays, mesh_peer_home_relay(conn->peer));
+	uint32_t home = home_of_peer(conn);
 	uint32_t relay;
 	size_t cursor = 0;
 
-	if (!home)
-		home = seen ? seen : relays_home(relays);
-	relays_want(relays, home);
+	keep_relays(conn);
 	offer_relay(conn, home, 0);
-	if (seen && seen != home) {
-		relays_want(relays, seen);
+	if (seen && seen != home)
 		offer_relay(conn, seen, 0);
-	}
 	while ((relay = relays_next(relays, &cursor))) {
 		if (relay != home && relay != seen)
 			offer_relay(conn, relay, OTHER_RELAY_PENALTY_NS);

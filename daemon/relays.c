@@ -123,6 +123,9 @@ static void elect_home(struct relays *relays)
 
 	if (best == relays->home || (home && best && !is_better(relays->links[best - 1], home)))
 		return;
+	/* Peers send to the old one until they have heard of the new. */
+	if (home)
+		relays->wanted_ns[relays->home - 1] = now_ns(relays);
 	relays->home = best;
 	log_info("home-relay relay=%s", best ? relays_name(relays, best) : "none");
 	if (best)
@@ -216,10 +219,15 @@ static void release_unwanted(struct relays *relays)
 	if (second)
 		relay_link_want(relays->links[second - 1]);
 	while ((relay = relays_next(relays, &cursor))) {
-		if (relay != relays->home && relay != second &&
-		    relay_link_wanted(relays->links[relay - 1]) &&
-		    now_ns(relays) > relays->wanted_ns[relay - 1] + WANT_S * NS_PER_S)
-			relay_link_release(relays->links[relay - 1]);
+		struct relay_link *link = relays->links[relay - 1];
+		bool was_up = relay_link_up(link);
+
+		if (relay == relays->home || relay == second || !relay_link_wanted(link) ||
+		    now_ns(relays) <= relays->wanted_ns[relay - 1] + WANT_S * NS_PER_S)
+			continue;
+		relay_link_release(link);
+		if (was_up)
+			relays->ops.down(relays->arg, relay);
 	}
 }
 
@@ -304,6 +312,16 @@ static bool is_listed(const char *name, const struct netmap_relay *list, size_t 
 	return false;
 }
 
+static void update_link(struct relays *relays, uint32_t relay, const struct netmap_relay *info)
+{
+	struct relay_link *link = relays->links[relay - 1];
+	bool was_up = relay_link_up(link);
+
+	relay_link_update(link, info);
+	if (was_up && !relay_link_up(link))
+		relays->ops.down(relays->arg, relay);
+}
+
 static int add_link(struct relays *relays, const struct netmap_relay *info)
 {
 	uint32_t relay = 1;
@@ -334,7 +352,7 @@ int relays_set_list(struct relays *relays, const struct netmap_relay *list, size
 	for (i = 0; i < count && err == 0; i++) {
 		relay = relays_find(relays, list[i].name);
 		if (relay) {
-			relay_link_update(relays->links[relay - 1], &list[i]);
+			update_link(relays, relay, &list[i]);
 		} else {
 			err = add_link(relays, &list[i]);
 			added = true;
