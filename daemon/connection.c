@@ -251,6 +251,7 @@ static void report_activity(struct connection *conn)
 	activity.last_rx_ns = marks.last_rx_ns;
 	activity.last_tx_data_ns = marks.last_tx_data_ns;
 	pathchoice_set_activity(&conn->choice, &activity, now_ns(conn));
+	pathchoice_set_online(&conn->choice, mesh_peer_online(conn->peer), now_ns(conn));
 	latest_ns = marks.last_tx_data_ns > marks.last_rx_data_ns ? marks.last_tx_data_ns
 								  : marks.last_rx_data_ns;
 	if (latest_ns > conn->wanted_ns)
@@ -385,6 +386,16 @@ static void offer_relays(struct connection *conn)
 	}
 }
 
+static void begin_choice(struct connection *conn, enum path_mode mode)
+{
+	pathchoice_init(&conn->choice, now_ns(conn));
+	pathchoice_set_mode(&conn->choice, mode, now_ns(conn));
+	pathchoice_set_online(&conn->choice, mesh_peer_online(conn->peer), now_ns(conn));
+	if (relays_udp_blocked(conn->mesh->relays))
+		pathchoice_set_obstacle(&conn->choice, PATH_REASON_UDP_BLOCKED, now_ns(conn));
+	offer_relays(conn);
+}
+
 static void look_for_pairs(struct connection *conn)
 {
 	conn->described = false;
@@ -410,12 +421,7 @@ struct connection *connection_new(struct mesh *mesh, struct mesh_peer *peer, enu
 	conn->wanted_ns = now_ns(conn);
 	conn->watch_due_ns = CLOCK_NEVER;
 	loop_timer_init(&conn->timer, mesh->loop, on_timer, conn);
-	pathchoice_init(&conn->choice, now_ns(conn));
-	pathchoice_set_mode(&conn->choice, mode, now_ns(conn));
-	pathchoice_set_online(&conn->choice, mesh_peer_online(peer), now_ns(conn));
-	if (relays_udp_blocked(mesh->relays))
-		pathchoice_set_obstacle(&conn->choice, PATH_REASON_UDP_BLOCKED, now_ns(conn));
-	offer_relays(conn);
+	begin_choice(conn, mode);
 	if (mode != PATH_MODE_RELAY)
 		look_for_pairs(conn);
 	loop_timer_set(&conn->timer, now_ns(conn)); /* the caller is not done with us yet */
@@ -448,6 +454,7 @@ void connection_set_mode(struct connection *conn, enum path_mode mode)
 		/* No check may go to the peer's address, and no candidate may tell ours. */
 		ice_agent_free(conn->ice);
 		conn->ice = NULL;
+		begin_choice(conn, mode); /* its pairs were the agent's */
 	} else if (!conn->ice) {
 		look_for_pairs(conn);
 	}
@@ -519,6 +526,10 @@ void connection_relay_up(struct connection *conn, uint32_t relay)
 	const struct path_current *current = &conn->choice.current;
 	struct dp_path path;
 
+	pathchoice_set_obstacle(&conn->choice,
+				relays_udp_blocked(conn->mesh->relays) ? PATH_REASON_UDP_BLOCKED
+								       : PATH_REASON_NONE,
+				now_ns(conn));
 	offer_relays(conn);
 	/* The same relay may be reached otherwise now: a channel instead of indications. */
 	if (current->kind == PATH_RELAY && current->id == relay &&
