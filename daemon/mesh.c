@@ -125,10 +125,13 @@ static void on_peer_seen(void *arg, struct peer *wireguard, const struct dp_path
 {
 	struct mesh *mesh = arg;
 	uint8_t key[32];
-	uint32_t relay;
+	uint32_t relay = 0;
 
-	if (from->channel &&
-	    relays_channel_peer(mesh->relays, &from->remote, from->channel, key, &relay))
+	if (from->kind == DP_PATH_STREAM)
+		relay = relays_stream_relay(mesh->relays, from->stream);
+	else if (from->channel)
+		relays_channel_peer(mesh->relays, &from->remote, from->channel, key, &relay);
+	if (relay)
 		mesh_peer_seen_at_relay(peer_owner(wireguard), relay);
 	mesh_peer_heard_elsewhere(peer_owner(wireguard));
 }
@@ -138,6 +141,16 @@ static void on_activity(void *arg, struct peer *wireguard, unsigned int notices)
 	(void)arg;
 	if (notices & DP_NOTICE_UNANSWERED)
 		mesh_peer_unanswered(peer_owner(wireguard));
+}
+
+/* Anybody can say that something is from a peer: only what holds shows where the peer is. */
+static void take_relayed_signal(struct mesh *mesh, uint32_t relay,
+				const uint8_t node_key[static 32], const uint8_t *data, size_t len)
+{
+	struct mesh_peer *peer = mesh_find_peer(mesh, node_key);
+
+	if (peer && signalling_receive(mesh, node_key, data, len))
+		mesh_peer_seen_at_relay(peer, relay);
 }
 
 static void on_other_message(void *arg, const uint8_t *data, size_t len, const struct dp_path *from)
@@ -151,7 +164,7 @@ static void on_other_message(void *arg, const uint8_t *data, size_t len, const s
 
 	if (from->channel) {
 		if (relays_channel_peer(mesh->relays, &from->remote, from->channel, key, &relay))
-			signalling_receive(mesh, key, data, len);
+			take_relayed_signal(mesh, relay, key, data, len);
 		return;
 	}
 	if (relays_input(mesh->relays, data, len, from) || stun_parse(&msg, data, len) < 0)
@@ -244,9 +257,8 @@ static void on_relay_data(void *arg, uint32_t relay, const uint8_t node_key[stat
 
 	if (!peer)
 		return;
-	mesh_peer_seen_at_relay(peer, relay);
 	if (demux_datagram(data, len) != DEMUX_WIREGUARD)
-		signalling_receive(mesh, node_key, data, len);
+		take_relayed_signal(mesh, relay, node_key, data, len);
 	else if (relays_path(mesh->relays, relay, node_key, &from) == 0)
 		dataplane_input(mesh->dp, data, len, &from);
 }

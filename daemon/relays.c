@@ -506,6 +506,11 @@ int relays_path(struct relays *relays, uint32_t relay, const uint8_t node_key[st
 	return 0;
 }
 
+uint32_t relays_stream_relay(const struct relays *relays, uint32_t stream)
+{
+	return stream && stream <= relays->route_count ? relays->routes[stream - 1]->relay : 0;
+}
+
 void relays_output(struct relays *relays, uint32_t stream, const uint8_t *data, size_t len)
 {
 	const struct route *route;

@@ -89,6 +89,8 @@ void relays_want(struct relays *relays, uint32_t relay);
  */
 int relays_path(struct relays *relays, uint32_t relay, const uint8_t node_key[static 32],
 		struct dp_path *path);
+/* The relay that a stream leads to; 0: none. */
+uint32_t relays_stream_relay(const struct relays *relays, uint32_t stream);
 /* What dp_ops.stream_output is given. */
 void relays_output(struct relays *relays, uint32_t stream, const uint8_t *data, size_t len);
 /* A message for the peer's daemon (a sealed signal) by way of the relay. 0 or -ENOTCONN. */

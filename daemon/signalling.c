@@ -62,7 +62,7 @@ int signalling_send(struct mesh *mesh, struct mesh_peer *peer, enum signal_kind 
 	return send_by_relay(mesh, peer, sealed, sealed_len);
 }
 
-void signalling_receive(struct mesh *mesh, const uint8_t node_key[static 32], const uint8_t *data,
+bool signalling_receive(struct mesh *mesh, const uint8_t node_key[static 32], const uint8_t *data,
 			size_t len)
 {
 	struct mesh_peer *peer = mesh_find_peer(mesh, node_key);
@@ -71,13 +71,14 @@ void signalling_receive(struct mesh *mesh, const uint8_t node_key[static 32], co
 	struct signal signal;
 
 	if (!peer)
-		return;
+		return false;
 	memcpy(expect.network_id, mesh->membership.network_id, sizeof(expect.network_id));
 	memcpy(expect.from, node_key, 32);
 	memcpy(expect.to, mesh->identity->device_public, 32);
 	if (signal_open(&signal, plain, data, len, mesh->identity->box_secret,
-			mesh_peer_info(peer)->cert.box_key, &expect) < 0)
-		return;
-	if (signal_replay_check(mesh_peer_replay(peer), &signal, mesh_wall_s(mesh)))
-		mesh_peer_signal(peer, &signal);
+			mesh_peer_info(peer)->cert.box_key, &expect) < 0 ||
+	    !signal_replay_check(mesh_peer_replay(peer), &signal, mesh_wall_s(mesh)))
+		return false;
+	mesh_peer_signal(peer, &signal);
+	return true;
 }

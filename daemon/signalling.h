@@ -1,6 +1,7 @@
 #ifndef WARREN_DAEMON_SIGNALLING_H
 #define WARREN_DAEMON_SIGNALLING_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -20,10 +21,10 @@ int signalling_send(struct mesh *mesh, struct mesh_peer *peer, enum signal_kind 
 		    const void *payload, size_t len, enum signal_route route);
 
 /*
- * A sealed signal that the coordinator or a relay says is from node_key. Anything that does not
- * hold, or was seen before, is dropped in silence.
+ * A sealed signal that the coordinator or a relay says is from node_key. False: it does not hold,
+ * or was seen before, and was dropped in silence.
  */
-void signalling_receive(struct mesh *mesh, const uint8_t node_key[static 32], const uint8_t *data,
+bool signalling_receive(struct mesh *mesh, const uint8_t node_key[static 32], const uint8_t *data,
 			size_t len);
 
 #endif
