@@ -95,7 +95,8 @@ static void take_welcome(struct mesh *mesh, const struct control_welcome *welcom
 		control_client_fail(mesh->control, "refused by this node: not the right authority");
 		return;
 	}
-	mesh->clock_offset_s = skew_s;
+	mesh->clock_base_s = welcome->time_s - clock_now_ns() / NS_PER_S;
+	mesh->clock_known = true;
 	if (skew_s > CLOCK_SKEW_TELL_S || skew_s < -CLOCK_SKEW_TELL_S)
 		log_warn("clock-skew seconds=%lld action=\"set this machine's clock\"",
 			 (long long)-skew_s);

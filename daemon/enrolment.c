@@ -432,7 +432,8 @@ void enrolment_logout(struct enrolment *enrolment, struct local_request *request
 	mesh->identity = NULL;
 	mesh->has_membership = false;
 	memset(&mesh->membership, 0, sizeof(mesh->membership));
-	mesh->clock_offset_s = 0;
+	mesh->clock_known = false;
+	enrolment->hostname[0] = '\0';
 	log_info("logout");
 	local_reply_end(request, NULL);
 }

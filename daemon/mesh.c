@@ -76,7 +76,7 @@ void mesh_saved(struct mesh *mesh, const char *what, int err)
 
 uint64_t mesh_wall_s(const struct mesh *mesh)
 {
-	return (uint64_t)((int64_t)clock_wall_s() + mesh->clock_offset_s);
+	return mesh->clock_known ? mesh->clock_base_s + clock_now_ns() / NS_PER_S : clock_wall_s();
 }
 
 struct mesh_peer *mesh_find_peer(const struct mesh *mesh, const uint8_t node_key[static 32])

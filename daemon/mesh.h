@@ -69,7 +69,8 @@ struct mesh {
 	bool has_membership;
 	struct membership membership;
 	struct settings settings;
-	int64_t clock_offset_s; /* the coordinator's wall clock minus ours */
+	bool clock_known;      /* the coordinator has told the time since our start */
+	uint64_t clock_base_s; /* when clock_now_ns was 0, by its clock */
 
 	struct netmap *map; /* NULL until one was received or found on disk */
 	struct map *peers;  /* struct mesh_peer by node key */
@@ -97,7 +98,10 @@ struct mesh_path mesh_path(const struct mesh *mesh, const char *file);
 /* Says so in health when a state file could not be written. */
 void mesh_saved(struct mesh *mesh, const char *what, int err);
 
-/* Seconds since 1970, corrected by what the coordinator said. */
+/*
+ * Seconds since 1970: once the coordinator has told the time, by its clock, whatever becomes of
+ * this machine's.
+ */
 uint64_t mesh_wall_s(const struct mesh *mesh);
 
 /* Connects to the coordinator, sets the device up, starts from the cached map. */
