@@ -343,8 +343,12 @@ static void on_monitor(void *arg, int revents)
 static void on_housekeeping(void *arg, uint64_t now_ns)
 {
 	struct mesh *mesh = arg;
-	int err = cert_check_time(&mesh->membership.cert, mesh_wall_s(mesh));
+	int err;
 
+	loop_timer_set(&mesh->housekeeping, now_ns + HOUSEKEEPING_S * NS_PER_S);
+	if (!mesh->membership.enrolled)
+		return;
+	err = cert_check_time(&mesh->membership.cert, mesh_wall_s(mesh));
 	if (err == -EKEYEXPIRED)
 		mesh_set_health(mesh, HEALTH_CERTIFICATE,
 				"this node's certificate has expired; peers refuse it until the "
@@ -355,7 +359,6 @@ static void on_housekeeping(void *arg, uint64_t now_ns)
 	else
 		mesh_set_health(mesh, HEALTH_CERTIFICATE, NULL);
 	mesh_map_apply(mesh);
-	loop_timer_set(&mesh->housekeeping, now_ns + HOUSEKEEPING_S * NS_PER_S);
 }
 
 static void load_credentials(struct mesh *mesh)
@@ -383,9 +386,8 @@ void mesh_start(struct mesh *mesh)
 					mesh->config->tun, strerror(-err));
 		mesh_map_apply(mesh);
 		load_credentials(mesh);
-		loop_timer_set(&mesh->housekeeping,
-			       loop_now_ns(mesh->loop) + HOUSEKEEPING_S * NS_PER_S);
 	}
+	loop_timer_set(&mesh->housekeeping, loop_now_ns(mesh->loop) + HOUSEKEEPING_S * NS_PER_S);
 	if (coordination_start(mesh) < 0)
 		enrolment_fail(mesh->enrolment, LOCAL_FAILURE, "out of memory");
 }
