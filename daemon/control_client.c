@@ -329,6 +329,21 @@ void control_client_start(struct control_client *client)
 		dial_now(client);
 }
 
+void control_client_network_changed(struct control_client *client)
+{
+	if (client->link == CONTROL_LINK_STOPPED)
+		return;
+	client->failures = 0;
+	if (client->link != CONTROL_LINK_OK) {
+		dial_now(client); /* what is being dialled may have left by the old way */
+		return;
+	}
+	send_ping(client);
+	if (client->ping_sent_ns)
+		loop_timer_set(&client->timer,
+			       client->ping_sent_ns + CONTROL_CHECK_LIMIT_S * NS_PER_S);
+}
+
 void control_client_accept(struct control_client *client)
 {
 	client->failures = 0;

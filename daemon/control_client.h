@@ -24,6 +24,7 @@ enum control_link {
 
 #define CONTROL_PING_INTERVAL_S 15
 #define CONTROL_PONG_TIMEOUT_S  10
+#define CONTROL_CHECK_LIMIT_S   2  /* for a pong after the network changed */
 #define CONTROL_WELCOME_LIMIT_S 20 /* from dialling to welcome */
 #define CONTROL_RETRY_FIRST_MS  200
 #define CONTROL_RETRY_MAX_MS    20000
@@ -52,8 +53,10 @@ int control_client_new(struct control_client **client, struct loop *loop, struct
 /* Accepts NULL. No callback comes after it. */
 void control_client_free(struct control_client *client);
 
-/* Dials now, also when a retry was waiting for its time (the network changed). */
+/* Dials now, also when a retry was waiting for its time. */
 void control_client_start(struct control_client *client);
+/* A connection from before the change has CONTROL_CHECK_LIMIT_S to show that it lives. */
+void control_client_network_changed(struct control_client *client);
 /* Told by the owner, who alone knows that a welcome was good. */
 void control_client_accept(struct control_client *client);
 /* Ends the connection and tries again later; why goes to changed(). */

@@ -1,6 +1,7 @@
 #include "daemon/coordination.h"
 
 #include <errno.h>
+#include <sodium.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/utsname.h>
@@ -255,10 +256,17 @@ int coordination_start(struct mesh *mesh)
 		memcpy(config.box_secret, mesh->identity->box_secret, 32);
 		err = control_client_new(&mesh->control, mesh->loop, mesh->ws, &config, &client_ops,
 					 mesh);
+		sodium_memzero(config.box_secret, sizeof(config.box_secret));
 	}
 	if (err == 0)
 		control_client_start(mesh->control);
 	return err;
+}
+
+void coordination_network_changed(struct mesh *mesh)
+{
+	if (mesh->control)
+		control_client_network_changed(mesh->control);
 }
 
 void coordination_stop(struct mesh *mesh)

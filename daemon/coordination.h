@@ -12,6 +12,8 @@ struct mesh;
 
 /* Begins, or begins at once instead of after the retry pause. 0 or -ENOMEM. */
 int coordination_start(struct mesh *mesh);
+/* The connection may be dead without knowing: asks, or dials anew. */
+void coordination_network_changed(struct mesh *mesh);
 void coordination_stop(struct mesh *mesh);
 
 /* Another relay is home: peers have to know where to find us. */

@@ -313,8 +313,7 @@ static void refresh_candidates(struct mesh *mesh, bool tell)
 		return;
 	log_info("network-changed addresses=%zu", mesh->candidates.host_count);
 	relays_network_changed(mesh->relays);
-	if (mesh->control)
-		coordination_start(mesh);
+	coordination_network_changed(mesh);
 	while ((peer = map_next(mesh->peers, &cursor)))
 		mesh_peer_candidates_changed(peer, true);
 }
