@@ -152,6 +152,9 @@ bool relay_link_server_of(const struct relay_link *link, int family, struct endp
 
 void relay_link_next_server(struct relay_link *link)
 {
+	/* A measurement may get lost; the registration knows better whether this one answers. */
+	if (relay_link_up(link) && link->transport == RELAY_UDP)
+		return;
 	if (link->server_count)
 		link->server = (link->server + 1) % link->server_count;
 	else
