@@ -402,6 +402,16 @@ void mesh_stop(struct mesh *mesh)
 
 /* --- life --- */
 
+static int load_settings(struct mesh *mesh)
+{
+	int err = settings_load(&mesh->settings, mesh_path(mesh, "settings").text);
+
+	if (err < 0)
+		log_error("settings-unreadable file=%s error=\"%s\" action=\"move it away\"",
+			  mesh_path(mesh, "settings").text, strerror(-err));
+	return err;
+}
+
 /* What is on disk. Damage is an error: a node never becomes another one by itself. */
 static int load_state(struct mesh *mesh)
 {
@@ -422,7 +432,7 @@ static int load_state(struct mesh *mesh)
 		return err;
 	}
 	if (err == -ENOENT)
-		return settings_load(&mesh->settings, mesh_path(mesh, "settings").text);
+		return load_settings(mesh);
 	err = membership_load(&mesh->membership, mesh_path(mesh, "membership").text);
 	if (err < 0 && err != -ENOENT) {
 		log_error("membership-unreadable file=%s error=\"%s\" action=\"restore it from a "
@@ -433,13 +443,7 @@ static int load_state(struct mesh *mesh)
 	mesh->has_membership = err == 0;
 	if (mesh->has_membership)
 		mesh_map_load(mesh);
-	err = settings_load(&mesh->settings, mesh_path(mesh, "settings").text);
-	if (err < 0) {
-		log_error("settings-unreadable file=%s error=\"%s\" action=\"move it away\"",
-			  mesh_path(mesh, "settings").text, strerror(-err));
-		return err;
-	}
-	return 0;
+	return load_settings(mesh);
 }
 
 static int open_device(struct mesh *mesh)
