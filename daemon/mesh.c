@@ -280,7 +280,7 @@ static void on_relay_home(void *arg, uint32_t relay)
 {
 	struct mesh *mesh = arg;
 
-	if (!relay)
+	if (!relay && mesh->map && mesh->map->relay_count)
 		mesh_set_health(mesh, HEALTH_RELAY,
 				"no relay answers; peers behind hard NATs cannot be reached");
 	coordination_tell_home_relay(mesh);
@@ -393,11 +393,18 @@ void mesh_start(struct mesh *mesh)
 
 void mesh_stop(struct mesh *mesh)
 {
+	enum mesh_health what;
+
 	loop_timer_clear(&mesh->housekeeping);
 	coordination_stop(mesh);
 	mesh_map_suspend(mesh);
 	relays_set_list(mesh->relays, NULL, 0);
 	link_set_down(mesh->netlink, dataplane_tun_ifindex(mesh->dp));
+	/* What was wrong with being connected is not wrong any more. */
+	for (what = 0; what < MESH_HEALTH_MAX; what++) {
+		if (what != HEALTH_STATE)
+			mesh_set_health(mesh, what, NULL);
+	}
 }
 
 /* --- life --- */

@@ -106,7 +106,10 @@ int mesh_map_set_addresses(struct mesh *mesh)
 		if (err < 0)
 			return err;
 	}
-	return link_set_up(mesh->netlink, ifindex, 0);
+	err = link_set_up(mesh->netlink, ifindex, 0);
+	if (err == 0)
+		mesh_set_health(mesh, HEALTH_DEVICE, NULL);
+	return err;
 }
 
 /* --- peers --- */
