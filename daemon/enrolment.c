@@ -69,8 +69,6 @@ void enrolment_free(struct enrolment *enrolment)
 {
 	if (!enrolment)
 		return;
-	enrolment_fail(enrolment, LOCAL_UNREACHABLE,
-		       "the daemon is ending; start it and try again");
 	loop_timer_clear(&enrolment->relay_grace);
 	forget_token(enrolment);
 	free(enrolment);
@@ -219,6 +217,22 @@ static int ensure_identity(struct mesh *mesh)
 	return 0;
 }
 
+/* The same coordinator by another address: the token says where it is now. */
+static void take_addresses(struct mesh *mesh, const struct token *token)
+{
+	struct membership *membership = &mesh->membership;
+
+	if (membership->address_count == token->address_count &&
+	    memcmp(membership->addresses, token->addresses, sizeof(token->addresses)) == 0)
+		return;
+	memcpy(membership->addresses, token->addresses, sizeof(membership->addresses));
+	membership->address_count = token->address_count;
+	mesh_saved(mesh, "membership",
+		   membership_save(membership, mesh_path(mesh, "membership").text));
+	if (mesh->control && control_client_link(mesh->control) != CONTROL_LINK_OK)
+		coordination_stop(mesh); /* the next connection goes there */
+}
+
 /* Takes a token for a first enrolment, or for one anew. False when the request was answered. */
 static bool take_token(struct enrolment *enrolment, const char *text, struct local_request *request)
 {
@@ -251,6 +265,8 @@ static bool take_token(struct enrolment *enrolment, const char *text, struct loc
 		membership_from_token(&mesh->membership, &token);
 		mesh->has_membership = true;
 	}
+	if (!fresh)
+		take_addresses(mesh, &token);
 	if (fresh || enrolment->refused) {
 		enrolment->token = token;
 		enrolment->enrolling = true;
@@ -311,6 +327,7 @@ void enrolment_up(struct enrolment *enrolment, struct local_request *request)
 		return;
 	}
 	enrolment->mapped = false;
+	loop_timer_clear(&enrolment->relay_grace); /* of an earlier up that was broken off */
 	mesh_start(mesh);
 }
 
@@ -362,7 +379,8 @@ void enrolment_relay_up(struct enrolment *enrolment)
 	uint32_t home = relays_home(enrolment->mesh->relays);
 	char text[128];
 
-	if (!enrolment->waiting || !enrolment->mapped || !home)
+	if (!enrolment->waiting || !enrolment->mapped ||
+	    !relays_is_up(enrolment->mesh->relays, home))
 		return;
 	snprintf(text, sizeof(text), "relay %s by %s", relays_name(enrolment->mesh->relays, home),
 		 relays_transport(enrolment->mesh->relays, home));
@@ -389,6 +407,7 @@ void enrolment_refused(struct enrolment *enrolment, const struct control_error *
 	}
 	enrolment->refused = true;
 	mesh_map_clear(mesh);
+	relays_set_list(mesh->relays, NULL, 0);
 	unlink(mesh_path(mesh, "map").text);
 	mesh_set_health(mesh, HEALTH_COORDINATOR,
 			"refused by the coordinator: %s; run `warren up TOKEN` with a new token",

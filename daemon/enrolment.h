@@ -21,7 +21,7 @@ struct enrolment;
 
 /* NULL when out of memory. */
 struct enrolment *enrolment_new(struct mesh *mesh);
-/* Accepts NULL. */
+/* Nobody may wait any more (enrolment_fail). Accepts NULL. */
 void enrolment_free(struct enrolment *enrolment);
 
 /* The verbs' handlers. */

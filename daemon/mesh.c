@@ -570,12 +570,15 @@ static int open_base(struct mesh *mesh)
 
 static void close_all(struct mesh *mesh)
 {
+	if (mesh->enrolment)
+		enrolment_fail(mesh->enrolment, LOCAL_UNREACHABLE,
+			       "the daemon is ending; start it and try again");
 	local_server_free(mesh->local_server);
-	enrolment_free(mesh->enrolment);
 	if (mesh->relays)
 		mesh_stop(mesh);
 	pings_free(mesh->pings);
 	relays_free(mesh->relays);
+	enrolment_free(mesh->enrolment);
 	if (mesh->dp)
 		dataplane_set_flows(mesh->dp, NULL);
 	uapi_free(mesh->uapi);
