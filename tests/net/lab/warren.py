@@ -209,6 +209,7 @@ def two_homes(lab, kind_a, kind_b, **options):
 def serve_file(node, path):
     """Answers one HTTP request on port 8080 with a file, which the kernel sends by itself."""
     listener = node.ns.socket(kind=socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     listener.bind((node.address(), 8080))
     listener.listen(1)
     length = f"Content-Length: {os.path.getsize(path)}".encode()
