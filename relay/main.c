@@ -53,7 +53,7 @@ static const char help[] =
 	"Logs a `ready` line when it answers. SIGTERM ends it.\n"
 	"Exit codes: 0 ok, 1 failure, 2 usage.\n";
 
-static int fail(enum exit_code code, const char *what, const char *why, const char *remedy)
+static int fail(int code, const char *what, const char *why, const char *remedy)
 {
 	fprintf(stderr, "warren-relay: %s: %s; %s\n", what, why, remedy);
 	return code;

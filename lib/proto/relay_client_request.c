@@ -188,8 +188,8 @@ static size_t finish(struct relay_client *client, struct relay_request *request,
 	return stun_end(b, &len) < 0 ? 0 : len;
 }
 
-static size_t build_own(struct relay_client *client, struct relay_request *request,
-			enum stun_method method, uint32_t lifetime_s, uint8_t *buf, size_t cap)
+static size_t build_own(struct relay_client *client, struct relay_request *request, uint16_t method,
+			uint32_t lifetime_s, uint8_t *buf, size_t cap)
 {
 	struct stun_builder b;
 
