@@ -114,11 +114,20 @@ static void look_up(struct relay_link *link, const char *host)
 		link->resolve = resolve;
 }
 
+/* Its answer would be about a host, or a network, of before. */
+static void forget_look_up(struct relay_link *link)
+{
+	if (link->resolve)
+		link->resolve->link = NULL;
+	link->resolve = NULL;
+}
+
 static void find_servers(struct relay_link *link)
 {
 	struct endpoint server = { .port = link->info.udp_port };
 	size_t i;
 
+	forget_look_up(link);
 	link->server_count = 0;
 	link->server = 0;
 	for (i = 0; i < link->info.host_count; i++) {
@@ -426,8 +435,7 @@ void relay_link_free(struct relay_link *link)
 	if (!link)
 		return;
 	relay_link_release(link);
-	if (link->resolve)
-		link->resolve->link = NULL;
+	forget_look_up(link);
 	free(link);
 }
 

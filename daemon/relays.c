@@ -150,8 +150,10 @@ static void measure(struct relays *relays, uint32_t relay)
 		.schedule = &stun_schedule_brief,
 	};
 
-	if (!relay_link_server(relays->links[relay - 1], &question.server))
+	if (!relay_link_server(relays->links[relay - 1], &question.server)) {
+		relay_link_next_server(relays->links[relay - 1]); /* its name may be found now */
 		return;
+	}
 	question.local.port = dataplane_port(relays->config.dp);
 	if (source_address(&question.local.addr, &question.server) == 0)
 		stun_client_ask(relays->stun, &question, now_ns(relays));
