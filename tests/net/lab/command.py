@@ -78,9 +78,10 @@ class Process:
 
     def wait_log(self, text, timeout_s=10.0):
         def probe():
+            running = self.running()  # asked first: what it says last is then in the log
             if text in self.log():
                 return True
-            check(self.running(), f"{self.name} ended with {self.popen.returncode} before it said "
+            check(running, f"{self.name} ended with {self.popen.returncode} before it said "
                   f"'{text}': {self.log().strip()[-800:]}")
             return False
         wait_until(f"{self.name} says '{text}' ({self.log_path})", probe, timeout_s)

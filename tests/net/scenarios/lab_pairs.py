@@ -17,10 +17,11 @@ EXPECTED = {"AA": True, "AD": True, "AC": True, "CB": True, "AB": False, "BB": F
 
 
 def line_of(process, start):
+    running = process.running()  # asked first: what it says last is then in the log
     for line in process.log().splitlines():
         if line.startswith(start):
             return line
-    check(process.running(), f"{process.name} ended: {process.log()[-500:]}")
+    check(running, f"{process.name} ended: {process.log()[-500:]}")
     return None
 
 
