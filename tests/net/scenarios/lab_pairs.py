@@ -16,10 +16,10 @@ AGENT = f"{ROOT}/tests/net/tools/ice_agent.py"
 EXPECTED = {"AA": True, "AD": True, "AC": True, "CB": True, "AB": False, "BB": False}
 
 
-def line_of(process, start):
+def line_of(process, *starts):
     running = process.running()  # asked first: what it says last is then in the log
     for line in process.log().splitlines():
-        if line.startswith(start):
+        if line.startswith(starts):
             return line
     check(running, f"{process.name} ended: {process.log()[-500:]}")
     return None
@@ -31,7 +31,7 @@ def connects(name, left, right, stun):
     offers = [wait_until("candidates", lambda a=a: line_of(a, "{"), 15) for a in agents]
     agents[0].write(offers[1])
     agents[1].write(offers[0])
-    said = [wait_until(f"{name}: an end", lambda a=a: line_of(a, "connected") or line_of(a, "failed"), 30)
+    said = [wait_until(f"{name}: an end", lambda a=a: line_of(a, "connected", "failed"), 30)
             for a in agents]
     kinds = {c.split()[7] for c in json.loads(offers[0])["candidates"]}
     check("srflx" in kinds, f"{name}: no server-reflexive candidate: {kinds}")
