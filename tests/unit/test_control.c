@@ -165,8 +165,8 @@ static void test_malformed(void **state)
 		"{\"type\":\"update\",\"v\":1,\"routes\":[\"10.0.0.1/8\"]}",
 		"{\"type\":\"update\",\"v\":1,\"routes\":{}}",
 		"{\"type\":\"update\",\"v\":1,\"home_relay\":\"a\\nb\"}",
-		"{\"type\":\"update\",\"v\":1,\"home_relay\":"
-		"\"0123456789012345678901234567890123456789\"}",
+		("{\"type\":\"update\",\"v\":1,\"home_relay\":"
+		 "\"0123456789012345678901234567890123456789\"}"),
 		"{\"type\":\"update\",\"v\":1,\"facts\":{\"hostname\":5}}",
 		"{\"type\":\"relays\",\"v\":1,\"credentials\":[{}]}",
 		"{\"type\":\"presence\",\"v\":1,\"peers\":[1]}",
