@@ -12,10 +12,19 @@ static const struct {
 	const char *name;
 	int (*run)(const struct client *client, int argc, char **argv);
 } verbs[] = {
-	{ "up", verb_up },           { "down", verb_down },   { "logout", verb_logout },
-	{ "status", verb_status },   { "ping", verb_ping },   { "netcheck", verb_netcheck },
-	{ "ip", verb_ip },           { "whois", verb_whois }, { "set", verb_set },
-	{ "get", verb_get },         { "wait", verb_wait },   { "metrics", verb_metrics },
+	{ "up", verb_up },
+	{ "down", verb_down },
+	{ "logout", verb_logout },
+	{ "status", verb_status },
+	{ "ping", verb_ping },
+	{ "netcheck", verb_netcheck },
+	{ "ip", verb_ip },
+	{ "whois", verb_whois },
+	{ "set", verb_set },
+	{ "get", verb_get },
+	{ "wait", verb_wait },
+	{ "metrics", verb_metrics },
+	{ "bugreport", verb_bugreport },
 	{ "version", verb_version },
 };
 #define VERBS (sizeof(verbs) / sizeof(verbs[0]))
@@ -39,6 +48,7 @@ static const char help[] =
 	"  get [KEY]               settings\n"
 	"  wait [live|ready|connected] [--timeout 60s]\n"
 	"  metrics                 counters as Prometheus text\n"
+	"  bugreport               what somebody who looks into a fault wants to see, as JSON\n"
 	"  version                 of warren and of the daemon\n"
 	"\n"
 	"The daemon's socket is /run/warren/warren.sock, WARREN_SOCKET or --socket.\n"

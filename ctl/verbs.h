@@ -16,6 +16,7 @@ int verb_whois(const struct client *client, int argc, char **argv);
 int verb_set(const struct client *client, int argc, char **argv);
 int verb_get(const struct client *client, int argc, char **argv);
 int verb_metrics(const struct client *client, int argc, char **argv);
+int verb_bugreport(const struct client *client, int argc, char **argv);
 int verb_version(const struct client *client, int argc, char **argv);
 
 #endif

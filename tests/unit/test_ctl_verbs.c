@@ -395,6 +395,21 @@ static void test_nodes_and_settings(void **state)
 	assert_int_equal(run(verb_down, "down"), 0);
 }
 
+/* What the daemon cannot give (here netcheck) is null, and the rest is there. */
+static void test_bugreport(void **state)
+{
+	json_t *bug;
+
+	(void)state;
+	assert_int_equal(run(verb_bugreport, "bugreport"), 0);
+	bug = json_loads(output, 0, NULL);
+	assert_int_equal(json_integer_value(json_object_get(bug, "schema")), 1);
+	assert_true(json_is_object(json_object_get(bug, "status")));
+	assert_true(json_is_object(json_object_get(bug, "get")));
+	assert_true(json_is_null(json_object_get(bug, "netcheck")));
+	json_decref(bug);
+}
+
 static void test_usage(void **state)
 {
 	(void)state;
@@ -442,6 +457,7 @@ int main(void)
 		TEST(test_up_argument_and_stdin),
 		TEST(test_up_timeout),
 		TEST(test_nodes_and_settings),
+		TEST(test_bugreport),
 		TEST(test_usage),
 		TEST(test_bad_daemons),
 	};
