@@ -9,12 +9,9 @@ BIN := $(if $(filter release,$(VARIANT)),build/bin,$(O)/bin)
 VERSION := 0.1.0
 
 PROGRAMS := warrend warren warren-coord warren-relay
-PKGS := libsodium libcrypto libuv libwebsockets jansson sqlite3 libmnl liburcu-bp inih \
-	libcap-ng libseccomp
+PKGS := libsodium libcrypto libuv libwebsockets jansson sqlite3 libmnl liburcu-bp inih
 # Debian's libipsec-mb exists for x86-64 only.
 IPSEC_MB := $(if $(filter x86_64,$(shell uname -m)),yes)
-# The kernel WireGuard client that wireguard-tools ships as source; Debian keeps it compressed or not.
-WG_LIB := /usr/share/doc/wireguard-tools/examples/embeddable-wg-library
 
 WARN := -Wall -Wextra -Wconversion -Wvla -Wstrict-prototypes -Wmissing-prototypes -Wshadow -Werror
 HARDEN := -fstack-protector-strong -fstack-clash-protection -fcf-protection=full \
