@@ -3,6 +3,9 @@
 
 .DEFAULT_GOAL := all
 VARIANT ?= release
+ifeq ($(filter release asan tsan fuzz,$(VARIANT)),)
+$(error VARIANT is release, asan, tsan or fuzz, not '$(VARIANT)')
+endif
 PREFIX ?= /usr/local
 O := build/$(VARIANT)
 BIN := $(if $(filter release,$(VARIANT)),build/bin,$(O)/bin)
@@ -14,7 +17,8 @@ PKGS := libsodium libcrypto libuv libwebsockets jansson sqlite3 libmnl liburcu-b
 IPSEC_MB := $(if $(filter x86_64,$(shell uname -m)),yes)
 
 WARN := -Wall -Wextra -Wconversion -Wvla -Wstrict-prototypes -Wmissing-prototypes -Wshadow -Werror
-HARDEN := -fstack-protector-strong -fstack-clash-protection -fcf-protection=full \
+HARDEN := -fstack-protector-strong -fstack-clash-protection \
+	$(if $(filter x86_64,$(shell uname -m)),-fcf-protection=full) \
 	$(if $(filter fuzz,$(VARIANT)),,-ftrivial-auto-var-init=zero) -fPIE
 OPT_release := -O2 -D_FORTIFY_SOURCE=3
 # With sanitizers gcc sees truncations and uninitialised values that are none.
@@ -26,6 +30,19 @@ OPT_fuzz := -O1 -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recove
 ifeq ($(VARIANT),fuzz)
 CC := clang
 endif
+
+# What compiles says first what is missing; these goals install it, or compile nothing.
+NO_COMPILER := deps check check-built demo bench bench-connect deb fuzz lint format clean
+ifneq ($(filter-out $(NO_COMPILER),$(or $(MAKECMDGOALS),all)),)
+MISSING := $(shell command -v $(firstword $(CC)) >/dev/null || echo $(firstword $(CC)); \
+	if ! command -v pkg-config >/dev/null; then echo pkg-config; \
+	elif ! pkg-config --exists $(PKGS); then \
+		for p in $(PKGS); do pkg-config --exists $$p || echo $$p; done; fi 2>/dev/null)
+ifneq ($(MISSING),)
+$(error Cannot build: no $(strip $(MISSING)). On Debian, `sudo scripts/deps` installs what is missing)
+endif
+endif
+
 # V=1 shows whole command lines.
 say = $(if $(V),,@printf '  %-4s %s\n' '$(1)' '$(2)';)
 
@@ -116,6 +133,7 @@ bench-connect: deps
 	@bench/connect
 
 lint:
+	@command -v python3 >/dev/null || { echo "lint: no python3: sudo scripts/deps test" >&2; exit 1; }
 	@scripts/lint
 
 format:
