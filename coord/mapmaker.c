@@ -4,9 +4,29 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* What `peer` is in node's map; *out is NULL when policy keeps the two apart. */
-static int make_peer(const struct network *network, const struct node *node,
-		     const struct node *peer, struct netmap_peer **out)
+/* What one node is in another's map; borrowed. */
+struct view {
+	struct netmap_cert *cert; /* NULL: policy keeps the two apart */
+	struct netmap_rules *rules;
+	bool may_send;
+};
+
+/* The node's present certificate, which all maps share; NULL when out of memory. */
+static struct netmap_cert *shared_cert(struct node *node)
+{
+	struct netmap_cert *cert;
+
+	if (node->shared_cert && node->shared_cert->parsed.serial == node->serial)
+		return node->shared_cert;
+	if (netmap_cert_new(&cert, node->cert, node->cert_len) < 0)
+		return NULL;
+	netmap_cert_unref(node->shared_cert);
+	node->shared_cert = cert;
+	return cert;
+}
+
+static int look(const struct network *network, const struct node *node, struct node *peer,
+		struct view *view)
 {
 	struct policy_node node_view = node_policy_view(node);
 	struct policy_node peer_view = node_policy_view(peer);
@@ -14,15 +34,19 @@ static int make_peer(const struct network *network, const struct node *node,
 	struct policy_rules inbound = { .count = 0 };
 	int err;
 
-	*out = NULL;
+	*view = (struct view){ .cert = NULL };
 	if (peer == node || peer->revoked || node->revoked)
 		return 0;
 	err = policy_compile(network->policy, &node_view, &peer_view, &outbound);
 	if (err == 0)
 		err = policy_compile(network->policy, &peer_view, &node_view, &inbound);
-	if (err == 0 && outbound.count + inbound.count > 0)
-		err = netmap_peer_new(out, peer->cert, peer->cert_len, inbound.rules, inbound.count,
-				      outbound.count > 0);
+	if (err == 0 && outbound.count + inbound.count > 0) {
+		view->may_send = outbound.count > 0;
+		view->rules = rule_lists_share(network->rule_lists, inbound.rules, inbound.count);
+		view->cert = shared_cert(peer);
+		if (!view->rules || !view->cert)
+			err = -ENOMEM;
+	}
 	policy_rules_clear(&outbound);
 	policy_rules_clear(&inbound);
 	return err;
@@ -51,6 +75,34 @@ static int finish(struct network *network, struct netmap *map)
 	return 0;
 }
 
+static bool is_same(const struct netmap_peer *peer, const struct view *view)
+{
+	return peer->may_send == view->may_send && peer->cert == view->cert &&
+	       peer->rules == view->rules;
+}
+
+/* Puts the peer's present entry into map; *changed when it was another one. */
+static int refresh_peer(const struct network *network, const struct node *node, struct node *peer,
+			struct netmap *map, bool *changed)
+{
+	struct netmap_peer *before = netmap_find_peer(map, peer->device_key);
+	struct netmap_peer *entry = NULL;
+	struct view view;
+	int err = look(network, node, peer, &view);
+
+	if (err == 0 && (before ? !is_same(before, &view) : view.cert != NULL)) {
+		if (view.cert)
+			err = netmap_peer_share(&entry, view.cert, view.rules, view.may_send);
+		if (err == 0) {
+			*changed = true;
+			netmap_remove_peer(map, peer->device_key);
+			err = entry ? netmap_add_peer(map, entry) : 0;
+		}
+	}
+	netmap_rules_unref(view.rules);
+	return err;
+}
+
 int mapmaker_build(struct network *network, struct node *node)
 {
 	struct netmap *map = netmap_new();
@@ -59,11 +111,9 @@ int mapmaker_build(struct network *network, struct node *node)
 	int err = map ? set_head(network, node, map) : -ENOMEM;
 
 	while (err == 0 && (peer = network_next(network, &cursor))) {
-		struct netmap_peer *entry;
+		bool changed;
 
-		err = make_peer(network, node, peer, &entry);
-		if (err == 0 && entry)
-			err = netmap_add_peer(map, entry);
+		err = refresh_peer(network, node, peer, map, &changed);
 	}
 	if (err == 0)
 		err = finish(network, map);
@@ -76,32 +126,11 @@ int mapmaker_build(struct network *network, struct node *node)
 	return 0;
 }
 
-/* Puts the peer's present entry into map; *changed when it was another one. */
-static int refresh_peer(const struct network *network, const struct node *node,
-			const struct node *peer, struct netmap *map, bool *changed)
-{
-	struct netmap_peer *before = netmap_find_peer(map, peer->device_key);
-	struct netmap_peer *entry;
-	int err = make_peer(network, node, peer, &entry);
-
-	if (err < 0)
-		return err;
-	if (!before && !entry)
-		return 0;
-	if (before && entry && netmap_peer_equal(before, entry)) {
-		netmap_peer_unref(entry);
-		return 0;
-	}
-	*changed = true;
-	netmap_remove_peer(map, peer->device_key);
-	return entry ? netmap_add_peer(map, entry) : 0;
-}
-
 /* Drops peers that are no nodes any more. */
 static void drop_vanished(const struct network *network, struct netmap *map)
 {
 	for (size_t i = map->peer_count; i-- > 0;) {
-		const uint8_t *key = map->peers[i]->cert.device_key;
+		const uint8_t *key = map->peers[i]->cert->parsed.device_key;
 
 		if (!network_find(network, key))
 			netmap_remove_peer(map, key);
@@ -160,6 +189,7 @@ void mapmaker_settle(struct network *network)
 
 	while ((node = network_next(network, &cursor)))
 		node->dirty = false;
+	rule_lists_sweep(network->rule_lists);
 	network->all_dirty = false;
 	network->relays_dirty = false;
 }

@@ -105,8 +105,7 @@ int network_delete(struct network *network, struct node *node, uint64_t now_s)
 	err = remember_revoked(network, node->serial);
 	pool_release(&network->pool, &node->address4);
 	map_remove(network->nodes, node->device_key);
-	netmap_free(node->map);
-	free(node);
+	node_free(node);
 	return err;
 }
 

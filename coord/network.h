@@ -8,6 +8,7 @@
 
 #include "coord/node.h"
 #include "coord/pool.h"
+#include "coord/rule_lists.h"
 #include "coord/store.h"
 #include "crypto/rng.h"
 #include "proto/policy.h"
@@ -32,6 +33,7 @@ struct network {
 	struct pool pool;
 	struct map *nodes; /* by device key */
 	struct policy *policy;
+	struct rule_lists *rule_lists; /* what it makes of the nodes */
 	struct store_relay relays[NETMAP_RELAYS_MAX];
 	size_t relay_count;
 	uint64_t *revoked; /* serials */

@@ -228,7 +228,9 @@ int network_open(struct network *network, const char *dir, char *error, size_t s
 	error[0] = '\0';
 	snprintf(network->dir, sizeof(network->dir), "%s", dir);
 	network->nodes = map_new(32, NETMAP_PEERS_MAX);
-	err = network->nodes ? open_store(network, dir, error, size) : -ENOMEM;
+	network->rule_lists = rule_lists_new();
+	err = network->nodes && network->rule_lists ? open_store(network, dir, error, size)
+						    : -ENOMEM;
 	if (err == 0)
 		err = load_keys(network, dir, error, size);
 	if (err == 0)
@@ -257,11 +259,10 @@ void network_close(struct network *network)
 	struct node *node;
 	size_t cursor = 0;
 
-	while (network->nodes && (node = network_next(network, &cursor))) {
-		netmap_free(node->map);
-		free(node);
-	}
+	while (network->nodes && (node = network_next(network, &cursor)))
+		node_free(node);
 	map_free(network->nodes);
+	rule_lists_free(network->rule_lists);
 	pool_clear(&network->pool);
 	policy_free(network->policy);
 	free(network->revoked);

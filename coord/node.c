@@ -1,5 +1,16 @@
 #include "coord/node.h"
 
+#include <stdlib.h>
+
+void node_free(struct node *node)
+{
+	if (!node)
+		return;
+	netmap_free(node->map);
+	netmap_cert_unref(node->shared_cert);
+	free(node);
+}
+
 struct policy_node node_policy_view(const struct node *node)
 {
 	return (struct policy_node){

@@ -39,12 +39,16 @@ struct node {
 	/* Not stored. */
 	struct session *session; /* NULL: offline */
 	char home_relay[NETMAP_RELAY_NAME_MAX + 1];
+	struct netmap_cert *shared_cert; /* cert for all maps; older or NULL: made when needed */
 	struct netmap *map;  /* what it was sent last, kept for deltas; NULL: nothing yet */
 	bool dirty;          /* changed in something that its peers' maps say */
 	bool presence_dirty; /* came, went or moved to another relay */
 	bool presence_due;   /* the same, being told in this flush */
 	bool unsaved;        /* was seen since it was stored */
 };
+
+/* Its session must be gone. Accepts NULL. */
+void node_free(struct node *node);
 
 /* The node as policy sees it; borrows from node. */
 struct policy_node node_policy_view(const struct node *node);

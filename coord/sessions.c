@@ -60,8 +60,8 @@ static void send_presence(struct session *session, bool changed_only)
 	if (!entries)
 		return; /* hears of it with the next change */
 	for (size_t i = 0; i < map->peer_count; i++) {
-		const struct node *peer =
-			network_find(session->sessions->network, map->peers[i]->cert.device_key);
+		const struct node *peer = network_find(session->sessions->network,
+						       map->peers[i]->cert->parsed.device_key);
 
 		if (peer && (peer->presence_due || !changed_only))
 			describe_presence(peer, &entries[count++]);

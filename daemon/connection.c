@@ -55,7 +55,7 @@ static struct peer *wireguard(const struct connection *conn)
 
 static const struct cert *peer_cert(const struct connection *conn)
 {
-	return &mesh_peer_info(conn->peer)->cert;
+	return &mesh_peer_info(conn->peer)->cert->parsed;
 }
 
 /* --- following the path chooser --- */

@@ -93,7 +93,7 @@ struct mesh_peer *mesh_find_peer_text(const struct mesh *mesh, const char *text)
 	if (addr_parse(&addr, text) < 0)
 		addr.family = 0;
 	while ((peer = map_next(mesh->peers, &cursor))) {
-		const struct cert *cert = &mesh_peer_info(peer)->cert;
+		const struct cert *cert = &mesh_peer_info(peer)->cert->parsed;
 
 		if (addr.family ? addr_equal(&addr, &cert->address4) ||
 					  addr_equal(&addr, &cert->address6)

@@ -116,7 +116,7 @@ int mesh_map_set_addresses(struct mesh *mesh)
 
 static void remove_peer(struct mesh *mesh, struct mesh_peer *peer)
 {
-	const struct cert *cert = &mesh_peer_info(peer)->cert;
+	const struct cert *cert = &mesh_peer_info(peer)->cert->parsed;
 
 	map_remove(mesh->peers, cert->device_key);
 	remove_routes(mesh, cert);
@@ -129,21 +129,22 @@ static void add_peer(struct mesh *mesh, struct netmap_peer *info)
 	int err = mesh_peer_new(&peer, mesh, info);
 
 	if (err == 0) {
-		err = map_insert(mesh->peers, info->cert.device_key, peer);
+		err = map_insert(mesh->peers, info->cert->parsed.device_key, peer);
 		if (err < 0)
 			mesh_peer_free(peer);
 	}
 	if (err < 0)
-		log_error("peer-refused peer=%s error=\"%s\"", info->cert.name, strerror(-err));
+		log_error("peer-refused peer=%s error=\"%s\"", info->cert->parsed.name,
+			  strerror(-err));
 	else
-		add_routes(mesh, &info->cert);
+		add_routes(mesh, &info->cert->parsed);
 }
 
 /* Certificates that do not hold today are as good as none. */
 static bool is_usable(const struct mesh *mesh, const struct netmap_peer *info)
 {
-	return cert_check_time(&info->cert, mesh_wall_s(mesh)) == 0 &&
-	       !netmap_is_revoked(mesh->map, info->cert.serial);
+	return cert_check_time(&info->cert->parsed, mesh_wall_s(mesh)) == 0 &&
+	       !netmap_is_revoked(mesh->map, info->cert->parsed.serial);
 }
 
 static bool same_addresses(const struct cert *a, const struct cert *b)
@@ -159,11 +160,12 @@ static void update_peer(struct mesh *mesh, struct mesh_peer *peer, struct netmap
 		return;
 	err = mesh_peer_update(peer, info);
 	if (err < 0) {
-		log_error("peer-refused peer=%s error=\"%s\"", info->cert.name, strerror(-err));
+		log_error("peer-refused peer=%s error=\"%s\"", info->cert->parsed.name,
+			  strerror(-err));
 		remove_peer(mesh, peer);
 		return;
 	}
-	add_routes(mesh, &info->cert);
+	add_routes(mesh, &info->cert->parsed);
 }
 
 void mesh_map_apply(struct mesh *mesh)
@@ -178,14 +180,14 @@ void mesh_map_apply(struct mesh *mesh)
 
 		if (!info || !is_usable(mesh, info))
 			remove_peer(mesh, peer);
-		else if (!same_addresses(&mesh_peer_info(peer)->cert, &info->cert))
+		else if (!same_addresses(&mesh_peer_info(peer)->cert->parsed, &info->cert->parsed))
 			/* First of all, since another peer may get these addresses now. */
-			remove_routes(mesh, &mesh_peer_info(peer)->cert);
+			remove_routes(mesh, &mesh_peer_info(peer)->cert->parsed);
 	}
 	for (i = 0; i < mesh->map->peer_count; i++) {
 		struct netmap_peer *info = mesh->map->peers[i];
 
-		peer = mesh_find_peer(mesh, info->cert.device_key);
+		peer = mesh_find_peer(mesh, info->cert->parsed.device_key);
 		if (peer)
 			update_peer(mesh, peer, info);
 		else if (is_usable(mesh, info))

@@ -58,7 +58,7 @@ static int set_allowed_ips(struct mesh_peer *peer, const struct cert *cert)
 
 static int set_rules(struct mesh_peer *peer, const struct netmap_peer *info)
 {
-	struct filter_rules *rules = filter_rules_new(info->rules, info->rule_count);
+	struct filter_rules *rules = filter_rules_new(info->rules->list, info->rules->count);
 
 	if (!rules)
 		return -ENOMEM;
@@ -69,14 +69,14 @@ static int set_rules(struct mesh_peer *peer, const struct netmap_peer *info)
 static int add_wireguard(struct mesh_peer *peer, const struct netmap_peer *info)
 {
 	struct mesh *mesh = peer->mesh;
-	int err = device_peer_add(mesh->device, info->cert.wireguard_key, &peer->wireguard);
+	int err = device_peer_add(mesh->device, info->cert->parsed.wireguard_key, &peer->wireguard);
 
 	if (err < 0)
 		return err;
 	peer_set_owner(peer->wireguard, peer);
 	err = set_rules(peer, info);
 	if (err == 0)
-		err = set_allowed_ips(peer, &info->cert);
+		err = set_allowed_ips(peer, &info->cert->parsed);
 	if (err < 0) {
 		device_peer_remove(peer->wireguard);
 		peer->wireguard = NULL;
@@ -119,7 +119,8 @@ void mesh_peer_free(struct mesh_peer *peer)
 
 int mesh_peer_update(struct mesh_peer *peer, struct netmap_peer *info)
 {
-	bool rekeyed = memcmp(info->cert.wireguard_key, peer->info->cert.wireguard_key, 32) != 0;
+	bool rekeyed = memcmp(info->cert->parsed.wireguard_key,
+			      peer->info->cert->parsed.wireguard_key, 32) != 0;
 	int err;
 
 	if (rekeyed) {
@@ -130,7 +131,7 @@ int mesh_peer_update(struct mesh_peer *peer, struct netmap_peer *info)
 	} else {
 		err = set_rules(peer, info);
 		if (err == 0)
-			err = set_allowed_ips(peer, &info->cert);
+			err = set_allowed_ips(peer, &info->cert->parsed);
 	}
 	netmap_peer_ref(info);
 	netmap_peer_unref(peer->info);
@@ -145,7 +146,7 @@ const struct netmap_peer *mesh_peer_info(const struct mesh_peer *peer)
 
 const uint8_t *mesh_peer_key(const struct mesh_peer *peer)
 {
-	return peer->info->cert.device_key;
+	return peer->info->cert->parsed.device_key;
 }
 
 struct peer *mesh_peer_wireguard(const struct mesh_peer *peer)
@@ -212,7 +213,7 @@ void mesh_peer_next_signal(struct mesh_peer *peer, uint64_t *session, uint64_t *
 
 void mesh_peer_connect(struct mesh_peer *peer)
 {
-	enum path_mode mode = settings_path(&peer->mesh->settings, peer->info->cert.name);
+	enum path_mode mode = settings_path(&peer->mesh->settings, peer->info->cert->parsed.name);
 
 	if (peer->conn)
 		connection_want(peer->conn);

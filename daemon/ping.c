@@ -172,7 +172,7 @@ static void reply_answer(struct ping *ping, uint64_t rtt_ns)
 {
 	struct status_peer status = { 0 };
 	char endpoint[ENDPOINT_TEXT_SIZE], address[ADDR_TEXT_SIZE];
-	const struct cert *cert = &mesh_peer_info(ping->peer)->cert;
+	const struct cert *cert = &mesh_peer_info(ping->peer)->cert->parsed;
 
 	mesh_peer_status(ping->peer, &status);
 	ping->direct = status.path == STATUS_PATH_DIRECT;

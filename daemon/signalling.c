@@ -53,7 +53,7 @@ int signalling_send(struct mesh *mesh, struct mesh_peer *peer, enum signal_kind 
 	memcpy(signal.to, mesh_peer_key(peer), 32);
 	mesh_peer_next_signal(peer, &signal.session, &signal.counter);
 	err = signal_seal(sealed, sizeof(sealed), &sealed_len, &signal, mesh->identity->box_secret,
-			  mesh_peer_info(peer)->cert.box_key, &mesh->rng);
+			  mesh_peer_info(peer)->cert->parsed.box_key, &mesh->rng);
 	if (err < 0)
 		return err;
 	if (route == SIGNAL_BY_COORDINATOR &&
@@ -76,7 +76,7 @@ bool signalling_receive(struct mesh *mesh, const uint8_t node_key[static 32], co
 	memcpy(expect.from, node_key, 32);
 	memcpy(expect.to, mesh->identity->device_public, 32);
 	if (signal_open(&signal, plain, data, len, mesh->identity->box_secret,
-			mesh_peer_info(peer)->cert.box_key, &expect) < 0 ||
+			mesh_peer_info(peer)->cert->parsed.box_key, &expect) < 0 ||
 	    !signal_replay_check(mesh_peer_replay(peer), &signal, mesh_wall_s(mesh)))
 		return false;
 	mesh_peer_signal(peer, &signal);

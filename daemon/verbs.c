@@ -50,7 +50,7 @@ struct peer_texts {
 
 static void fill_peer(struct mesh_peer *peer, struct status_peer *out, struct peer_texts *texts)
 {
-	const struct cert *cert = &mesh_peer_info(peer)->cert;
+	const struct cert *cert = &mesh_peer_info(peer)->cert->parsed;
 	size_t i;
 
 	out->name = cert->name;
@@ -185,7 +185,7 @@ static void handle_set_path(void *arg, struct local_request *request)
 				  "no peer is called %s; see `warren status`", set.name);
 		return;
 	}
-	name = mesh_peer_info(peer)->cert.name;
+	name = mesh_peer_info(peer)->cert->parsed.name;
 	err = settings_set_path(&mesh->settings, name, mode);
 	if (err == 0)
 		err = settings_save(&mesh->settings, mesh_path(mesh, "settings").text);
@@ -226,7 +226,7 @@ static void handle_version(void *arg, struct local_request *request)
 
 static void write_peer_metrics(FILE *out, struct mesh_peer *peer)
 {
-	const char *name = mesh_peer_info(peer)->cert.name;
+	const char *name = mesh_peer_info(peer)->cert->parsed.name;
 	struct status_peer status = { 0 };
 
 	mesh_peer_status(peer, &status);

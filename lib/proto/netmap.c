@@ -21,38 +21,34 @@ void netmap_free(struct netmap *map)
 	free(map);
 }
 
-int netmap_peer_new(struct netmap_peer **out, const uint8_t *cert_bytes, size_t cert_len,
-		    const struct filter_rule *rules, size_t rule_count, bool may_send)
+int netmap_peer_share(struct netmap_peer **out, struct netmap_cert *cert,
+		      struct netmap_rules *rules, bool may_send)
 {
-	struct netmap_peer *peer;
-	int err = -ENOMEM;
+	struct netmap_peer *peer = calloc(1, sizeof(*peer));
 
-	if (rule_count > FILTER_RULES_MAX)
-		return -EINVAL;
-	peer = calloc(1, sizeof(*peer));
 	if (!peer)
 		return -ENOMEM;
 	peer->refs = 1;
 	peer->may_send = may_send;
-	peer->cert_bytes = malloc(cert_len + 1);
-	peer->rules = calloc(rule_count + 1, sizeof(*rules));
-	if (!peer->cert_bytes || !peer->rules)
-		goto fail;
-	err = cert_parse(&peer->cert, cert_bytes, cert_len);
-	if (err < 0) {
-		err = -EBADMSG;
-		goto fail;
-	}
-	memcpy(peer->cert_bytes, cert_bytes, cert_len);
-	peer->cert_len = (uint16_t)cert_len;
-	if (rule_count)
-		memcpy(peer->rules, rules, rule_count * sizeof(*rules));
-	peer->rule_count = (uint16_t)rule_count;
+	peer->cert = netmap_cert_ref(cert);
+	peer->rules = netmap_rules_ref(rules);
 	*out = peer;
 	return 0;
+}
 
-fail:
-	netmap_peer_unref(peer);
+int netmap_peer_new(struct netmap_peer **peer, const uint8_t *cert_bytes, size_t cert_len,
+		    const struct filter_rule *list, size_t rule_count, bool may_send)
+{
+	struct netmap_rules *rules = NULL;
+	struct netmap_cert *cert = NULL;
+	int err = netmap_cert_new(&cert, cert_bytes, cert_len);
+
+	if (err == 0)
+		err = netmap_rules_new(&rules, list, rule_count);
+	if (err == 0)
+		err = netmap_peer_share(peer, cert, rules, may_send);
+	netmap_cert_unref(cert);
+	netmap_rules_unref(rules);
 	return err;
 }
 
@@ -66,29 +62,16 @@ void netmap_peer_unref(struct netmap_peer *peer)
 {
 	if (!peer || --peer->refs > 0)
 		return;
-	free(peer->cert_bytes);
-	free(peer->rules);
+	netmap_cert_unref(peer->cert);
+	netmap_rules_unref(peer->rules);
 	free(peer);
-}
-
-static bool rule_equal(const struct filter_rule *a, const struct filter_rule *b)
-{
-	return prefix_equal(&a->dst, &b->dst) && a->proto == b->proto &&
-	       a->port_low == b->port_low && a->port_high == b->port_high && a->deny == b->deny;
 }
 
 bool netmap_peer_equal(const struct netmap_peer *a, const struct netmap_peer *b)
 {
-	if (a == b)
-		return true;
-	if (a->cert_len != b->cert_len || a->may_send != b->may_send ||
-	    a->rule_count != b->rule_count ||
-	    memcmp(a->cert_bytes, b->cert_bytes, a->cert_len) != 0)
-		return false;
-	for (size_t i = 0; i < a->rule_count; i++)
-		if (!rule_equal(&a->rules[i], &b->rules[i]))
-			return false;
-	return true;
+	return a == b || (a->may_send == b->may_send && netmap_cert_equal(a->cert, b->cert) &&
+			  (a->rules == b->rules ||
+			   netmap_rules_hold(a->rules, b->rules->list, b->rules->count)));
 }
 
 /* The place of device_key among the peers, or where it belongs. */
@@ -100,7 +83,7 @@ static size_t find_place(const struct netmap *map, const uint8_t device_key[stat
 	*found = false;
 	while (low < high) {
 		size_t middle = low + (high - low) / 2;
-		int order = memcmp(map->peers[middle]->cert.device_key, device_key, 32);
+		int order = memcmp(map->peers[middle]->cert->parsed.device_key, device_key, 32);
 
 		if (order == 0) {
 			*found = true;
@@ -134,7 +117,7 @@ static int grow_peers(struct netmap *map)
 int netmap_add_peer(struct netmap *map, struct netmap_peer *peer)
 {
 	bool found;
-	size_t place = find_place(map, peer->cert.device_key, &found);
+	size_t place = find_place(map, peer->cert->parsed.device_key, &found);
 	int err = found ? -EEXIST : grow_peers(map);
 
 	if (err < 0) {

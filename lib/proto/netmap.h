@@ -24,15 +24,30 @@
 #define NETMAP_NETWORK_NAME_MAX 63
 #define NETMAP_ENCODED_MAX      (16u << 20)
 
-/* A peer; immutable once it is in a map, and shared by the maps of successive versions. */
+/* A certificate, as bytes and parsed; immutable, and shared by all the maps that name it. */
+struct netmap_cert {
+	unsigned int refs;
+	uint16_t len;
+	struct cert parsed;
+	uint8_t bytes[];
+};
+
+/* A list of rules; immutable and shared likewise. */
+struct netmap_rules {
+	unsigned int refs;
+	uint16_t count; /* at most FILTER_RULES_MAX */
+	struct filter_rule list[];
+};
+
+/*
+ * A peer; immutable once it is in a map, and shared by the maps of successive versions. A
+ * coordinator holds one for every pair of nodes, so what pairs have in common is elsewhere.
+ */
 struct netmap_peer {
 	unsigned int refs;
-	struct cert cert; /* parsed from cert_bytes */
-	uint8_t *cert_bytes;
-	uint16_t cert_len;
-	bool may_send;             /* policy lets this node start something towards the peer */
-	uint16_t rule_count;       /* at most FILTER_RULES_MAX */
-	struct filter_rule *rules; /* what the peer may start towards this node */
+	bool may_send; /* policy lets this node start something towards the peer */
+	struct netmap_cert *cert;
+	struct netmap_rules *rules; /* what the peer may start towards this node */
 };
 
 /* A relay: a STUN server and forwarder. Its hosts are names or numeric addresses, all of it. */
@@ -73,8 +88,27 @@ struct netmap *netmap_copy(const struct netmap *map);
 /* Frees the map and its references to peers. Accepts NULL. */
 void netmap_free(struct netmap *map);
 
+/* With one reference: the bytes are copied and parsed, no signature is checked. 0, -EBADMSG,
+ * -ENOMEM. */
+int netmap_cert_new(struct netmap_cert **cert, const uint8_t *bytes, size_t len);
+struct netmap_cert *netmap_cert_ref(struct netmap_cert *cert);
+void netmap_cert_unref(struct netmap_cert *cert);
+
+/* With one reference: the list is copied. 0, -EINVAL above FILTER_RULES_MAX, -ENOMEM. */
+int netmap_rules_new(struct netmap_rules **rules, const struct filter_rule *list, size_t count);
+struct netmap_rules *netmap_rules_ref(struct netmap_rules *rules);
+void netmap_rules_unref(struct netmap_rules *rules);
+
+/* Equal in every signed byte. */
+bool netmap_cert_equal(const struct netmap_cert *a, const struct netmap_cert *b);
+bool netmap_rules_hold(const struct netmap_rules *rules, const struct filter_rule *list,
+		       size_t count);
+
+/* A peer with one reference, and a reference of its own to both. 0 or -ENOMEM. */
+int netmap_peer_share(struct netmap_peer **peer, struct netmap_cert *cert,
+		      struct netmap_rules *rules, bool may_send);
 /*
- * A peer with one reference: cert_bytes and rules are copied, the certificate parsed. 0, -EBADMSG,
+ * A peer with one reference and a certificate and rules of its own, made from copies. 0, -EBADMSG,
  * -EINVAL above FILTER_RULES_MAX, -ENOMEM.
  */
 int netmap_peer_new(struct netmap_peer **peer, const uint8_t *cert_bytes, size_t cert_len,

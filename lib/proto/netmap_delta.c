@@ -35,7 +35,7 @@ static uint8_t find_changes(const struct netmap *old, const struct netmap *new)
 
 static bool peer_changed(const struct netmap *old, const struct netmap_peer *peer)
 {
-	const struct netmap_peer *before = netmap_find_peer(old, peer->cert.device_key);
+	const struct netmap_peer *before = netmap_find_peer(old, peer->cert->parsed.device_key);
 
 	return !before || !netmap_peer_equal(before, peer);
 }
@@ -46,7 +46,7 @@ static void put_removed(struct writer *w, const struct netmap *old, const struct
 	uint32_t removed = 0;
 
 	for (size_t i = 0; i < old->peer_count; i++) {
-		const uint8_t *key = old->peers[i]->cert.device_key;
+		const uint8_t *key = old->peers[i]->cert->parsed.device_key;
 
 		if (netmap_find_peer(new, key))
 			continue;
@@ -171,7 +171,7 @@ static int get_changed(struct netmap *map, struct reader *r, const struct netmap
 			netmap_peer_unref(peer);
 			return -EPERM;
 		}
-		netmap_remove_peer(map, peer->cert.device_key);
+		netmap_remove_peer(map, peer->cert->parsed.device_key);
 		err = netmap_add_peer(map, peer);
 		if (err < 0)
 			return err;

@@ -100,8 +100,9 @@ static int get_peers(struct netmap *map, struct reader *r)
 
 		if (err < 0)
 			return err;
-		if (i > 0 && memcmp(map->peers[i - 1]->cert.device_key, peer->cert.device_key,
-				    sizeof(peer->cert.device_key)) >= 0) {
+		if (i > 0 && memcmp(map->peers[i - 1]->cert->parsed.device_key,
+				    peer->cert->parsed.device_key,
+				    sizeof(peer->cert->parsed.device_key)) >= 0) {
 			netmap_peer_unref(peer);
 			return -EBADMSG;
 		}

@@ -164,12 +164,12 @@ static int get_rule(struct filter_rule *rule, struct reader *r)
 
 void netmap_put_peer(struct writer *w, const struct netmap_peer *peer)
 {
-	writer_u16(w, peer->cert_len);
-	writer_bytes(w, peer->cert_bytes, peer->cert_len);
+	writer_u16(w, peer->cert->len);
+	writer_bytes(w, peer->cert->bytes, peer->cert->len);
 	writer_u8(w, peer->may_send ? PEER_MAY_SEND : 0);
-	writer_u16(w, peer->rule_count);
-	for (size_t i = 0; i < peer->rule_count; i++)
-		put_rule(w, &peer->rules[i]);
+	writer_u16(w, peer->rules->count);
+	for (size_t i = 0; i < peer->rules->count; i++)
+		put_rule(w, &peer->rules->list[i]);
 }
 
 int netmap_get_peer(struct netmap_peer **peer, struct reader *r)
@@ -198,7 +198,7 @@ int netmap_peer_verify(const struct netmap_peer *peer, const struct netmap_trust
 {
 	struct cert cert;
 
-	if (cert_verify(&cert, peer->cert_bytes, peer->cert_len, trust->authority_key,
+	if (cert_verify(&cert, peer->cert->bytes, peer->cert->len, trust->authority_key,
 			trust->network_id) < 0)
 		return -EPERM;
 	return 0;
@@ -206,7 +206,7 @@ int netmap_peer_verify(const struct netmap_peer *peer, const struct netmap_trust
 
 size_t netmap_peer_size(const struct netmap_peer *peer)
 {
-	return 5u + peer->cert_len + peer->rule_count * (size_t)RULE_SIZE_MAX;
+	return 5u + peer->cert->len + peer->rules->count * (size_t)RULE_SIZE_MAX;
 }
 
 size_t netmap_head_size(const struct netmap *map)

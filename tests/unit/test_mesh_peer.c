@@ -219,7 +219,7 @@ static void a_key_that_is_taken_ends_the_peer_only(void **state)
 {
 	struct netmap_peer *info = authority_peer(&authority, 1, 1);
 
-	info->cert.wireguard_key[0] ^= 1;
+	info->cert->parsed.wireguard_key[0] ^= 1;
 	peer_add_result = -EEXIST;
 	assert_int_equal(mesh_peer_update(*state, info), -EEXIST);
 	assert_int_equal(wireguard_peers, 0);

@@ -84,8 +84,9 @@ static void test_round_trip(void **state)
 	assert_int_equal(parsed->revoked_count, 2);
 	assert_true(netmap_is_revoked(parsed, 4));
 	assert_false(netmap_is_revoked(parsed, 5));
-	assert_string_equal(netmap_find_peer(parsed, map->peers[3]->cert.device_key)->cert.name,
-			    map->peers[3]->cert.name);
+	assert_string_equal(
+		netmap_find_peer(parsed, map->peers[3]->cert->parsed.device_key)->cert->parsed.name,
+		map->peers[3]->cert->parsed.name);
 	netmap_free(parsed);
 	netmap_free(map);
 	free(data);
@@ -169,7 +170,7 @@ static void test_delta_adds_removes_changes(void **state)
 	struct netmap *b = make_map(6, 4, 25);
 
 	(void)state;
-	netmap_remove_peer(b, b->peers[2]->cert.device_key);
+	netmap_remove_peer(b, b->peers[2]->cert->parsed.device_key);
 	netmap_add_peer(b, authority_peer(&authority, 40, 7));
 	netmap_set_relays(b, b->relays, 1);
 	netmap_set_revoked(b, (uint64_t[]){ 4, 9, 77 }, 3);
@@ -208,7 +209,7 @@ static void test_delta_shares_unchanged_peers(void **state)
 	assert_int_equal(netmap_apply(&result, a, data, len, &trust), 0);
 	assert_ptr_equal(result->peers[0], a->peers[0]);
 	netmap_free(a);
-	assert_string_equal(result->peers[0]->cert.name, "node1");
+	assert_string_equal(result->peers[0]->cert->parsed.name, "node1");
 	netmap_free(result);
 	netmap_free(b);
 	free(data);

@@ -106,13 +106,44 @@ static void test_two_nodes_see_each_other(void **state)
 	control_message_clear(&message);
 	peer = netmap_find_peer(a.map, b.device_key);
 	assert_non_null(peer);
-	assert_string_equal(peer->cert.name, "alpha-2");
+	assert_string_equal(peer->cert->parsed.name, "alpha-2");
 	assert_true(peer->may_send);
-	assert_int_equal(peer->rule_count, 2);
+	assert_int_equal(peer->rules->count, 2);
 	assert_true(machine_take(&a, CONTROL_PRESENCE, &message));
 	assert_memory_equal(message.presence.entries[0].node_key, b.device_key, 32);
 	assert_true(message.presence.entries[0].online);
 	control_message_clear(&message);
+}
+
+/* What a full mesh of n nodes holds n * n times is little more than pointers. */
+static void test_maps_share_certificates_and_rules(void **state)
+{
+	struct token token = coordination_key(&c, true, false, "trusted");
+	struct machine *crowd = calloc(8, sizeof(*crowd));
+	struct netmap_cert *cert = NULL;
+	struct node *node;
+	size_t cursor = 0;
+
+	(void)state;
+	for (unsigned int i = 0; i < 8; i++) {
+		machine_init(&crowd[i], &c, 100 + i);
+		machine_join(&crowd[i], &token, "crowd");
+	}
+	coordination_settle(&c);
+	assert_int_equal(rule_lists_count(c.network.rule_lists), 8);
+	while ((node = network_next(&c.network, &cursor))) {
+		const struct netmap_peer *peer = netmap_find_peer(node->map, crowd[0].device_key);
+
+		if (!peer)
+			continue;
+		assert_true(!cert || peer->cert == cert);
+		assert_ptr_equal(peer->rules, node->map->peers[0]->rules);
+		cert = peer->cert;
+	}
+	assert_int_equal(cert->refs, 7 + 1);
+	for (unsigned int i = 0; i < 8; i++)
+		machine_clear(&crowd[i]);
+	free(crowd);
 }
 
 static void test_node_without_group_reaches_nothing(void **state)
@@ -378,11 +409,11 @@ static void test_policy_change_reaches_the_maps(void **state)
 	coordination_settle(&c);
 	peer = netmap_find_peer(a.map, b.device_key);
 	assert_true(peer->may_send);
-	assert_int_equal(peer->rule_count, 0);
+	assert_int_equal(peer->rules->count, 0);
 	peer = netmap_find_peer(b.map, a.device_key);
 	assert_false(peer->may_send);
-	assert_int_equal(peer->rule_count, 2);
-	assert_int_equal(peer->rules[0].port_low, 22);
+	assert_int_equal(peer->rules->count, 2);
+	assert_int_equal(peer->rules->list[0].port_low, 22);
 	assert_int_equal(network_set_policy(&c.network, "{}", 2, &error), 0);
 	c.sessions.flush_wanted = true;
 	coordination_settle(&c);
@@ -403,7 +434,7 @@ static void test_new_wireguard_key(void **state)
 	assert_true(machine_take(&b, CONTROL_CERTIFICATE, &got));
 	control_message_clear(&got);
 	coordination_settle(&c);
-	assert_memory_equal(netmap_find_peer(a.map, b.device_key)->cert.wireguard_key,
+	assert_memory_equal(netmap_find_peer(a.map, b.device_key)->cert->parsed.wireguard_key,
 			    update.update.wireguard_key, 32);
 }
 
@@ -461,7 +492,7 @@ static void test_certificate_is_renewed_at_a_third(void **state)
 
 	(void)state;
 	join_both();
-	before_s = netmap_find_peer(a.map, b.device_key)->cert.not_after_s;
+	before_s = netmap_find_peer(a.map, b.device_key)->cert->parsed.not_after_s;
 	c.now_s += CERTIFICATE_LIFE_S / 3 - 100;
 	machine_send(&b, &ping);
 	coordination_pass(&c, 1);
@@ -471,7 +502,7 @@ static void test_certificate_is_renewed_at_a_third(void **state)
 	assert_true(machine_take(&b, CONTROL_CERTIFICATE, &got));
 	control_message_clear(&got);
 	coordination_settle(&c);
-	assert_true(netmap_find_peer(a.map, b.device_key)->cert.not_after_s > before_s);
+	assert_true(netmap_find_peer(a.map, b.device_key)->cert->parsed.not_after_s > before_s);
 }
 
 static void test_ephemeral_node_is_removed_when_away(void **state)
@@ -588,6 +619,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(test_enrol),
 		TEST(test_two_nodes_see_each_other),
+		TEST(test_maps_share_certificates_and_rules),
 		TEST(test_node_without_group_reaches_nothing),
 		TEST(test_refused_tokens),
 		TEST(test_one_use_key_makes_one_node_of_a_hundred),
