@@ -18,6 +18,7 @@
 #include "daemon/mesh_peer.h"
 #include "daemon/relays.h"
 #include "daemon/signalling.h"
+#include "daemon/tunnel.h"
 
 #define CLOCK_SKEW_TELL_S 60 /* a clock this far off is worth a line in status */
 
@@ -119,7 +120,7 @@ static void take_certificate(struct mesh *mesh, const struct control_document *d
 		return;
 	}
 	mesh_saved(mesh, "membership", membership_save(m, mesh_path(mesh, "membership").text));
-	mesh_map_set_addresses(mesh);
+	tunnel_configure(mesh);
 }
 
 static void ask_for_whole_map(struct mesh *mesh)

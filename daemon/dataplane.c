@@ -296,6 +296,26 @@ int dataplane_set_mtu(struct dataplane *dp, unsigned int mtu)
 	return err;
 }
 
+int dataplane_reopen_tun(struct dataplane *dp)
+{
+	struct tun tun;
+	int err = tun_open(&tun, dp->tun.name, dp->workers, !dp->config.no_tun_offload);
+
+	if (err)
+		return err;
+	err = tun_set_mtu(&tun, atomic_load(&dp->mtu));
+	if (err) {
+		tun_close(&tun);
+		return err;
+	}
+	stop_workers(dp);
+	tun_close(&dp->tun);
+	dp->tun = tun;
+	for (unsigned int i = 0; i <= dp->workers; i++)
+		dp->lanes[i]->tun_fd = tun.fds[i < dp->workers ? i : 0];
+	return start_workers(dp);
+}
+
 void dataplane_set_flows(struct dataplane *dp, struct filter_flows *flows)
 {
 	dp_rcu_publish(dp->flows, flows);

@@ -106,6 +106,11 @@ unsigned int dataplane_workers(const struct dataplane *dp);
 int dataplane_set_port(struct dataplane *dp, uint16_t port);
 int dataplane_set_fwmark(struct dataplane *dp, uint32_t fwmark);
 int dataplane_set_mtu(struct dataplane *dp, unsigned int mtu);
+/*
+ * Makes the TUN device anew, by the same name and without addresses, after it was deleted; peers,
+ * sessions and sockets stay. 0, or -EBUSY when the name is taken, or another -errno.
+ */
+int dataplane_reopen_tun(struct dataplane *dp);
 
 /* peer->owner comes back from dp_peer_owner. NULL when out of memory. */
 struct dp_peer *dataplane_peer_new(struct dataplane *dp, void *owner);

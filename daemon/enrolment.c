@@ -18,6 +18,7 @@
 #include "daemon/mesh.h"
 #include "daemon/mesh_map.h"
 #include "daemon/relays.h"
+#include "daemon/tunnel.h"
 
 struct waiting {
 	struct enrolment *enrolment;
@@ -346,7 +347,7 @@ void enrolment_welcomed(struct enrolment *enrolment)
 			 mesh->membership.network_name);
 		forget_token(enrolment);
 	}
-	err = mesh_map_set_addresses(mesh);
+	err = tunnel_configure(mesh);
 	if (err < 0) {
 		mesh_set_health(mesh, HEALTH_DEVICE, "device %s cannot be configured: %s",
 				mesh->config->tun, strerror(-err));

@@ -27,6 +27,7 @@
 #include "daemon/signalling.h"
 #include "daemon/startup.h"
 #include "daemon/timestamp.h"
+#include "daemon/tunnel.h"
 #include "daemon/uapi.h"
 #include "daemon/verbs.h"
 #include "io/ws.h"
@@ -318,12 +319,36 @@ static void refresh_candidates(struct mesh *mesh, bool tell)
 		mesh_peer_candidates_changed(peer, true);
 }
 
+/* Another network may hold what was an overlay address, or set one free. */
+static bool refresh_local_networks(struct mesh *mesh)
+{
+	bool changed = false;
+	int err = local_networks_refresh(&mesh->local_networks, mesh->netlink,
+					 dataplane_tun_ifindex(mesh->dp), &changed);
+
+	if (err < 0)
+		log_warn("networks-not-listed error=\"%s\"", strerror(-err));
+	return changed;
+}
+
+static void on_network_changed(struct mesh *mesh)
+{
+	refresh_candidates(mesh, true);
+	if (refresh_local_networks(mesh) && mesh->control && mesh->membership.enrolled) {
+		tunnel_configure(mesh);
+		mesh_map_apply(mesh);
+	}
+}
+
 static void on_monitor_timer(void *arg, uint64_t now_ns)
 {
 	struct mesh *mesh = arg;
+	unsigned int changes = monitor_take(mesh->monitor, now_ns);
 
-	if (monitor_take(mesh->monitor, now_ns) & (MONITOR_ADDR | MONITOR_LINK | MONITOR_ROUTE))
-		refresh_candidates(mesh, true);
+	if (changes & (MONITOR_ADDR | MONITOR_LINK | MONITOR_ROUTE))
+		on_network_changed(mesh);
+	if (changes & MONITOR_TUNNEL)
+		tunnel_restore(mesh);
 	loop_timer_set(&mesh->monitor_timer, monitor_next_ns(mesh->monitor));
 }
 
@@ -357,6 +382,7 @@ static void on_housekeeping(void *arg, uint64_t now_ns)
 				"this node's certificate is not valid yet; is the clock right?");
 	else
 		mesh_set_health(mesh, HEALTH_CERTIFICATE, NULL);
+	tunnel_restore(mesh);
 	mesh_map_apply(mesh);
 }
 
@@ -379,7 +405,7 @@ void mesh_start(struct mesh *mesh)
 
 	device_set_private_key(mesh->device, mesh->identity->wg_secret);
 	if (mesh->membership.enrolled) {
-		err = mesh_map_set_addresses(mesh);
+		err = tunnel_configure(mesh);
 		if (err < 0)
 			mesh_set_health(mesh, HEALTH_DEVICE, "device %s cannot be configured: %s",
 					mesh->config->tun, strerror(-err));
@@ -545,7 +571,8 @@ static int open_base(struct mesh *mesh)
 		return err;
 	}
 	mesh->peers = map_new(32, NETMAP_PEERS_MAX);
-	if (!mesh->peers)
+	mesh->refused = map_new(32, NETMAP_PEERS_MAX);
+	if (!mesh->peers || !mesh->refused)
 		return -ENOMEM;
 	err = loop_new(&mesh->loop);
 	if (err == 0)
@@ -594,6 +621,7 @@ static void close_all(struct mesh *mesh)
 	netlink_free(mesh->netlink);
 	loop_free(mesh->loop);
 	map_free(mesh->peers);
+	map_free(mesh->refused);
 	netmap_free(mesh->map);
 	settings_clear(&mesh->settings);
 	secret_free(mesh->identity);
@@ -614,6 +642,7 @@ static int run(struct mesh *mesh)
 	if (open_parts(mesh) < 0)
 		return 1;
 	refresh_candidates(mesh, false);
+	refresh_local_networks(mesh);
 	if (mesh->settings.up && mesh->has_membership)
 		mesh_start(mesh);
 	log_info("ready tun=%s port=%u workers=%u cipher=%s", dataplane_tun_name(mesh->dp),

@@ -9,6 +9,7 @@
 #include "daemon/config.h"
 #include "daemon/identity.h"
 #include "daemon/local_candidates.h"
+#include "daemon/local_networks.h"
 #include "daemon/membership.h"
 #include "daemon/settings.h"
 #include "io/loop.h"
@@ -74,7 +75,10 @@ struct mesh {
 
 	struct netmap *map; /* NULL until one was received or found on disk */
 	struct map *peers;  /* struct mesh_peer by node key */
+	struct map
+		*refused; /* node keys of the map whose addresses must not be routed; for the log */
 	struct local_candidates candidates;
+	struct local_networks local_networks;
 	struct relays *relays;
 	struct control_client *control; /* NULL while down */
 	struct enrolment *enrolment;

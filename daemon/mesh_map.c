@@ -1,6 +1,7 @@
 #include "daemon/mesh_map.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/file.h"
@@ -11,106 +12,9 @@
 #include "daemon/mesh_peer.h"
 #include "daemon/record.h"
 #include "daemon/relays.h"
-#include "kernel-iface/ifaddr.h"
-#include "kernel-iface/link.h"
-#include "kernel-iface/route.h"
+#include "daemon/tunnel.h"
 
 #define KIND "map"
-
-static const struct ip_addr *const *addresses_of(const struct cert *cert,
-						 const struct ip_addr *list[static 2])
-{
-	list[0] = &cert->address4;
-	list[1] = &cert->address6;
-	return list;
-}
-
-/* --- routes to peers: one host route for each overlay address, so nothing else is touched --- */
-
-static void add_routes(struct mesh *mesh, const struct cert *cert)
-{
-	const struct cert *own = &mesh->membership.cert;
-	const struct ip_addr *to[2], *from[2];
-	size_t i;
-
-	addresses_of(cert, to);
-	addresses_of(own, from);
-	for (i = 0; i < 2; i++) {
-		struct prefix host = prefix_from_addr(to[i], 128);
-		int err;
-
-		if (!addr_len(to[i]) || !addr_len(from[i]))
-			continue;
-		err = route_add(mesh->netlink, dataplane_tun_ifindex(mesh->dp), &host, from[i]);
-		if (err < 0)
-			mesh_set_health(mesh, HEALTH_DEVICE, "route to %s cannot be set: %s",
-					cert->name, strerror(-err));
-	}
-}
-
-static void remove_routes(struct mesh *mesh, const struct cert *cert)
-{
-	const struct ip_addr *to[2];
-	size_t i;
-
-	addresses_of(cert, to);
-	for (i = 0; i < 2; i++) {
-		struct prefix host = prefix_from_addr(to[i], 128);
-
-		if (addr_len(to[i]))
-			route_remove(mesh->netlink, dataplane_tun_ifindex(mesh->dp), &host);
-	}
-}
-
-/* --- the device --- */
-
-/* Our address inside a network that this host reaches otherwise would cut that network off. */
-static void check_overlap(struct mesh *mesh, const struct ip_addr *address)
-{
-	char text[PREFIX_TEXT_SIZE], own[ADDR_TEXT_SIZE];
-	struct prefix host = prefix_from_addr(address, 128);
-	struct route found;
-
-	if (route_find_overlap(mesh->netlink, &host, dataplane_tun_ifindex(mesh->dp), &found) == 0)
-		mesh_set_health(mesh, HEALTH_OVERLAP,
-				"address %s of this node lies in the local network %s; give the "
-				"network another pool with `warren-coord init --pool4`",
-				addr_format(own, address), prefix_format(text, &found.dst));
-}
-
-int mesh_map_set_addresses(struct mesh *mesh)
-{
-	uint32_t ifindex = dataplane_tun_ifindex(mesh->dp);
-	const struct ip_addr *own[2];
-	struct iface_addr held[IFADDR_MAX];
-	size_t count, i;
-	int err;
-
-	addresses_of(&mesh->membership.cert, own);
-	err = iface_addr_list(mesh->netlink, held, IFADDR_MAX, &count);
-	if (err < 0)
-		return err;
-	for (i = 0; i < count; i++) {
-		if (held[i].ifindex == ifindex && !addr_equal(&held[i].addr, own[0]) &&
-		    !addr_equal(&held[i].addr, own[1]) && !addr_is_link_local(&held[i].addr))
-			iface_addr_remove(mesh->netlink, ifindex, &held[i].addr,
-					  held[i].prefix_len);
-	}
-	mesh_set_health(mesh, HEALTH_OVERLAP, NULL);
-	for (i = 0; i < 2; i++) {
-		if (!addr_len(own[i]))
-			continue;
-		check_overlap(mesh, own[i]);
-		err = iface_addr_add(mesh->netlink, ifindex, own[i],
-				     (unsigned int)addr_len(own[i]) * 8);
-		if (err < 0)
-			return err;
-	}
-	err = link_set_up(mesh->netlink, ifindex, 0);
-	if (err == 0)
-		mesh_set_health(mesh, HEALTH_DEVICE, NULL);
-	return err;
-}
 
 /* --- peers --- */
 
@@ -119,7 +23,7 @@ static void remove_peer(struct mesh *mesh, struct mesh_peer *peer)
 	const struct cert *cert = &mesh_peer_info(peer)->cert->parsed;
 
 	map_remove(mesh->peers, cert->device_key);
-	remove_routes(mesh, cert);
+	tunnel_remove_routes(mesh, cert);
 	mesh_peer_free(peer);
 }
 
@@ -137,14 +41,48 @@ static void add_peer(struct mesh *mesh, struct netmap_peer *info)
 		log_error("peer-refused peer=%s error=\"%s\"", info->cert->parsed.name,
 			  strerror(-err));
 	else
-		add_routes(mesh, &info->cert->parsed);
+		tunnel_add_routes(mesh, &info->cert->parsed);
+}
+
+static bool refuse_address(const struct mesh *mesh, const struct ip_addr *address,
+			   char why[static LOCAL_REFUSAL_SIZE])
+{
+	const struct cert *own = &mesh->membership.cert;
+
+	if (!addr_len(address))
+		return false; /* it has none of this family */
+	if (addr_equal(address, &own->address4) || addr_equal(address, &own->address6)) {
+		snprintf(why, LOCAL_REFUSAL_SIZE, "is our own");
+		return true;
+	}
+	return local_networks_refuse(&mesh->local_networks, address, why);
+}
+
+/* May traffic to its addresses be drawn to it? Said once when not, until it may. */
+static bool accept_addresses(struct mesh *mesh, const struct cert *cert)
+{
+	const struct ip_addr *const list[] = { &cert->address4, &cert->address6 };
+	char why[LOCAL_REFUSAL_SIZE], text[ADDR_TEXT_SIZE];
+	size_t i;
+
+	for (i = 0; i < 2; i++) {
+		if (!refuse_address(mesh, list[i], why))
+			continue;
+		if (map_insert(mesh->refused, cert->device_key, mesh) == 0)
+			log_warn("peer-refused peer=%s error=\"its address %s %s\"", cert->name,
+				 addr_format(text, list[i]), why);
+		return false;
+	}
+	map_remove(mesh->refused, cert->device_key);
+	return true;
 }
 
 /* Certificates that do not hold today are as good as none. */
-static bool is_usable(const struct mesh *mesh, const struct netmap_peer *info)
+static bool is_usable(struct mesh *mesh, const struct netmap_peer *info)
 {
 	return cert_check_time(&info->cert->parsed, mesh_wall_s(mesh)) == 0 &&
-	       !netmap_is_revoked(mesh->map, info->cert->parsed.serial);
+	       !netmap_is_revoked(mesh->map, info->cert->parsed.serial) &&
+	       accept_addresses(mesh, &info->cert->parsed);
 }
 
 static bool same_addresses(const struct cert *a, const struct cert *b)
@@ -165,7 +103,7 @@ static void update_peer(struct mesh *mesh, struct mesh_peer *peer, struct netmap
 		remove_peer(mesh, peer);
 		return;
 	}
-	add_routes(mesh, &info->cert->parsed);
+	tunnel_add_routes(mesh, &info->cert->parsed);
 }
 
 void mesh_map_apply(struct mesh *mesh)
@@ -182,7 +120,7 @@ void mesh_map_apply(struct mesh *mesh)
 			remove_peer(mesh, peer);
 		else if (!same_addresses(&mesh_peer_info(peer)->cert->parsed, &info->cert->parsed))
 			/* First of all, since another peer may get these addresses now. */
-			remove_routes(mesh, &mesh_peer_info(peer)->cert->parsed);
+			tunnel_remove_routes(mesh, &mesh_peer_info(peer)->cert->parsed);
 	}
 	for (i = 0; i < mesh->map->peer_count; i++) {
 		struct netmap_peer *info = mesh->map->peers[i];

@@ -8,7 +8,7 @@ struct mesh;
 
 /*
  * The network map in force: taken from the coordinator or the disk, checked, and turned into peers,
- * routes, rules and relays.
+ * rules and relays.
  */
 
 /* The map of the last run, if there is a good one. */
@@ -19,8 +19,6 @@ void mesh_map_load(struct mesh *mesh);
  */
 int mesh_map_receive(struct mesh *mesh, const uint8_t *data, size_t len);
 int mesh_map_receive_delta(struct mesh *mesh, const uint8_t *data, size_t len);
-/* Our own certificate is new: addresses of the device follow. 0 or -errno. */
-int mesh_map_set_addresses(struct mesh *mesh);
 /* Cuts every peer off and forgets the map. */
 void mesh_map_clear(struct mesh *mesh);
 /* Makes peers of the map that is held (after up). */

@@ -14,6 +14,9 @@
 #include "daemon/startup.h"
 #include "daemon/uapi.h"
 #include "io/loop.h"
+#include "kernel-iface/link.h"
+#include "kernel-iface/monitor.h"
+#include "kernel-iface/netlink.h"
 #include "proto/tai64n.h"
 
 #define TIMESTAMP_KIND "wgstamp"
@@ -22,6 +25,10 @@ struct standalone {
 	struct loop *loop;
 	struct device *device;
 	struct uapi *uapi;
+	struct netlink *netlink;
+	struct monitor *monitor;
+	struct loop_watch *monitor_watch;
+	bool device_gone;
 	char timestamp_path[DAEMON_PATH_MAX + 16]; /* "" without --state */
 };
 
@@ -102,6 +109,37 @@ static int start_device(struct standalone *s, const struct options *options)
 	return ret;
 }
 
+/* Without its device there is nothing left to do; who deleted it may make another. */
+static void on_monitor(void *arg, int revents)
+{
+	struct standalone *s = arg;
+	const struct dataplane *dp = device_dataplane(s->device);
+	struct link_info link;
+
+	(void)revents;
+	monitor_read(s->monitor, loop_now_ns(s->loop));
+	if (link_get(s->netlink, dataplane_tun_ifindex(dp), &link) != -ENODEV || s->device_gone)
+		return;
+	log_error("device-gone tun=%s action=\"start again to have it back\"",
+		  dataplane_tun_name(dp));
+	s->device_gone = true;
+	loop_stop(s->loop);
+}
+
+static int start_monitor(struct standalone *s)
+{
+	int ret = netlink_new(&s->netlink);
+
+	if (ret == 0)
+		ret = monitor_new(&s->monitor);
+	if (ret == 0)
+		ret = loop_watch_new(&s->monitor_watch, s->loop, monitor_fd(s->monitor),
+				     UV_READABLE, on_monitor, s);
+	if (ret < 0)
+		fprintf(stderr, "warrend: cannot watch the interface: %s\n", strerror(-ret));
+	return ret;
+}
+
 static int start_uapi(struct standalone *s)
 {
 	const char *name = dataplane_tun_name(device_dataplane(s->device));
@@ -130,6 +168,8 @@ static int start(struct standalone *s, const struct options *options)
 	if (ret == 0)
 		ret = start_device(s, options);
 	if (ret == 0)
+		ret = start_monitor(s);
+	if (ret == 0)
 		ret = start_uapi(s);
 	return ret;
 }
@@ -148,7 +188,10 @@ int standalone_run(const struct options *options)
 		ret = loop_run(s.loop);
 	}
 	uapi_free(s.uapi);
+	loop_watch_free(s.monitor_watch);
+	monitor_free(s.monitor);
+	netlink_free(s.netlink);
 	device_free(s.device);
 	loop_free(s.loop);
-	return ret < 0 ? 1 : 0;
+	return ret < 0 || s.device_gone ? 1 : 0;
 }

@@ -1,0 +1,25 @@
+#ifndef WARREN_DAEMON_TUNNEL_H
+#define WARREN_DAEMON_TUNNEL_H
+
+struct cert;
+struct mesh;
+
+/*
+ * What the kernel holds for a node of a mesh: the TUN device with our addresses, and a host route
+ * to every peer.
+ */
+
+/* Sets the addresses of our certificate and brings the device up. 0 or -errno. */
+int tunnel_configure(struct mesh *mesh);
+
+/* One host route for each overlay address, so that nothing else is touched. */
+void tunnel_add_routes(struct mesh *mesh, const struct cert *cert);
+void tunnel_remove_routes(struct mesh *mesh, const struct cert *cert);
+
+/*
+ * Somebody deleted the device, set it down or took an address: makes it whole again. Sessions and
+ * the UDP port live on. Nothing happens when all is there.
+ */
+void tunnel_restore(struct mesh *mesh);
+
+#endif
