@@ -15,6 +15,7 @@
 #include "daemon/ping.h"
 #include "daemon/relays.h"
 #include "daemon/signalling.h"
+#include "daemon/stun_index.h"
 #include "proto/ice.h"
 #include "proto/ice_description.h"
 
@@ -27,7 +28,8 @@
 struct connection {
 	struct mesh *mesh;
 	struct mesh_peer *peer;
-	struct ice_agent *ice; /* NULL while the relay is forced */
+	struct ice_agent *ice;         /* NULL while the relay is forced */
+	char names[2][ICE_UFRAG_SIZE]; /* of the agent, as mesh->stun lists them; "": none */
 	struct pathchoice choice;
 	bool described; /* the peer's agent answered */
 	unsigned int offers;
@@ -35,6 +37,8 @@ struct connection {
 	uint64_t wanted_ns; /* when there was a reason last */
 	uint64_t watch_due_ns;
 	struct loop_timer timer;
+	bool held;    /* news may come in now, but are acted on by whoever holds it */
+	bool advance; /* there were some */
 	struct endpoint direct_remote;
 	uint64_t latency_ns; /* of the path in force; 0: unknown */
 	uint64_t probe_token;
@@ -192,14 +196,41 @@ static void send_description(struct connection *conn, const struct ice_descripti
 			len, SIGNAL_BY_COORDINATOR);
 }
 
+/* Lists the agent under the names that it has now, so that messages find it; "" takes one off. */
+static void list_names(struct connection *conn, const char *current, const char *previous)
+{
+	const char *const names[] = { current, previous };
+	size_t i;
+
+	if (strcmp(conn->names[0], current) == 0 && strcmp(conn->names[1], previous) == 0)
+		return;
+	for (i = 0; i < 2; i++)
+		stun_index_remove_name(conn->mesh->stun, conn->names[i]);
+	for (i = 0; i < 2; i++) {
+		snprintf(conn->names[i], ICE_UFRAG_SIZE, "%s", names[i]);
+		if (names[i][0])
+			stun_index_add_name(conn->mesh->stun, names[i], mesh_peer_key(conn->peer));
+	}
+}
+
+static void end_ice(struct connection *conn)
+{
+	list_names(conn, "", "");
+	ice_agent_free(conn->ice);
+	conn->ice = NULL;
+}
+
 static void drain_ice(struct connection *conn)
 {
+	const char *previous;
 	struct ice_description description;
 	struct ice_datagram datagram;
 	struct ice_event event;
 
 	if (!conn->ice)
 		return;
+	previous = ice_previous_ufrag(conn->ice);
+	list_names(conn, ice_ufrag(conn->ice), previous ? previous : "");
 	while (ice_poll_event(conn->ice, &event))
 		pair_event(conn, &event);
 	while (ice_poll_description(conn->ice, &description, now_ns(conn)))
@@ -211,6 +242,8 @@ static void drain_ice(struct connection *conn)
 			.local = datagram.local.addr,
 		};
 
+		stun_index_note_sent(conn->mesh->stun, datagram.data, datagram.len,
+				     mesh_peer_key(conn->peer));
 		dataplane_send(conn->mesh->dp, &path, datagram.data, datagram.len, 0);
 	}
 }
@@ -334,14 +367,8 @@ static void keep_relays(const struct connection *conn)
 		relays_want(relays, current->id);
 }
 
-/* Lets time pass for everything that waits, does what came of it, and sets the next alarm. */
-static void advance(struct connection *conn)
+static void advance_once(struct connection *conn)
 {
-	report_activity(conn);
-	if (is_idle(conn)) {
-		mesh_peer_disconnect(conn->peer);
-		return;
-	}
 	if (conn->ice)
 		ice_expire(conn->ice, now_ns(conn));
 	repeat_offer(conn);
@@ -351,7 +378,46 @@ static void advance(struct connection *conn)
 	drain_ice(conn); /* probes and restarts that were ordered */
 	watch_relay(conn);
 	keep_relays(conn);
+}
+
+/*
+ * Lets time pass for everything that waits, does what came of it, and sets the next alarm. What is
+ * done at the relays may bring news of them at once, and these would come back here: they wait
+ * until the former order was carried out, or an old path would be set over a new one.
+ */
+static void advance(struct connection *conn)
+{
+	if (conn->held) {
+		conn->advance = true;
+		return;
+	}
+	report_activity(conn);
+	if (is_idle(conn)) {
+		mesh_peer_disconnect(conn->peer);
+		return;
+	}
+	conn->held = true;
+	do {
+		conn->advance = false;
+		advance_once(conn);
+	} while (conn->advance);
+	conn->held = false;
 	loop_timer_set(&conn->timer, next_deadline(conn));
+}
+
+/* Between the two the relays may be asked for something; then all news are acted on. */
+static bool hold(struct connection *conn)
+{
+	bool was_held = conn->held;
+
+	conn->held = true;
+	return was_held;
+}
+
+static void let_go(struct connection *conn, bool was_held)
+{
+	conn->held = was_held;
+	advance(conn);
 }
 
 static void offer_relay(struct connection *conn, uint32_t relay, uint64_t penalty_ns)
@@ -435,7 +501,7 @@ void connection_free(struct connection *conn)
 	if (!conn)
 		return;
 	loop_timer_clear(&conn->timer);
-	ice_agent_free(conn->ice);
+	end_ice(conn);
 	peer_set_path(wireguard(conn), &nowhere);
 	free(conn);
 }
@@ -449,29 +515,32 @@ void connection_want(struct connection *conn)
 
 void connection_set_mode(struct connection *conn, enum path_mode mode)
 {
+	bool was_held = hold(conn);
+
 	pathchoice_set_mode(&conn->choice, mode, now_ns(conn));
 	if (mode == PATH_MODE_RELAY) {
 		/* No check may go to the peer's address, and no candidate may tell ours. */
-		ice_agent_free(conn->ice);
-		conn->ice = NULL;
+		end_ice(conn);
 		begin_choice(conn, mode); /* its pairs were the agent's */
 	} else if (!conn->ice) {
 		look_for_pairs(conn);
 	}
-	advance(conn);
+	let_go(conn, was_held);
 }
 
 /* --- news --- */
 
 void connection_presence_changed(struct connection *conn, bool returned)
 {
+	bool was_held = hold(conn);
+
 	pathchoice_set_online(&conn->choice, mesh_peer_online(conn->peer), now_ns(conn));
 	offer_relays(conn);
 	if (returned && !conn->described) {
 		conn->offers = 0;
 		conn->offer_due_ns = 0;
 	}
-	advance(conn);
+	let_go(conn, was_held);
 }
 
 void connection_describe(struct connection *conn, const struct ice_description *description)
@@ -513,17 +582,19 @@ void connection_heard_elsewhere(struct connection *conn)
 void connection_unanswered(struct connection *conn)
 {
 	const struct path_current *current = &conn->choice.current;
+	bool was_held = hold(conn);
 
 	if (current->kind == PATH_RELAY) {
 		relays_unanswered(conn->mesh->relays, current->id);
 		conn->watch_due_ns = now_ns(conn) + RELAY_WATCH_MS * NS_PER_MS;
 	}
-	advance(conn);
+	let_go(conn, was_held);
 }
 
 void connection_relay_up(struct connection *conn, uint32_t relay)
 {
 	const struct path_current *current = &conn->choice.current;
+	bool was_held = hold(conn);
 	struct dp_path path;
 
 	pathchoice_set_obstacle(&conn->choice,
@@ -535,7 +606,7 @@ void connection_relay_up(struct connection *conn, uint32_t relay)
 	if (current->kind == PATH_RELAY && current->id == relay &&
 	    resolve_path(conn, current, &path))
 		peer_set_path(wireguard(conn), &path);
-	advance(conn);
+	let_go(conn, was_held);
 }
 
 void connection_relay_down(struct connection *conn, uint32_t relay)

@@ -20,8 +20,6 @@
 #include "daemon/signalling.h"
 #include "daemon/tunnel.h"
 
-#define CLOCK_SKEW_TELL_S 60 /* a clock this far off is worth a line in status */
-
 static void fill_facts(const struct mesh *mesh, struct control_facts *facts)
 {
 	struct utsname uts;
@@ -78,7 +76,6 @@ static void on_greet(void *arg, const uint8_t handshake_hash[static 32])
 
 static void take_welcome(struct mesh *mesh, const struct control_welcome *welcome)
 {
-	int64_t skew_s = (int64_t)welcome->time_s - (int64_t)clock_wall_s();
 	int err = membership_enrol(&mesh->membership, welcome->authority_key, welcome->network_id,
 				   welcome->network_name, welcome->certificate,
 				   welcome->certificate_len, mesh->identity->device_public,
@@ -97,11 +94,7 @@ static void take_welcome(struct mesh *mesh, const struct control_welcome *welcom
 		control_client_fail(mesh->control, "refused by this node: not the right authority");
 		return;
 	}
-	mesh->clock_base_s = welcome->time_s - clock_now_ns() / NS_PER_S;
-	mesh->clock_known = true;
-	if (skew_s > CLOCK_SKEW_TELL_S || skew_s < -CLOCK_SKEW_TELL_S)
-		log_warn("clock-skew seconds=%lld action=\"set this machine's clock\"",
-			 (long long)-skew_s);
+	mesh_set_clock(mesh, welcome->time_s);
 	mesh_saved(mesh, "membership",
 		   membership_save(&mesh->membership, mesh_path(mesh, "membership").text));
 	control_client_accept(mesh->control);

@@ -7,12 +7,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/log.h"
 #include "base/map.h"
 #include "crypto/secret.h"
+#include "daemon/clock_skew.h"
 #include "daemon/coordination.h"
 #include "daemon/credentials.h"
 #include "daemon/dataplane.h"
@@ -26,6 +28,7 @@
 #include "daemon/relays.h"
 #include "daemon/signalling.h"
 #include "daemon/startup.h"
+#include "daemon/stun_index.h"
 #include "daemon/timestamp.h"
 #include "daemon/tunnel.h"
 #include "daemon/uapi.h"
@@ -65,19 +68,43 @@ struct mesh_path mesh_path(const struct mesh *mesh, const char *file)
 
 void mesh_saved(struct mesh *mesh, const char *what, int err)
 {
-	if (err == 0) {
+	const struct unsaved_file *file;
+
+	if (err < 0)
+		log_error("state-not-written file=%s error=\"%s\"", what, strerror(-err));
+	unsaved_note(&mesh->unsaved, what, err);
+	file = unsaved_latest(&mesh->unsaved);
+	if (!file)
 		mesh_set_health(mesh, HEALTH_STATE, NULL);
-		return;
-	}
-	log_error("state-not-written file=%s error=\"%s\"", what, strerror(-err));
-	mesh_set_health(mesh, HEALTH_STATE,
-			"%s cannot be written to %s: %s; changes would be lost with a restart",
-			what, mesh->config->state, strerror(-err));
+	else
+		mesh_set_health(mesh, HEALTH_STATE,
+				"%s cannot be written to %s: %s; changes would be lost with a "
+				"restart",
+				file->name, mesh->config->state, strerror(-file->err));
 }
 
 uint64_t mesh_wall_s(const struct mesh *mesh)
 {
 	return mesh->clock_known ? mesh->clock_base_s + clock_now_ns() / NS_PER_S : clock_wall_s();
+}
+
+static void check_clock(struct mesh *mesh)
+{
+	char off[CLOCK_SKEW_TEXT_SIZE];
+
+	if (clock_skew_text(off, clock_wall_s(), mesh_wall_s(mesh)))
+		mesh_set_health(mesh, HEALTH_CLOCK, "this machine's clock is %s off; set it", off);
+	else
+		mesh_set_health(mesh, HEALTH_CLOCK, NULL);
+}
+
+void mesh_set_clock(struct mesh *mesh, uint64_t wall_s)
+{
+	mesh->clock_base_s = wall_s - clock_now_ns() / NS_PER_S;
+	mesh->clock_known = true;
+	check_clock(mesh);
+	if (mesh->health[HEALTH_CLOCK][0])
+		log_warn("clock-skew text=\"%s\"", mesh->health[HEALTH_CLOCK]);
 }
 
 struct mesh_peer *mesh_find_peer(const struct mesh *mesh, const uint8_t node_key[static 32])
@@ -159,9 +186,9 @@ static void on_other_message(void *arg, const uint8_t *data, size_t len, const s
 	struct mesh *mesh = arg;
 	struct stun_message msg;
 	struct mesh_peer *peer;
+	const uint8_t *owner;
 	uint8_t key[32];
 	uint32_t relay;
-	size_t cursor = 0;
 
 	if (from->channel) {
 		if (relays_channel_peer(mesh->relays, &from->remote, from->channel, key, &relay))
@@ -170,10 +197,10 @@ static void on_other_message(void *arg, const uint8_t *data, size_t len, const s
 	}
 	if (relays_input(mesh->relays, data, len, from) || stun_parse(&msg, data, len) < 0)
 		return;
-	while ((peer = map_next(mesh->peers, &cursor))) {
-		if (mesh_peer_stun(peer, &msg, data, len, from))
-			return;
-	}
+	owner = stun_index_find(mesh->stun, &msg);
+	peer = owner ? mesh_find_peer(mesh, owner) : NULL;
+	if (peer)
+		mesh_peer_stun(peer, &msg, data, len, from);
 }
 
 static void on_stream_output(void *arg, uint32_t stream, const uint8_t *data, size_t len)
@@ -382,6 +409,7 @@ static void on_housekeeping(void *arg, uint64_t now_ns)
 				"this node's certificate is not valid yet; is the clock right?");
 	else
 		mesh_set_health(mesh, HEALTH_CERTIFICATE, NULL);
+	check_clock(mesh);
 	tunnel_restore(mesh);
 	mesh_map_apply(mesh);
 }
@@ -445,6 +473,15 @@ static int load_settings(struct mesh *mesh)
 	return err;
 }
 
+/* A membership without its keys is worth nothing, but may be all that is left of a backup. */
+static void note_lost_identity(const struct mesh *mesh)
+{
+	if (access(mesh_path(mesh, "membership").text, F_OK) == 0)
+		log_error("identity-missing file=%s action=\"restore it from a backup and start "
+			  "again, or enrol anew with `warren up TOKEN`\"",
+			  mesh_path(mesh, "identity").text);
+}
+
 /* What is on disk. Damage is an error: a node never becomes another one by itself. */
 static int load_state(struct mesh *mesh)
 {
@@ -464,8 +501,10 @@ static int load_state(struct mesh *mesh)
 			  mesh_path(mesh, "identity").text, strerror(-err));
 		return err;
 	}
-	if (err == -ENOENT)
+	if (err == -ENOENT) {
+		note_lost_identity(mesh);
 		return load_settings(mesh);
+	}
 	err = membership_load(&mesh->membership, mesh_path(mesh, "membership").text);
 	if (err < 0 && err != -ENOENT) {
 		log_error("membership-unreadable file=%s error=\"%s\" action=\"restore it from a "
@@ -572,7 +611,8 @@ static int open_base(struct mesh *mesh)
 	}
 	mesh->peers = map_new(32, NETMAP_PEERS_MAX);
 	mesh->refused = map_new(32, NETMAP_PEERS_MAX);
-	if (!mesh->peers || !mesh->refused)
+	mesh->stun = stun_index_new(2 * NETMAP_PEERS_MAX);
+	if (!mesh->peers || !mesh->refused || !mesh->stun)
 		return -ENOMEM;
 	err = loop_new(&mesh->loop);
 	if (err == 0)
@@ -595,8 +635,11 @@ static int open_base(struct mesh *mesh)
 	return 0;
 }
 
-static void close_all(struct mesh *mesh)
+/* -EBUSY when a look-up goes on that nothing can end. */
+static int close_all(struct mesh *mesh)
 {
+	int err;
+
 	if (mesh->enrolment)
 		enrolment_fail(mesh->enrolment, LOCAL_UNREACHABLE,
 			       "the daemon is ending; start it and try again");
@@ -619,13 +662,15 @@ static void close_all(struct mesh *mesh)
 	}
 	monitor_free(mesh->monitor);
 	netlink_free(mesh->netlink);
-	loop_free(mesh->loop);
+	err = loop_free(mesh->loop);
 	map_free(mesh->peers);
 	map_free(mesh->refused);
+	stun_index_free(mesh->stun);
 	netmap_free(mesh->map);
 	settings_clear(&mesh->settings);
 	secret_free(mesh->identity);
 	free(mesh->http_proxy);
+	return err;
 }
 
 static int run(struct mesh *mesh)
@@ -653,7 +698,7 @@ static int run(struct mesh *mesh)
 int mesh_run(const struct daemon_config *config)
 {
 	struct mesh *mesh = secret_new(sizeof(*mesh));
-	int code;
+	int code, err;
 
 	if (!mesh) {
 		log_error("start error=\"out of memory\"");
@@ -664,7 +709,9 @@ int mesh_run(const struct daemon_config *config)
 	mesh->http_proxy = proxy_from_environment();
 	settings_init(&mesh->settings);
 	code = run(mesh);
-	close_all(mesh);
+	err = close_all(mesh);
 	secret_free(mesh);
+	if (err == -EBUSY)
+		_exit(code); /* exit would wait for the look-up */
 	return code;
 }

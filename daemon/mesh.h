@@ -12,6 +12,7 @@
 #include "daemon/local_networks.h"
 #include "daemon/membership.h"
 #include "daemon/settings.h"
+#include "daemon/unsaved.h"
 #include "io/loop.h"
 #include "proto/netmap.h"
 
@@ -27,10 +28,10 @@ struct monitor;
 struct netlink;
 struct pings;
 struct relays;
+struct stun_index;
 struct uapi;
 struct ws_client;
 
-#define MESH_HEALTH_MAX  8
 #define MESH_HEALTH_SIZE 256
 
 /* What may be wrong for a while; each has at most one line in status. */
@@ -43,6 +44,8 @@ enum mesh_health {
 	HEALTH_STATE,       /* state could not be written */
 	HEALTH_DEVICE,      /* the TUN device is not as it should be */
 	HEALTH_MAP,         /* the coordinator sent a map that does not hold */
+	HEALTH_CLOCK,       /* this machine's is wrong by the coordinator's */
+	MESH_HEALTH_MAX,
 };
 
 /*
@@ -70,6 +73,7 @@ struct mesh {
 	bool has_membership;
 	struct membership membership;
 	struct settings settings;
+	struct unsaved unsaved;
 	bool clock_known;      /* the coordinator has told the time since our start */
 	uint64_t clock_base_s; /* when clock_now_ns was 0, by its clock */
 
@@ -77,6 +81,7 @@ struct mesh {
 	struct map *peers;  /* struct mesh_peer by node key */
 	struct map
 		*refused; /* node keys of the map whose addresses must not be routed; for the log */
+	struct stun_index *stun; /* which peer's agent a message is for */
 	struct local_candidates candidates;
 	struct local_networks local_networks;
 	struct relays *relays;
@@ -107,6 +112,8 @@ void mesh_saved(struct mesh *mesh, const char *what, int err);
  * this machine's.
  */
 uint64_t mesh_wall_s(const struct mesh *mesh);
+/* The coordinator says what time it is. */
+void mesh_set_clock(struct mesh *mesh, uint64_t wall_s);
 
 /* Connects to the coordinator, sets the device up, starts from the cached map. */
 void mesh_start(struct mesh *mesh);

@@ -158,3 +158,17 @@ int settings_save(const struct settings *settings, const char *path)
 	free(text);
 	return err;
 }
+
+int settings_store_path(struct settings *settings, const char *name, enum path_mode mode,
+			const char *path)
+{
+	enum path_mode former = settings_path(settings, name);
+	int err = settings_set_path(settings, name, mode);
+
+	if (err < 0)
+		return err;
+	err = settings_save(settings, path);
+	if (err < 0)
+		settings_set_path(settings, name, former);
+	return err;
+}

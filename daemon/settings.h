@@ -33,5 +33,8 @@ int settings_set_path(struct settings *settings, const char *name, enum path_mod
 /* 0; a file that is not there leaves the defaults; -EBADMSG when damaged; or -errno. */
 int settings_load(struct settings *settings, const char *path);
 int settings_save(const struct settings *settings, const char *path);
+/* Sets a path and saves all; what could not be saved is not set either. 0 or -errno. */
+int settings_store_path(struct settings *settings, const char *name, enum path_mode mode,
+			const char *path);
 
 #endif

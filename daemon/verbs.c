@@ -186,14 +186,13 @@ static void handle_set_path(void *arg, struct local_request *request)
 		return;
 	}
 	name = mesh_peer_info(peer)->cert->parsed.name;
-	err = settings_set_path(&mesh->settings, name, mode);
-	if (err == 0)
-		err = settings_save(&mesh->settings, mesh_path(mesh, "settings").text);
+	err = settings_store_path(&mesh->settings, name, mode, mesh_path(mesh, "settings").text);
 	if (err < 0) {
 		local_reply_error(request, LOCAL_FAILURE, "the setting cannot be stored: %s",
 				  strerror(-err));
 		return;
 	}
+	mesh_saved(mesh, "settings", 0);
 	mesh_peer_set_mode(peer, mode);
 	local_reply_end(request, NULL);
 }

@@ -113,10 +113,27 @@ static int teardown(void **state)
 	return rmdir(dir);
 }
 
+static void what_cannot_be_saved_is_not_set(void **state)
+{
+	struct settings settings;
+
+	(void)state;
+	settings_init(&settings);
+	assert_int_equal(settings_store_path(&settings, "db1", PATH_MODE_RELAY, path), 0);
+	assert_true(settings_store_path(&settings, "db1", PATH_MODE_AUTO, "/nowhere/at/all") < 0);
+	assert_int_equal(settings_path(&settings, "db1"), PATH_MODE_RELAY);
+	assert_true(settings_store_path(&settings, "nas", PATH_MODE_DIRECT, "/nowhere/at/all") < 0);
+	assert_int_equal(settings_path(&settings, "nas"), PATH_MODE_AUTO);
+	assert_int_equal(settings_store_path(&settings, "db1", PATH_MODE_AUTO, path), 0);
+	assert_int_equal(settings_path(&settings, "db1"), PATH_MODE_AUTO);
+	settings_clear(&settings);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(what_was_set_is_there_after_a_restart),
+		cmocka_unit_test(what_cannot_be_saved_is_not_set),
 		cmocka_unit_test(the_table_is_bounded),
 		cmocka_unit_test(unknown_content_is_refused),
 		cmocka_unit_test(credentials_come_back),

@@ -35,6 +35,24 @@ def start_on(alice, what):
     return False
 
 
+def alone_with_membership(alice):
+    """The identity is missing: said in one line, and what is left of the state stays as it is."""
+    identity, membership = (os.path.join(alice.state, name) for name in ("identity", "membership"))
+    os.rename(identity, identity + ".away")
+    with open(membership, "rb") as file:
+        whole = file.read()
+    check(start_on(alice, "identity-missing"), "refused to start without an identity")
+    lines = [line for line in alice.process.log().splitlines() if "identity-missing" in line]
+    check(len(lines) == 1, f"said about it: {lines}")
+    check(alice.status()["state"] == "needs-login", alice.status()["state"])
+    alice.up(expect=4)
+    alice.process.terminate()
+    with open(membership, "rb") as file:
+        check(file.read() == whole, "the membership was touched")
+    check(not os.path.exists(identity), "a new identity was made")
+    os.rename(identity + ".away", identity)
+
+
 def scenario(lab):
     coord = coordinator(lab)
     alice = Node(lab, lab.server("alice"))
@@ -59,6 +77,7 @@ def scenario(lab):
                 alice.process.terminate()
             with open(name, "wb") as file:
                 file.write(whole)
+    alone_with_membership(alice)
     alice.start()
     check(alice.status()["self"]["public_key"] == identity, "another identity in the end")
     alice.up()
