@@ -17,6 +17,9 @@
 
 #define SERVERS_MAX      8
 #define STREAM_QUEUE_MAX (256u * 1024) /* bytes; packets beyond it are dropped */
+/* Between two attempts to open a stream. */
+#define STREAM_RETRY_FIRST_MS 2000
+#define STREAM_RETRY_MAX_MS   30000
 
 /* One stream's way back to its link; link is NULL once the link has moved on. */
 struct stream {
@@ -31,8 +34,8 @@ struct relay_link {
 	struct rng rng;
 	struct endpoint servers[SERVERS_MAX]; /* every UDP address of its hosts */
 	size_t server_count;
-	size_t server; /* the one that is asked now */
-	struct resolve *resolve;
+	size_t server;                                    /* the one that is asked now */
+	struct resolve *resolves[NETMAP_RELAY_HOSTS_MAX]; /* of each host that is a name */
 
 	bool has_credential;
 	struct control_credential credential;
@@ -43,15 +46,17 @@ struct relay_link {
 
 	struct ws_conn *conn;
 	struct stream *stream;
-	size_t stream_host;          /* which of its hosts is dialled */
-	struct loop_timer timer;     /* the client's */
-	struct loop_timer headstart; /* of UDP over TLS */
+	size_t stream_host;           /* which of its hosts is dialled */
+	unsigned int stream_failures; /* since one opened, or the network changed */
+	struct loop_timer timer;      /* the client's */
+	struct loop_timer headstart;  /* of UDP over TLS */
 };
 
 /* A name look-up under way. */
 struct resolve {
 	uv_getaddrinfo_t request; /* first: libuv's handle is the look-up */
 	struct relay_link *link;  /* NULL: nobody waits any more */
+	size_t host;
 };
 
 static void drain(struct relay_link *link);
@@ -81,9 +86,8 @@ static void on_resolved(uv_getaddrinfo_t *request, int status, struct addrinfo *
 	const struct addrinfo *entry;
 	struct endpoint server;
 
-	free(resolve);
 	if (link) {
-		link->resolve = NULL;
+		link->resolves[resolve->host] = NULL;
 		for (entry = status == 0 ? list : NULL; entry; entry = entry->ai_next) {
 			if (endpoint_from_sockaddr(&server, entry->ai_addr) == 0) {
 				server.port = link->info.udp_port;
@@ -94,32 +98,47 @@ static void on_resolved(uv_getaddrinfo_t *request, int status, struct addrinfo *
 		drain(link);
 	}
 	uv_freeaddrinfo(list);
+	free(resolve);
 }
 
-static void look_up(struct relay_link *link, const char *host)
+static void look_up(struct relay_link *link, size_t host)
 {
 	const struct addrinfo hints = { .ai_socktype = SOCK_DGRAM };
 	struct resolve *resolve;
 
-	if (link->resolve)
-		return;
 	resolve = calloc(1, sizeof(*resolve));
 	if (!resolve)
 		return;
 	resolve->link = link;
-	if (uv_getaddrinfo(loop_uv(link->owner->config->loop), &resolve->request, on_resolved, host,
-			   NULL, &hints) < 0)
+	resolve->host = host;
+	if (uv_getaddrinfo(loop_uv(link->owner->config->loop), &resolve->request, on_resolved,
+			   link->info.hosts[host], NULL, &hints) < 0)
 		free(resolve);
 	else
-		link->resolve = resolve;
+		link->resolves[host] = resolve;
 }
 
-/* Its answer would be about a host, or a network, of before. */
-static void forget_look_up(struct relay_link *link)
+/* Their answers would be about hosts, or a network, of before. */
+static void forget_look_ups(struct relay_link *link)
 {
-	if (link->resolve)
-		link->resolve->link = NULL;
-	link->resolve = NULL;
+	size_t i;
+
+	for (i = 0; i < NETMAP_RELAY_HOSTS_MAX; i++) {
+		if (link->resolves[i])
+			link->resolves[i]->link = NULL;
+		link->resolves[i] = NULL;
+	}
+}
+
+static bool looks_up(const struct relay_link *link)
+{
+	size_t i;
+
+	for (i = 0; i < NETMAP_RELAY_HOSTS_MAX; i++) {
+		if (link->resolves[i])
+			return true;
+	}
+	return false;
 }
 
 static void find_servers(struct relay_link *link)
@@ -127,14 +146,14 @@ static void find_servers(struct relay_link *link)
 	struct endpoint server = { .port = link->info.udp_port };
 	size_t i;
 
-	forget_look_up(link);
+	forget_look_ups(link);
 	link->server_count = 0;
 	link->server = 0;
 	for (i = 0; i < link->info.host_count; i++) {
 		if (addr_parse(&server.addr, link->info.hosts[i]) == 0)
 			add_server(link, &server);
 		else
-			look_up(link, link->info.hosts[i]);
+			look_up(link, i);
 	}
 }
 
@@ -166,7 +185,7 @@ void relay_link_next_server(struct relay_link *link)
 		return;
 	if (link->server_count)
 		link->server = (link->server + 1) % link->server_count;
-	else
+	else if (!looks_up(link))
 		find_servers(link);
 }
 
@@ -191,6 +210,7 @@ static void on_stream_opened(struct ws_conn *conn, void *arg)
 	if (!link)
 		return;
 	stream->open = true;
+	link->stream_failures = 0;
 	if (relay_client_registered(link->client)) {
 		drop_stream(link); /* UDP was only slow */
 		return;
@@ -218,6 +238,22 @@ static void start_headstart(struct relay_link *link, uint64_t delay_ms)
 		loop_timer_set(&link->headstart, now_ns(link) + delay_ms * NS_PER_MS);
 }
 
+/* Between a half and all of a bound that doubles: what failed for many nodes fails not at once. */
+static uint64_t retry_ms(struct relay_link *link)
+{
+	uint64_t bound_ms = STREAM_RETRY_FIRST_MS;
+	uint32_t random;
+	unsigned int i;
+
+	for (i = 0; i < link->stream_failures && bound_ms < STREAM_RETRY_MAX_MS; i++)
+		bound_ms *= 2;
+	if (bound_ms > STREAM_RETRY_MAX_MS)
+		bound_ms = STREAM_RETRY_MAX_MS;
+	link->stream_failures++;
+	rng_fill(&link->rng, &random, sizeof(random));
+	return bound_ms / 2 + random % (bound_ms / 2);
+}
+
 static void on_stream_closed(struct ws_conn *conn, void *arg, enum ws_close why, const char *detail)
 {
 	struct stream *stream = arg;
@@ -238,7 +274,7 @@ static void on_stream_closed(struct ws_conn *conn, void *arg, enum ws_close why,
 		link->transport = RELAY_UDP;
 		relay_client_moved(link->client, RELAY_UDP, now_ns(link));
 	}
-	start_headstart(link, was_open ? RELAY_TLS_HEADSTART_MS : 2000);
+	start_headstart(link, was_open ? RELAY_TLS_HEADSTART_MS : retry_ms(link));
 	drain(link);
 }
 
@@ -435,7 +471,7 @@ void relay_link_free(struct relay_link *link)
 	if (!link)
 		return;
 	relay_link_release(link);
-	forget_look_up(link);
+	forget_look_ups(link);
 	free(link);
 }
 
@@ -478,6 +514,7 @@ void relay_link_network_changed(struct relay_link *link)
 {
 	find_servers(link);
 	link->udp_rtt_ns = 0;
+	link->stream_failures = 0;
 	if (!link->client)
 		return;
 	drop_stream(link);

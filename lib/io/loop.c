@@ -8,6 +8,8 @@
 
 #include "base/clock.h"
 
+#define FREE_POLL_US 1000
+
 struct loop {
 	uv_loop_t uv;
 	uv_prepare_t prepare; /* rearms the timerfd before the loop sleeps */
@@ -127,18 +129,26 @@ static void close_leftover(uv_handle_t *handle, void *arg)
 		uv_close(handle, embedded ? NULL : free_handle);
 }
 
-void loop_free(struct loop *loop)
+int loop_free(struct loop *loop)
 {
+	uint64_t limit_ns = clock_now_ns() + LOOP_FREE_LIMIT_MS * NS_PER_MS;
+
 	if (!loop)
-		return;
+		return 0;
 	loop_watch_free(loop->timer_watch);
+	loop->timer_watch = NULL;
 	uv_walk(&loop->uv, close_leftover, loop);
-	/* A loop_stop that no loop_run consumed would end the first of these at once. */
-	while (uv_loop_close(&loop->uv) == UV_EBUSY)
-		uv_run(&loop->uv, UV_RUN_DEFAULT);
+	while (uv_loop_close(&loop->uv) == UV_EBUSY) {
+		if (!uv_run(&loop->uv, UV_RUN_NOWAIT))
+			continue;
+		if (clock_now_ns() > limit_ns)
+			return -EBUSY;
+		usleep(FREE_POLL_US);
+	}
 	timer_heap_clear(&loop->timers);
 	close(loop->timer_fd);
 	free(loop);
+	return 0;
 }
 
 int loop_run(struct loop *loop)

@@ -14,8 +14,14 @@ struct loop;
 
 /* 0 or -errno; *loop is the caller's to free. */
 int loop_new(struct loop **loop);
-/* Stops and frees everything; watches and timers must have been cleared by their owners. */
-void loop_free(struct loop *loop);
+/*
+ * Stops and frees everything; watches and timers must have been cleared by their owners. Accepts
+ * NULL. 0, or -EBUSY when a name look-up is still under way after LOOP_FREE_LIMIT_MS, since the C
+ * library gives none back: then the loop stays as it is, may be freed later, and a program that
+ * ends does so by _exit, because libuv waits for its threads at exit.
+ */
+#define LOOP_FREE_LIMIT_MS 500
+int loop_free(struct loop *loop);
 /* Runs until loop_stop. 0 or -errno. */
 int loop_run(struct loop *loop);
 void loop_stop(struct loop *loop);

@@ -1,3 +1,4 @@
+#include <errno.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -142,6 +143,37 @@ static void a_signal_arrives_on_the_loop(void **state)
 	loop_free(f.loop);
 }
 
+/* Like a name look-up that gets no answer. */
+static void sleep_long(uv_work_t *work)
+{
+	(void)work;
+	usleep(1500 * 1000);
+}
+
+static void note_done(uv_work_t *work, int status)
+{
+	(void)status;
+	*(bool *)work->data = true;
+}
+
+static void what_cannot_be_called_off_does_not_hold_the_end_up(void **state)
+{
+	uint64_t start = clock_now_ns();
+	bool done = false;
+	uv_work_t work = { .data = &done };
+	struct loop *loop;
+
+	(void)state;
+	assert_int_equal(loop_new(&loop), 0);
+	assert_int_equal(uv_queue_work(loop_uv(loop), &work, sleep_long, note_done), 0);
+	assert_int_equal(loop_free(loop), -EBUSY);
+	assert_true(clock_now_ns() - start < 1200 * NS_PER_MS);
+	assert_false(done);
+	usleep(1500 * 1000);
+	assert_int_equal(loop_free(loop), 0);
+	assert_true(done);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -149,6 +181,7 @@ int main(void)
 		cmocka_unit_test(a_watch_tells_of_data),
 		cmocka_unit_test(time_is_fresh_after_a_sleep),
 		cmocka_unit_test(a_signal_arrives_on_the_loop),
+		cmocka_unit_test(what_cannot_be_called_off_does_not_hold_the_end_up),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
