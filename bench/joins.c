@@ -66,12 +66,6 @@ static double resident_mib(void)
 	return (double)pages * (double)sysconf(_SC_PAGESIZE) / (1 << 20);
 }
 
-static void flush(void)
-{
-	while (c.sessions.flush_wanted)
-		sessions_flush(&c.sessions, c.now_s);
-}
-
 static double ms_since(clock_t start)
 {
 	return (double)(clock() - start) * 1e3 / CLOCKS_PER_SEC;
@@ -86,7 +80,7 @@ static void measure(const char *what, unsigned int joins, const struct token *to
 	for (unsigned int i = 0; i < joins; i++)
 		join(token);
 	enrolled = clock();
-	flush();
+	coordination_flush(&c);
 	printf("%-10s %7.0f ms of CPU (enrolment %.0f), %.2f MB in %llu frames, resident %.1f MiB\n",
 	       what, ms_since(start), ms_since(start) - ms_since(enrolled),
 	       (double)sent_bytes / 1e6, (unsigned long long)sent_frames, resident_mib());

@@ -175,7 +175,7 @@ void admin_node_rename(struct admin_request *request)
 		admin_fail_store(request, err);
 	if (err < 0)
 		return;
-	request->sessions->flush_wanted = true;
+	sessions_want_flush(request->sessions);
 	if (node->session)
 		session_send_certificate(node->session);
 }

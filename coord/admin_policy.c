@@ -57,7 +57,7 @@ void admin_policy_set(struct admin_request *request)
 		return;
 	}
 	log_info("policy-set bytes=%zu", len);
-	request->sessions->flush_wanted = true;
+	sessions_want_flush(request->sessions);
 }
 
 void admin_policy_check(struct admin_request *request)

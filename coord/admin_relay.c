@@ -102,7 +102,7 @@ void admin_relay_add(struct admin_request *request)
 	if (err < 0)
 		return;
 	log_info("relay-added name=%s", relay.relay.name);
-	request->sessions->flush_wanted = true;
+	sessions_want_flush(request->sessions);
 }
 
 void admin_relay_remove(struct admin_request *request)
@@ -121,5 +121,5 @@ void admin_relay_remove(struct admin_request *request)
 	if (err < 0)
 		return;
 	log_info("relay-removed name=%s", name);
-	request->sessions->flush_wanted = true;
+	sessions_want_flush(request->sessions);
 }

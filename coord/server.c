@@ -21,7 +21,7 @@
 #include "proto/control_channel.h"
 #include "relay/server.h"
 
-#define FLUSH_DELAY_NS (20 * NS_PER_MS) /* joins that come together cost one round of maps */
+#define FLUSH_PAUSE_NS (20 * NS_PER_MS) /* joins that come together cost one round of maps */
 #define TICK_NS        (1 * NS_PER_S)
 
 struct server {
@@ -33,30 +33,33 @@ struct server {
 	struct relay *relay; /* NULL with --no-relay */
 	struct loop_timer flush_timer;
 	struct loop_timer tick_timer;
-	uint64_t flush_cost_ns; /* of the last flush */
-	bool flush_armed;
+	uint64_t flush_after_ns; /* not to flush again before */
 };
 
-/* In a storm of joins flushes take at most half of the time. */
-static void arm_flush(struct server *server)
+/*
+ * At once when it was quiet; in a storm of joins flushes take at most half of the time, and who
+ * comes meanwhile waits for the next one together.
+ */
+static void on_flush_wanted(void *arg)
 {
-	uint64_t delay_ns =
-		server->flush_cost_ns > FLUSH_DELAY_NS ? server->flush_cost_ns : FLUSH_DELAY_NS;
+	struct server *server = arg;
 
-	if (!server->sessions.flush_wanted || server->flush_armed)
-		return;
-	server->flush_armed = true;
-	loop_timer_set(&server->flush_timer, clock_now_ns() + delay_ns);
+	loop_timer_set(&server->flush_timer, server->flush_after_ns);
 }
 
 static void on_flush(void *arg, uint64_t now_ns)
 {
 	struct server *server = arg;
+	uint64_t end_ns;
+	uint64_t cost_ns;
 
-	server->flush_armed = false;
 	sessions_flush(&server->sessions, clock_wall_s());
-	server->flush_cost_ns = clock_now_ns() - now_ns;
-	arm_flush(server);
+	end_ns = clock_now_ns();
+	cost_ns = end_ns - now_ns;
+	server->flush_after_ns = end_ns + (cost_ns > FLUSH_PAUSE_NS ? cost_ns : FLUSH_PAUSE_NS);
+	/* Set by what happened within: for the next time. */
+	if (server->sessions.flush_wanted)
+		on_flush_wanted(server);
 }
 
 static void on_tick(void *arg, uint64_t now_ns)
@@ -64,7 +67,6 @@ static void on_tick(void *arg, uint64_t now_ns)
 	struct server *server = arg;
 
 	sessions_tick(&server->sessions, now_ns, clock_wall_s());
-	arm_flush(server);
 	loop_timer_set(&server->tick_timer, now_ns + TICK_NS);
 }
 
@@ -103,16 +105,13 @@ static void on_message(struct ws_conn *conn, void *arg, const uint8_t *data, siz
 
 	if (session)
 		session_input(session, data, len, loop_now_ns(server->loop), clock_wall_s());
-	arm_flush(server);
 }
 
 static void on_closed(struct ws_conn *conn, void *arg, enum ws_close why, const char *detail)
 {
-	struct server *server = arg;
-
+	(void)arg;
 	log_debug("connection-closed why=%d detail=\"%s\"", why, detail ? detail : "");
 	session_free(ws_conn_user(conn));
-	arm_flush(server);
 }
 
 static void on_signal(void *arg, int signum)
@@ -220,6 +219,8 @@ static int start(struct server *server, const struct options *options)
 	if (err < 0)
 		return fail("event loop", err, "");
 	loop_timer_init(&server->flush_timer, server->loop, on_flush, server);
+	server->sessions.on_flush_wanted = on_flush_wanted;
+	server->sessions.arg = server;
 	loop_timer_init(&server->tick_timer, server->loop, on_tick, server);
 	loop_timer_set(&server->tick_timer, loop_now_ns(server->loop) + TICK_NS);
 	err = open_admin(server, options);
@@ -230,6 +231,7 @@ static int start(struct server *server, const struct options *options)
 
 static void stop(struct server *server)
 {
+	server->sessions.on_flush_wanted = NULL;
 	admin_free(server->admin);
 	ws_server_free(server->ws);
 	relay_free(server->relay);

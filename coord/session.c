@@ -186,12 +186,12 @@ static void send_whole_map(struct session *session)
 	control_message_clear(&message);
 }
 
-/* The change since the map that the node holds, if that is the one we remember. */
-static void send_map(struct session *session)
+void session_send_map(struct session *session)
 {
 	struct control_message message = { .type = CONTROL_DELTA };
 	struct node *node = session->node;
 
+	session->map_due = false;
 	if (session->map_version == 0 || !node->map || node->map->version != session->map_version ||
 	    mapmaker_update(session->sessions->network, node, true, &message.document.data,
 			    &message.document.len) < 0) {
@@ -215,11 +215,7 @@ static void become_ready(struct session *session, uint64_t now_ns, uint64_t now_
 	node->last_seen_s = now_s;
 	log_info("node-online name=%s key=%s", node->name, log_key(node->device_key).text);
 	send_welcome(session, now_s);
-	send_map(session);
-	if (session->state != SESSION_READY)
-		return;
-	sessions_send_credentials(session, now_s);
-	sessions_send_presence(session);
+	session->map_due = true;
 	sessions_note_presence(session->sessions, node);
 }
 
@@ -282,7 +278,7 @@ static void handle_greeting(struct session *session, const struct control_messag
 		session_end(session, CONTROL_ERROR, &error);
 		return;
 	}
-	session->sessions->flush_wanted = true;
+	sessions_want_flush(session->sessions);
 	if (session->node->session)
 		probe_other(session, now_ns);
 	else
@@ -336,7 +332,7 @@ static void change_wireguard_key(struct session *session, const uint8_t key[stat
 			 "the coordinator cannot store the new key; see its log");
 		return;
 	}
-	session->sessions->flush_wanted = true;
+	sessions_want_flush(session->sessions);
 	session_send_certificate(session);
 }
 
@@ -386,7 +382,8 @@ static void handle_ready(struct session *session, const struct control_message *
 		handle_update(session, &message->update, now_s);
 		break;
 	case CONTROL_RESYNC:
-		send_whole_map(session);
+		if (!session->map_due)
+			send_whole_map(session);
 		break;
 	case CONTROL_PING:
 		handle_ping(session, &message->ping, now_s);
@@ -462,7 +459,7 @@ static void renew(struct session *session, uint64_t now_s)
 		log_error("store-failed node=%s what=certificate", node->name);
 		return;
 	}
-	session->sessions->flush_wanted = true;
+	sessions_want_flush(session->sessions);
 	session_send_certificate(session);
 }
 

@@ -51,6 +51,7 @@ struct session {
 	struct control_channel *channel;
 	enum session_state state;
 	struct node *node;      /* from PROBING on */
+	bool map_due;           /* READY, and was sent nothing but its welcome */
 	uint64_t map_version;   /* that the node said it holds */
 	uint64_t deadline_ns;   /* of the state */
 	uint64_t credentials_s; /* wall clock at which the relay credentials were made */
@@ -73,6 +74,8 @@ void session_send(struct session *session, const struct control_message *message
 /* Sends an error (or `revoked`) and ends. */
 void session_end(struct session *session, enum control_type type,
 		 const struct control_error *error);
+/* The change since the map that the node said it holds if we remember that one, else all of it. */
+void session_send_map(struct session *session);
 /* The node's certificate, as a message. */
 void session_send_certificate(struct session *session);
 

@@ -9,10 +9,19 @@
 
 #define CREDENTIALS_LIFE_S (24 * 3600)
 
+void sessions_want_flush(struct sessions *sessions)
+{
+	if (sessions->flush_wanted)
+		return;
+	sessions->flush_wanted = true;
+	if (sessions->on_flush_wanted)
+		sessions->on_flush_wanted(sessions->arg);
+}
+
 void sessions_note_presence(struct sessions *sessions, struct node *node)
 {
 	node->presence_dirty = true;
-	sessions->flush_wanted = true;
+	sessions_want_flush(sessions);
 }
 
 void sessions_send_credentials(struct session *session, uint64_t now_s)
@@ -73,11 +82,6 @@ static void send_presence(struct session *session, bool changed_only)
 	free(entries);
 }
 
-void sessions_send_presence(struct session *session)
-{
-	send_presence(session, false);
-}
-
 static void flush_one(struct session *session, uint64_t now_s)
 {
 	struct network *network = session->sessions->network;
@@ -123,28 +127,48 @@ static void collect_presence(struct sessions *sessions)
 	}
 }
 
-void sessions_flush(struct sessions *sessions, uint64_t now_s)
+/* Calls tell for every session that is ready, and that is new here or is not. */
+static void tell_all(struct sessions *sessions, bool new, uint64_t now_s,
+		     void (*tell)(struct session *session, uint64_t now_s))
 {
 	struct session *session;
 	struct session *next;
 
-	/* A session that ends meanwhile sets it again. */
-	sessions->flush_wanted = false;
-	if (any_dirty(sessions)) {
-		for (session = sessions->first; session; session = next) {
-			next = session->next;
-			if (session->state == SESSION_READY)
-				flush_one(session, now_s);
-		}
-		mapmaker_settle(sessions->network);
-	}
-	collect_presence(sessions);
-	/* After the maps, since news about peers that are in no map yet would be lost. */
 	for (session = sessions->first; session; session = next) {
 		next = session->next;
-		if (session->state == SESSION_READY)
-			send_presence(session, true);
+		if (session->state == SESSION_READY && session->map_due == new)
+			tell(session, now_s);
 	}
+}
+
+/* After its map: news about peers that are in no map yet would be lost. */
+static void tell_presence(struct session *session, uint64_t now_s)
+{
+	(void)now_s;
+	send_presence(session, true);
+}
+
+static void tell_new(struct session *session, uint64_t now_s)
+{
+	session_send_map(session);
+	if (session->state == SESSION_READY)
+		sessions_send_credentials(session, now_s);
+	send_presence(session, false);
+}
+
+void sessions_flush(struct sessions *sessions, uint64_t now_s)
+{
+	bool dirty = any_dirty(sessions);
+
+	/* A session that ends meanwhile sets it again. */
+	sessions->flush_wanted = false;
+	collect_presence(sessions);
+	if (dirty)
+		tell_all(sessions, false, now_s, flush_one);
+	tell_all(sessions, false, now_s, tell_presence);
+	tell_all(sessions, true, now_s, tell_new);
+	if (dirty)
+		mapmaker_settle(sessions->network);
 }
 
 static void remove_ephemeral(struct sessions *sessions, uint64_t now_s)
@@ -159,7 +183,7 @@ static void remove_ephemeral(struct sessions *sessions, uint64_t now_s)
 		log_info("ephemeral-removed name=%s", node->name);
 		if (network_delete(sessions->network, node, now_s) < 0)
 			log_error("store-failed what=ephemeral-removal");
-		sessions->flush_wanted = true;
+		sessions_want_flush(sessions);
 	}
 }
 
@@ -236,5 +260,5 @@ void sessions_cut_off(struct sessions *sessions, struct node *node, const char *
 		if (session->node == node)
 			session_end(session, CONTROL_REVOKED, &error);
 	}
-	sessions->flush_wanted = true;
+	sessions_want_flush(sessions);
 }

@@ -18,11 +18,21 @@ struct sessions {
 	struct session *first;
 	size_t count;
 	bool flush_wanted; /* something changed that others have to hear */
+	/* Called when flush_wanted turns true, from whatever code made it so; not to flush within.
+	 */
+	void (*on_flush_wanted)(void *arg);
+	void *arg;
 	uint64_t signals_forwarded;
 	uint64_t signals_dropped;
 };
 
-/* Maps as deltas, relays, presence: whatever changed since the last flush. */
+/* Something changed that others have to hear. */
+void sessions_want_flush(struct sessions *sessions);
+/*
+ * Maps as deltas, relays, presence: whatever changed since the last flush. Nodes that connected
+ * meanwhile come last: when they hold a map, its peers have been sent one that names them, so that
+ * they answer a first handshake.
+ */
 void sessions_flush(struct sessions *sessions, uint64_t now_s);
 /* Every few seconds. */
 void sessions_tick(struct sessions *sessions, uint64_t now_ns, uint64_t now_s);
@@ -33,8 +43,7 @@ void sessions_note_presence(struct sessions *sessions, struct node *node);
 /* After network_revoke or before network_delete: tells the node and lets go of it. */
 void sessions_cut_off(struct sessions *sessions, struct node *node, const char *text);
 
-/* To one session: its relays' credentials, and where its peers are. */
+/* To one session: its relays' credentials. */
 void sessions_send_credentials(struct session *session, uint64_t now_s);
-void sessions_send_presence(struct session *session);
 
 #endif

@@ -67,10 +67,15 @@ void coordination_restart(struct coordination *c)
 	open_network(c);
 }
 
-void coordination_settle(struct coordination *c)
+void coordination_flush(struct coordination *c)
 {
 	while (c->sessions.flush_wanted)
 		sessions_flush(&c->sessions, c->now_s);
+}
+
+void coordination_settle(struct coordination *c)
+{
+	coordination_flush(c);
 	coordination_pass(c, 1);
 }
 
@@ -79,8 +84,7 @@ void coordination_pass(struct coordination *c, uint64_t seconds)
 	c->now_ns += seconds * NS_PER_S;
 	c->now_s += seconds;
 	sessions_tick(&c->sessions, c->now_ns, c->now_s);
-	while (c->sessions.flush_wanted)
-		sessions_flush(&c->sessions, c->now_s);
+	coordination_flush(c);
 }
 
 struct token coordination_key(struct coordination *c, bool reusable, bool ephemeral,
@@ -286,6 +290,7 @@ void machine_join(struct machine *m, const struct token *token, const char *host
 
 	machine_connect(m);
 	machine_enrol(m, token, hostname);
+	coordination_flush(m->coordination);
 	CHECK(machine_take(m, CONTROL_WELCOME, &message));
 	control_message_clear(&message);
 	CHECK(m->map);

@@ -45,7 +45,9 @@ void coordination_begin(struct coordination *c);
 void coordination_end(struct coordination *c);
 /* Closes the store and opens it again, as after a crash; machines must be disconnected. */
 void coordination_restart(struct coordination *c);
-/* Maps and presence that are due go out; then a second passes. */
+/* Maps and presence that are due go out. */
+void coordination_flush(struct coordination *c);
+/* The same; then a second passes. */
 void coordination_settle(struct coordination *c);
 void coordination_pass(struct coordination *c, uint64_t seconds);
 

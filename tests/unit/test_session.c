@@ -67,6 +67,7 @@ static void test_enrol(void **state)
 	(void)state;
 	machine_connect(&a);
 	machine_enrol(&a, &token, "Alpha.Example.NET");
+	coordination_flush(&c);
 	assert_true(machine_take(&a, CONTROL_WELCOME, &message));
 	token_authority_hash(hash, message.welcome.authority_key);
 	assert_memory_equal(hash, token.authority_hash, 32);
@@ -101,7 +102,6 @@ static void test_two_nodes_see_each_other(void **state)
 	machine_join(&a, &token, "alpha");
 	machine_join(&b, &token, "alpha");
 	assert_sees(&b, &a, true);
-	coordination_settle(&c);
 	assert_true(machine_take(&a, CONTROL_DELTA, &message));
 	control_message_clear(&message);
 	peer = netmap_find_peer(a.map, b.device_key);
@@ -116,6 +116,70 @@ static void test_two_nodes_see_each_other(void **state)
 }
 
 /* What a full mesh of n nodes holds n * n times is little more than pointers. */
+static bool b_held_a_map;
+
+static int note_order(void *arg, const uint8_t *frame, size_t len)
+{
+	(void)arg;
+	(void)frame;
+	(void)len;
+	b_held_a_map |= b.map != NULL;
+	return 0;
+}
+
+static size_t no_queue(void *arg)
+{
+	(void)arg;
+	return 0;
+}
+
+/* Otherwise the others drop its first handshake. */
+static void test_newcomer_is_known_before_it_knows(void **state)
+{
+	static const struct session_ops watched = { note_order, no_queue, NULL };
+	struct token token = coordination_key(&c, true, false, "trusted");
+	struct control_message message;
+
+	(void)state;
+	machine_join(&a, &token, "alpha");
+	machine_connect(&b);
+	machine_enrol(&b, &token, "beta");
+	/* Welcomed at once, but told nothing of the others yet. */
+	assert_true(machine_take(&b, CONTROL_WELCOME, &message));
+	control_message_clear(&message);
+	assert_null(b.map);
+	assert_true(c.sessions.flush_wanted);
+	a.session->ops = &watched;
+	b_held_a_map = false;
+	coordination_flush(&c);
+	assert_false(b_held_a_map);
+	assert_sees(&b, &a, true);
+	assert_non_null(netmap_find_peer(a.session->node->map, b.device_key));
+}
+
+static unsigned int wishes;
+
+static void count_wish(void *arg)
+{
+	assert_ptr_equal(arg, &wishes);
+	wishes++;
+}
+
+static void test_flush_is_asked_for_once(void **state)
+{
+	(void)state;
+	join_both();
+	c.sessions.on_flush_wanted = count_wish;
+	c.sessions.arg = &wishes;
+	wishes = 0;
+	sessions_want_flush(&c.sessions);
+	sessions_want_flush(&c.sessions);
+	assert_int_equal(wishes, 1);
+	coordination_flush(&c);
+	machine_disconnect(&b);
+	assert_int_equal(wishes, 2);
+}
+
 static void test_maps_share_certificates_and_rules(void **state)
 {
 	struct token token = coordination_key(&c, true, false, "trusted");
@@ -199,6 +263,7 @@ static void test_one_use_key_makes_one_node_of_a_hundred(void **state)
 	}
 	for (unsigned int i = 0; i < 100; i++) {
 		machine_enrol(&crowd[i], &token, "crowd");
+		coordination_flush(&c);
 		if (crowd[i].map)
 			welcomed++;
 		else
@@ -244,6 +309,7 @@ static void test_stolen_device_key_with_another_box_key(void **state)
 	a.box_secret[7] ^= 1;
 	machine_connect(&a);
 	machine_login(&a);
+	coordination_flush(&c);
 	assert_int_equal(machine_take_error(&a), CONTROL_ERROR_BAD_PROOF);
 }
 
@@ -252,6 +318,7 @@ static void test_login_of_a_stranger(void **state)
 	(void)state;
 	machine_connect(&a);
 	machine_login(&a);
+	coordination_flush(&c);
 	assert_int_equal(machine_take_error(&a), CONTROL_ERROR_UNKNOWN_NODE);
 	assert_true(a.closed);
 }
@@ -266,6 +333,7 @@ static void test_login_gets_a_delta(void **state)
 	coordination_settle(&c);
 	machine_connect(&a);
 	machine_login(&a);
+	coordination_flush(&c);
 	assert_false(machine_take(&a, CONTROL_MAP, &message));
 	assert_true(machine_take(&a, CONTROL_DELTA, &message));
 	control_message_clear(&message);
@@ -283,6 +351,7 @@ static void test_login_after_a_restart_gets_a_newer_map(void **state)
 	coordination_restart(&c);
 	machine_connect(&a);
 	machine_login(&a);
+	coordination_flush(&c);
 	assert_true(machine_take(&a, CONTROL_MAP, &message));
 	control_message_clear(&message);
 	assert_sees(&a, &b, true);
@@ -405,7 +474,7 @@ static void test_policy_change_reaches_the_maps(void **state)
 	(void)state;
 	join_both();
 	assert_int_equal(network_set_policy(&c.network, text, strlen(text), &error), 0);
-	c.sessions.flush_wanted = true;
+	sessions_want_flush(&c.sessions);
 	coordination_settle(&c);
 	peer = netmap_find_peer(a.map, b.device_key);
 	assert_true(peer->may_send);
@@ -415,7 +484,7 @@ static void test_policy_change_reaches_the_maps(void **state)
 	assert_int_equal(peer->rules->count, 2);
 	assert_int_equal(peer->rules->list[0].port_low, 22);
 	assert_int_equal(network_set_policy(&c.network, "{}", 2, &error), 0);
-	c.sessions.flush_wanted = true;
+	sessions_want_flush(&c.sessions);
 	coordination_settle(&c);
 	assert_sees(&a, &b, false);
 	assert_sees(&b, &a, false);
@@ -473,7 +542,7 @@ static void test_added_relay_and_its_credentials(void **state)
 	relay.relay.udp_port = 3478;
 	assert_int_equal(network_add_relay(&c.network, &relay), 0);
 	assert_int_equal(network_add_relay(&c.network, &relay), -EEXIST);
-	c.sessions.flush_wanted = true;
+	sessions_want_flush(&c.sessions);
 	coordination_settle(&c);
 	assert_int_equal(a.map->relay_count, 1);
 	assert_string_equal(a.map->relays[0].hosts[0], "fra.example.net");
@@ -619,6 +688,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(test_enrol),
 		TEST(test_two_nodes_see_each_other),
+		TEST(test_newcomer_is_known_before_it_knows),
+		TEST(test_flush_is_asked_for_once),
 		TEST(test_maps_share_certificates_and_rules),
 		TEST(test_node_without_group_reaches_nothing),
 		TEST(test_refused_tokens),
