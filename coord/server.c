@@ -137,7 +137,7 @@ static int open_listener(struct server *server, const struct options *options)
 		{ .name = CONTROL_CHANNEL_PROTOCOL,
 		  .path = CONTROL_CHANNEL_PATH,
 		  .message_max = CONTROL_CHANNEL_FRAME_MAX,
-		  .queue_max = CONTROL_CHANNEL_QUEUE_MAX,
+		  .queue = { .max = CONTROL_CHANNEL_QUEUE_MAX },
 		  .handler = { on_opened, on_message, on_closed },
 		  .arg = server },
 	};

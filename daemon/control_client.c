@@ -251,7 +251,7 @@ static void dial_now(struct control_client *client)
 		.protocol = CONTROL_CHANNEL_PROTOCOL,
 		.http_proxy = client->http_proxy,
 		.message_max = CONTROL_CHANNEL_FRAME_MAX,
-		.queue_max = CONTROL_CHANNEL_QUEUE_MAX,
+		.queue = { .max = CONTROL_CHANNEL_QUEUE_MAX },
 		.handler = { on_opened, on_message, on_closed },
 		.arg = dial,
 	};

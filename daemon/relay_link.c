@@ -16,7 +16,7 @@
 #include "proto/relay_client.h"
 
 #define SERVERS_MAX      8
-#define STREAM_QUEUE_MAX (256u * 1024) /* bytes; packets beyond it are dropped */
+#define STREAM_QUEUE_MAX (256u * 1024) /* bytes; packets beyond it, and late ones, are dropped */
 /* Between two attempts to open a stream. */
 #define STREAM_RETRY_FIRST_MS 2000
 #define STREAM_RETRY_MAX_MS   30000
@@ -46,10 +46,12 @@ struct relay_link {
 
 	struct ws_conn *conn;
 	struct stream *stream;
-	size_t stream_host;           /* which of its hosts is dialled */
-	unsigned int stream_failures; /* since one opened, or the network changed */
-	struct loop_timer timer;      /* the client's */
-	struct loop_timer headstart;  /* of UDP over TLS */
+	size_t stream_host;            /* which of its hosts is dialled */
+	unsigned int stream_failures;  /* since one opened, or the network changed */
+	struct loop_timer timer;       /* the client's */
+	struct loop_timer headstart;   /* of UDP over TLS */
+	uint8_t in[RELAY_MESSAGE_MAX]; /* not on the stack, where each packet would clear them */
+	uint8_t out[RELAY_MESSAGE_MAX];
 };
 
 /* A name look-up under way. */
@@ -223,13 +225,16 @@ static void on_stream_opened(struct ws_conn *conn, void *arg)
 static void on_stream_message(struct ws_conn *conn, void *arg, const uint8_t *data, size_t len)
 {
 	struct stream *stream = arg;
-	struct relay_link *link = stream->link;
+	struct relay_link *link;
+	const uint8_t *message;
+	size_t message_len;
 
 	(void)conn;
-	if (!link)
-		return;
-	relay_client_input(link->client, data, len, now_ns(link));
-	drain(link);
+	/* Whatever a message leads to may part the two. */
+	while ((link = stream->link) && (message_len = relay_stream_next(&data, &len, &message))) {
+		relay_client_input(link->client, message, message_len, now_ns(link));
+		drain(link);
+	}
 }
 
 static void start_headstart(struct relay_link *link, uint64_t delay_ms)
@@ -287,8 +292,8 @@ static void dial_stream(struct relay_link *link)
 		.path = RELAY_WS_PATH,
 		.protocol = RELAY_WS_PROTOCOL,
 		.http_proxy = link->owner->config->http_proxy,
-		.message_max = RELAY_MESSAGE_MAX,
-		.queue_max = STREAM_QUEUE_MAX,
+		.message_max = RELAY_JOINED_MAX,
+		.queue = { STREAM_QUEUE_MAX, RELAY_JOINED_MAX, RELAY_LATE_NS },
 		.handler = { on_stream_opened, on_stream_message, on_stream_closed },
 		.arg = stream,
 	};
@@ -328,12 +333,10 @@ static void tell_mapped(struct relay_link *link, const struct endpoint *mapped)
 /* The answer may go out by the same client, which then owns the bytes no longer: so a copy. */
 static void hand_over(struct relay_link *link, const struct relay_event *event)
 {
-	uint8_t data[RELAY_MESSAGE_MAX];
-
-	if (event->len > sizeof(data))
+	if (event->len > sizeof(link->in))
 		return;
-	memcpy(data, event->data, event->len);
-	link->owner->ops->data(link->owner->arg, link->id, event->peer, data, event->len);
+	memcpy(link->in, event->data, event->len);
+	link->owner->ops->data(link->owner->arg, link->id, event->peer, link->in, event->len);
 }
 
 static void handle_event(struct relay_link *link, const struct relay_event *event)
@@ -392,7 +395,6 @@ static void send_out(struct relay_link *link, const uint8_t *data, size_t len)
 
 static void drain(struct relay_link *link)
 {
-	uint8_t message[RELAY_MESSAGE_MAX];
 	struct relay_event event;
 	size_t len;
 
@@ -400,8 +402,8 @@ static void drain(struct relay_link *link)
 		handle_event(link, &event);
 	if (!link->client)
 		return;
-	while ((len = relay_client_poll_output(link->client, message, sizeof(message))))
-		send_out(link, message, len);
+	while ((len = relay_client_poll_output(link->client, link->out, sizeof(link->out))))
+		send_out(link, link->out, len);
 	loop_timer_set(&link->timer, relay_client_next_timeout(link->client));
 }
 

@@ -152,14 +152,21 @@ static void on_stream_message(struct ws_conn *conn, void *arg, const uint8_t *da
 {
 	struct relay *relay = arg;
 	struct stream *stream = ws_conn_user(conn);
+	uint64_t now_ns = loop_now_ns(relay->loop);
+	const uint8_t *message;
+	size_t message_len;
 
-	if (!stream || len > sizeof(relay->scratch))
+	if (!stream)
 		return;
-	memcpy(relay->scratch, data, len);
 	relay->tos = 0;
-	if (relay_server_input(relay->core, relay->scratch, len, &stream->address,
-			       loop_now_ns(relay->loop), &relay->out))
-		dispatch(relay);
+	while ((message_len = relay_stream_next(&data, &len, &message))) {
+		if (message_len > sizeof(relay->scratch))
+			continue;
+		memcpy(relay->scratch, message, message_len);
+		if (relay_server_input(relay->core, relay->scratch, message_len, &stream->address,
+				       now_ns, &relay->out))
+			dispatch(relay);
+	}
 	batch_flush(relay->batch);
 }
 
@@ -182,8 +189,8 @@ void relay_ws_protocol(struct relay *relay, struct ws_protocol *protocol)
 	*protocol = (struct ws_protocol){
 		.name = RELAY_WS_PROTOCOL,
 		.path = RELAY_WS_PATH,
-		.message_max = RELAY_MESSAGE_MAX,
-		.queue_max = RELAY_STREAM_QUEUE_MAX,
+		.message_max = RELAY_JOINED_MAX,
+		.queue = { RELAY_STREAM_QUEUE_MAX, RELAY_JOINED_MAX, RELAY_LATE_NS },
 		.handler = { on_stream_opened, on_stream_message, on_stream_closed },
 		.arg = relay,
 	};

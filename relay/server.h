@@ -27,8 +27,8 @@ struct relay_config {
 	uint64_t rate_bytes_per_s; /* of one sender; 0 for the default */
 };
 
-/* Packets of one receiver that wait on a TLS stream; more are dropped. */
-#define RELAY_STREAM_QUEUE_MAX (512U * 1024)
+/* Packets of one receiver that wait on a TLS stream; more are dropped, and so are late ones. */
+#define RELAY_STREAM_QUEUE_MAX (256U * 1024)
 
 /* 0, -EADDRINUSE, -EADDRNOTAVAIL, -EACCES, -EINVAL for the secrets, or another -errno. */
 int relay_new(struct relay **relay, struct loop *loop, const struct relay_config *config);

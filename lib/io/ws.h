@@ -37,12 +37,23 @@ struct ws_handler {
 	void (*closed)(struct ws_conn *conn, void *arg, enum ws_close why, const char *detail);
 };
 
+/*
+ * What waits on a connection. For traffic like datagrams' messages that wait are joined, so that a
+ * frame, a TLS record and a system call carry many; what comes in is then several messages that
+ * tell their own lengths. Such traffic is better lost than late.
+ */
+struct ws_queue {
+	size_t max;       /* bytes waiting to be sent; above it ws_conn_send fails */
+	size_t join_max;  /* bytes of one frame, each message padded to four; 0: one message each */
+	uint64_t late_ns; /* ws_conn_send fails while the oldest waits longer than this; 0: never */
+};
+
 /* One subprotocol that a server speaks, e.g. "warren.control.1" at "/control". */
 struct ws_protocol {
 	const char *name;
 	const char *path;
 	size_t message_max; /* bytes; larger ones end the connection */
-	size_t queue_max;   /* bytes waiting to be sent; above it ws_conn_send fails */
+	struct ws_queue queue;
 	struct ws_handler handler;
 	void *arg;
 };
@@ -101,7 +112,7 @@ struct ws_connect {
 	const char *protocol;
 	const char *http_proxy; /* "host:port" or "user:pass@host:port"; NULL: none */
 	size_t message_max;
-	size_t queue_max;
+	struct ws_queue queue;
 	struct ws_handler handler;
 	void *arg;
 };
@@ -112,7 +123,7 @@ struct ws_connect {
  */
 struct ws_conn *ws_client_connect(struct ws_client *client, const struct ws_connect *connect);
 
-/* Queues one binary message (copied). 0, -ENOBUFS above queue_max, -ENOTCONN, -ENOMEM. */
+/* Queues one binary message (copied). 0, -ENOBUFS beyond the queue's bounds, -ENOTCONN, -ENOMEM. */
 int ws_conn_send(struct ws_conn *conn, const uint8_t *data, size_t len);
 size_t ws_conn_queued(const struct ws_conn *conn);
 /* Sends what is queued (for at most a second), then closes; closed() follows. */

@@ -397,7 +397,7 @@ struct ws_conn *ws_client_connect(struct ws_client *client, const struct ws_conn
 	cc->conn.handler = connect->handler;
 	cc->conn.arg = connect->arg;
 	cc->conn.message_max = connect->message_max;
-	cc->conn.queue_max = connect->queue_max;
+	cc->conn.queue = connect->queue;
 	cc->conn.orphaned = on_orphaned;
 	cc->addresses[0].port = connect->port;
 	snprintf(cc->dial, sizeof(cc->dial), "%s", connect->host);

@@ -1,6 +1,7 @@
 #include "io/ws_conn.h"
 
 #include <errno.h>
+#include <netinet/tcp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,7 +10,9 @@
 
 struct ws_message {
 	struct ws_message *next;
+	uint64_t queued_ns;
 	size_t len;
+	size_t cap;
 	uint8_t data[]; /* LWS_PRE bytes for libwebsockets' header, then the message */
 };
 
@@ -58,7 +61,6 @@ void ws_conn_init(struct ws_conn *conn, struct ws_context *context, struct loop 
 {
 	conn->context = context;
 	conn->loop = loop;
-	conn->tail = &conn->head;
 	conn->why = WS_CLOSE_LOST;
 	conn->status = LWS_CLOSE_STATUS_NORMAL;
 	loop_timer_init(&conn->timer, loop, on_deadline, conn);
@@ -71,7 +73,7 @@ static void pop_message(struct ws_conn *conn)
 
 	conn->head = message->next;
 	if (!conn->head)
-		conn->tail = &conn->head;
+		conn->last = NULL;
 	conn->queued -= message->len;
 	free(message);
 }
@@ -110,12 +112,17 @@ void ws_conn_tell_closed(struct ws_conn *conn)
 
 void ws_conn_open(struct ws_conn *conn, struct lws *wsi)
 {
+	int unsent_max = WS_UNSENT_MAX;
+
 	conn->wsi = wsi;
 	if (conn->state != WS_OPENING)
 		return;
 	conn->state = WS_OPEN;
 	conn->opened = true;
 	loop_timer_clear(&conn->timer);
+	if (conn->queue.late_ns)
+		setsockopt(lws_get_socket_fd(wsi), IPPROTO_TCP, TCP_NOTSENT_LOWAT, &unsent_max,
+			   sizeof(unsent_max));
 	if (conn->handler.opened)
 		conn->handler.opened(conn, conn->arg);
 }
@@ -221,26 +228,70 @@ void ws_conn_peer_closes(struct ws_conn *conn)
 		ws_conn_end(conn, WS_CLOSE_PEER, "closed by the peer");
 }
 
-int ws_conn_send(struct ws_conn *conn, const uint8_t *data, size_t len)
+static bool has_room(const struct ws_conn *conn, size_t len, uint64_t now_ns)
 {
-	struct ws_message *message;
+	const struct ws_queue *queue = &conn->queue;
 
-	if (conn->state != WS_OPEN || !conn->wsi)
-		return -ENOTCONN;
-	if (len > conn->queue_max || conn->queued > conn->queue_max - len)
-		return -ENOBUFS;
-	message = malloc(sizeof(*message) + LWS_PRE + len);
+	if (len > queue->max || conn->queued > queue->max - len)
+		return false;
+	return !queue->late_ns || !conn->head || now_ns - conn->head->queued_ns <= queue->late_ns;
+}
+
+/* Behind the last message that waits, when both fit into one frame. */
+static bool join(struct ws_conn *conn, const uint8_t *data, size_t len)
+{
+	struct ws_message *last = conn->last;
+	size_t padding, at;
+
+	if (!last)
+		return false;
+	padding = -last->len & 3;
+	at = last->len + padding;
+	if (at > last->cap || len > last->cap - at)
+		return false;
+	memset(last->data + LWS_PRE + last->len, 0, padding);
+	memcpy(last->data + LWS_PRE + at, data, len);
+	last->len = at + len;
+	conn->queued += padding + len;
+	return true;
+}
+
+static int queue_message(struct ws_conn *conn, const uint8_t *data, size_t len, uint64_t now_ns)
+{
+	size_t cap = len < conn->queue.join_max ? conn->queue.join_max : len;
+	struct ws_message *message = malloc(sizeof(*message) + LWS_PRE + cap);
+
 	if (!message)
 		return -ENOMEM;
 	message->next = NULL;
+	message->queued_ns = now_ns;
 	message->len = len;
+	/* Without joining there is no room for padding either. */
+	message->cap = conn->queue.join_max ? cap : 0;
 	memcpy(message->data + LWS_PRE, data, len);
-	*conn->tail = message;
-	conn->tail = &message->next;
+	if (conn->last)
+		conn->last->next = message;
+	else
+		conn->head = message;
+	conn->last = message;
 	conn->queued += len;
+	return 0;
+}
+
+int ws_conn_send(struct ws_conn *conn, const uint8_t *data, size_t len)
+{
+	uint64_t now_ns = loop_now_ns(conn->loop);
+
+	if (conn->state != WS_OPEN || !conn->wsi)
+		return -ENOTCONN;
+	if (!has_room(conn, len, now_ns))
+		return -ENOBUFS;
+	if (join(conn, data, len))
+		return 0;
+	if (queue_message(conn, data, len, now_ns) < 0)
+		return -ENOMEM;
 	if (!timer_node_queued(&conn->timer.node))
-		loop_timer_set(&conn->timer,
-			       loop_now_ns(conn->loop) + WS_STALL_DEADLINE_S * NS_PER_S);
+		loop_timer_set(&conn->timer, now_ns + WS_STALL_DEADLINE_S * NS_PER_S);
 	lws_callback_on_writable(conn->wsi);
 	ws_context_touch(conn->context);
 	return 0;

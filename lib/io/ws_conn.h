@@ -14,6 +14,10 @@
 #define WS_FLUSH_DEADLINE_S 1  /* ws_conn_close with messages still queued */
 #define WS_STALL_DEADLINE_S 30 /* queued messages without one of them leaving */
 
+/* With a bound in time the kernel keeps no more than this unsent: what waits, waits where it
+ * counts. */
+#define WS_UNSENT_MAX (32 * 1024)
+
 struct ws_message;
 
 enum ws_state {
@@ -38,11 +42,11 @@ struct ws_conn {
 	bool opened;
 	enum lws_close_status status; /* told to the peer when we close */
 	size_t message_max;
-	size_t queue_max;
+	struct ws_queue queue;
 	size_t queued;
 	struct ws_message *head;
-	struct ws_message **tail;
-	uint8_t *rx; /* a message that comes in pieces */
+	struct ws_message *last; /* NULL like head */
+	uint8_t *rx;             /* a message that comes in pieces */
 	size_t rx_len;
 	size_t rx_cap;
 	/* Called when the opening deadline passes or a close is due and no wsi will tell. */

@@ -111,7 +111,7 @@ static int on_established(struct lws *wsi, struct ws_conn *conn, const struct ws
 	conn->handler = protocol->handler;
 	conn->arg = protocol->arg;
 	conn->message_max = protocol->message_max;
-	conn->queue_max = protocol->queue_max;
+	conn->queue = protocol->queue;
 	ws_conn_open(conn, wsi);
 	return 0;
 }

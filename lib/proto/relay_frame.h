@@ -6,6 +6,7 @@
 #include <stdint.h>
 
 #include "base/buf.h"
+#include "proto/stun.h"
 
 /*
  * What relay and node say to each other: STUN messages (RFC 8489) with TURN's methods and
@@ -19,7 +20,8 @@
  *                 there was dropped
  *   Binding       as in any STUN server
  *
- * The same bytes are a UDP datagram or a binary WebSocket message, one each.
+ * The same bytes are one UDP datagram; or in a binary WebSocket message one behind the other, each
+ * but the last padded to four bytes as on any stream (RFC 8656 section 12.5).
  */
 #define RELAY_WS_PROTOCOL "warren.relay.1"
 #define RELAY_WS_PATH     "/relay"
@@ -27,9 +29,11 @@
 #define RELAY_CHANNEL_MIN    0x4000 /* RFC 8656 section 12 */
 #define RELAY_CHANNEL_MAX    0x4fff
 #define RELAY_CHANNEL_HEADER 4
-#define RELAY_LIFETIME_S     600  /* RFC 8656 section 3.2; of registration and channel alike */
-#define RELAY_MESSAGE_MAX    9216 /* a jumbo frame; larger ones are dropped */
-#define RELAY_DATA_OVERHEAD  72   /* of a Send or Data indication around its payload, at most */
+#define RELAY_LIFETIME_S     600   /* RFC 8656 section 3.2; of registration and channel alike */
+#define RELAY_MESSAGE_MAX    9216  /* a jumbo frame; larger ones are dropped */
+#define RELAY_JOINED_MAX     16320 /* a WebSocket message: with its header one TLS record */
+#define RELAY_LATE_NS        50000000ULL /* a packet that waits this long on a stream is too old */
+#define RELAY_DATA_OVERHEAD  72 /* of a Send or Data indication around its payload, at most */
 
 /* ERROR-CODE values that RFC 8656 has no word for. */
 #define RELAY_ERR_PEER_ABSENT 404
@@ -49,6 +53,30 @@ static inline int relay_channel_parse(const uint8_t *data, size_t len, uint16_t 
 	*payload = data + RELAY_CHANNEL_HEADER;
 	*payload_len = inner;
 	return 0;
+}
+
+/*
+ * Takes the first message off what a stream brought, with its padding; what makes no sense comes as
+ * a whole, for the reader to refuse. Returns its length, 0 at the end.
+ */
+static inline size_t relay_stream_next(const uint8_t **data, size_t *len, const uint8_t **message)
+{
+	size_t first = *len;
+	size_t step;
+
+	if (*len >= RELAY_CHANNEL_HEADER && ((*data)[0] & 0xf0) == 0x40)
+		first = RELAY_CHANNEL_HEADER + (size_t)load_be16(*data + 2);
+	else if (*len >= STUN_HEADER_SIZE && ((*data)[0] & 0xc0) == 0)
+		first = STUN_HEADER_SIZE + (size_t)load_be16(*data + 2);
+	if (first > *len)
+		first = *len;
+	step = (first + 3) & ~(size_t)3;
+	if (step > *len)
+		step = *len;
+	*message = *data;
+	*data += step;
+	*len -= step;
+	return first;
 }
 
 #endif

@@ -10,7 +10,8 @@
 /*
  * A relay that says anything. The input is a list of messages, each a byte of time to wait in
  * tenths of a second, two bytes of length and that many bytes; where a message looks like an
- * answer, it gets the transaction that was asked last, so that it is looked into.
+ * answer, it gets the transaction that was asked last, so that it is looked into. Each comes as a
+ * datagram, then as what a stream brought.
  */
 static uint8_t last[STUN_TRANSACTION_SIZE];
 
@@ -46,6 +47,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	drain(client);
 	while (size >= 3) {
 		size_t len = load_be16(data + 1);
+		const uint8_t *message;
+		size_t message_len;
+		const uint8_t *at;
+		size_t left;
 		uint8_t *copy;
 
 		now_ns += data[0] * 100 * NS_PER_MS;
@@ -61,6 +66,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		drain(client);
 		relay_client_input(client, copy, len, now_ns);
 		drain(client);
+		at = copy;
+		left = len;
+		while ((message_len = relay_stream_next(&at, &left, &message))) {
+			relay_client_input(client, message, message_len, now_ns);
+			drain(client);
+		}
 		free(copy);
 		data += len;
 		size -= len;

@@ -121,8 +121,13 @@ static void on_stream_message(struct ws_conn *conn, void *arg, const uint8_t *da
 	struct node *node = arg;
 
 	(void)conn;
-	relay_client_input(node->client, data, len, clock_now_ns());
-	drain(node);
+	const uint8_t *message;
+	size_t message_len;
+
+	while ((message_len = relay_stream_next(&data, &len, &message))) {
+		relay_client_input(node->client, message, message_len, clock_now_ns());
+		drain(node);
+	}
 }
 
 static void on_stream_closed(struct ws_conn *conn, void *arg, enum ws_close why, const char *detail)
@@ -265,8 +270,8 @@ static void connect_tls(struct node *node)
 		.port = ws_server_port(node->f->server),
 		.path = RELAY_WS_PATH,
 		.protocol = RELAY_WS_PROTOCOL,
-		.message_max = RELAY_MESSAGE_MAX,
-		.queue_max = 1 << 20,
+		.message_max = RELAY_JOINED_MAX,
+		.queue = { 1 << 20, RELAY_JOINED_MAX, 0 },
 		.handler = { on_stream_opened, on_stream_message, on_stream_closed },
 		.arg = node,
 	};
@@ -361,6 +366,37 @@ static void test_stalled_stream_harms_nobody(void **state)
 	assert_int_equal(f->udp.data_len, 20);
 }
 
+static void test_messages_of_a_stream_come_apart(void **state)
+{
+	/* ChannelData of 5 bytes with padding, STUN with an attribute of 4, ChannelData unpadded.
+	 */
+	static const uint8_t bytes[] = {
+		0x40, 1, 0, 5, 1, 2, 3, 4, 5, 0, 0, 0, 0, 1, 0, 4,    0x21, 0x12, 0xa4, 0x42, 9,
+		9,    9, 9, 9, 9, 9, 9, 9, 9, 9, 9, 0, 1, 0, 0, 0x4f, 0xff, 0,    1,    7,
+	};
+	static const size_t want[] = { 9, 24, 5 };
+	const uint8_t *data = bytes;
+	size_t len = sizeof(bytes);
+	const uint8_t *message;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(want) / sizeof(want[0]); i++)
+		assert_int_equal(relay_stream_next(&data, &len, &message), want[i]);
+	assert_int_equal(relay_stream_next(&data, &len, &message), 0);
+	/* A length beyond the end, no known beginning, too short to tell: all that there is. */
+	data = bytes;
+	len = 8;
+	assert_int_equal(relay_stream_next(&data, &len, &message), 8);
+	assert_int_equal(len, 0);
+	data = (const uint8_t *)"\xff\0\0\0\0\0";
+	len = 6;
+	assert_int_equal(relay_stream_next(&data, &len, &message), 6);
+	data = bytes;
+	len = 3;
+	assert_int_equal(relay_stream_next(&data, &len, &message), 3);
+	assert_int_equal(relay_stream_next(&data, &len, &message), 0);
+}
+
 static void test_refuses_bad_config(void **state)
 {
 	struct fixture *f = *state;
@@ -391,6 +427,7 @@ int main(void)
 		RELAY_TEST(test_bursts_are_forwarded),
 		RELAY_TEST(test_broken_stream_is_absent),
 		RELAY_TEST(test_stalled_stream_harms_nobody),
+		cmocka_unit_test(test_messages_of_a_stream_come_apart),
 		RELAY_TEST(test_refuses_bad_config),
 	};
 

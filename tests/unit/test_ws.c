@@ -131,7 +131,7 @@ static void start_server(struct fixture *f, bool tls)
 		.name = "test.1",
 		.path = "/test",
 		.message_max = MESSAGE_MAX,
-		.queue_max = QUEUE_MAX,
+		.queue = { .max = QUEUE_MAX },
 		.handler = { on_opened, on_message, on_closed },
 		.arg = &f->far,
 	};
@@ -193,7 +193,7 @@ static struct ws_connect connect_to(struct fixture *f, uint16_t port)
 		.path = "/test",
 		.protocol = "test.1",
 		.message_max = MESSAGE_MAX,
-		.queue_max = QUEUE_MAX,
+		.queue = { .max = QUEUE_MAX },
 		.handler = { on_opened, on_message, on_closed },
 		.arg = &f->near,
 	};
@@ -282,6 +282,61 @@ static void test_queue_is_bounded(void **state)
 	assert_true(wait_for(f, &f->near.messages, (unsigned int)accepted, 5));
 	assert_int_equal(ws_conn_queued(f->near.conn), 0);
 	assert_int_equal(ws_conn_send(f->near.conn, data, 1), 0);
+}
+
+static void open_pair_with(struct fixture *f, struct ws_queue queue)
+{
+	struct ws_connect to = connect_to(f, ws_server_port(f->server));
+
+	to.queue = queue;
+	assert_non_null(ws_client_connect(f->client, &to));
+	assert_true(wait_for(f, &f->near.opened, 1, 5));
+	assert_true(wait_for(f, &f->far.opened, 1, 5));
+}
+
+static void test_what_waits_is_joined(void **state)
+{
+	struct fixture *f = *state;
+	uint8_t data[1200];
+
+	memset(data, 7, sizeof(data));
+	start_server(f, true);
+	open_pair_with(f, (struct ws_queue){ .max = 3000, .join_max = 1000 });
+	assert_int_equal(ws_conn_send(f->near.conn, (const uint8_t *)"first", 5), 0);
+	assert_int_equal(ws_conn_send(f->near.conn, (const uint8_t *)"second", 6), 0);
+	assert_int_equal(ws_conn_queued(f->near.conn), 5 + 3 + 6);
+	assert_true(wait_for(f, &f->near.messages, 1, 5));
+	assert_int_equal(f->near.last_len, 5 + 3 + 6);
+	assert_memory_equal(f->near.last, "first\0\0\0second", 14);
+	/* What does not fit behind another begins a frame of its own, and so does a larger one. */
+	assert_int_equal(ws_conn_send(f->near.conn, data, 500), 0);
+	assert_int_equal(ws_conn_send(f->near.conn, data, 501), 0);
+	assert_int_equal(ws_conn_send(f->near.conn, data, sizeof(data)), 0);
+	assert_int_equal(ws_conn_send(f->near.conn, data, 1000), -ENOBUFS);
+	assert_true(wait_for(f, &f->near.messages, 4, 5));
+	assert_int_equal(f->near.last_len, sizeof(data));
+}
+
+static void test_late_messages_are_refused(void **state)
+{
+	struct fixture *f = *state;
+	const unsigned int never = 0;
+	uint8_t data[1400] = { 0 };
+	struct ws_queue queue = { .max = QUEUE_MAX, .join_max = 8000, .late_ns = 50 * NS_PER_MS };
+
+	f->echo = false;
+	start_server(f, true);
+	open_pair_with(f, queue);
+	/* A network that takes nothing: what the kernel does not want waits, and grows old. */
+	netns_run("ip link set lo down");
+	for (int i = 0; i < 100; i++)
+		assert_int_equal(ws_conn_send(f->near.conn, data, sizeof(data)), 0);
+	assert_false(wait_for(f, &never, 1, 1));
+	assert_in_range(ws_conn_queued(f->near.conn), 1, QUEUE_MAX - 2 * sizeof(data));
+	assert_int_equal(ws_conn_send(f->near.conn, data, sizeof(data)), -ENOBUFS);
+	netns_run("ip link set lo up");
+	assert_true(wait_for(f, &f->far.messages, 20, 20));
+	assert_int_equal(ws_conn_send(f->near.conn, data, sizeof(data)), 0);
 }
 
 static void test_close_sends_what_is_queued(void **state)
@@ -614,6 +669,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_large_message_is_whole, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_too_big_ends_connection, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_queue_is_bounded, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_what_waits_is_joined, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_late_messages_are_refused, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_close_sends_what_is_queued, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_unreachable, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_wrong_path_and_protocol_are_refused, setup,
