@@ -160,6 +160,8 @@ static int build(struct dataplane *dp)
 	if (!err)
 		err = make_lanes(dp);
 	if (!err)
+		err = dp_queue_init(&dp->input, dp->wake_fd);
+	if (!err)
 		err = loop_watch_new(&dp->wake, dp->loop, dp->wake_fd, UV_READABLE, on_wake, dp);
 	if (!err)
 		err = watch_control(dp);
@@ -169,11 +171,12 @@ static int build(struct dataplane *dp)
 int dataplane_new(struct dataplane **out, struct loop *loop, const struct dp_config *config,
 		  const struct dp_ops *ops, void *arg)
 {
-	struct dataplane *dp = calloc(1, sizeof(*dp));
+	struct dataplane *dp = aligned_alloc(64, (sizeof(*dp) + 63) & ~(size_t)63);
 	int err;
 
 	if (!dp)
 		return -ENOMEM;
+	memset(dp, 0, sizeof(*dp));
 	dp->loop = loop;
 	dp->ops = ops;
 	dp->arg = arg;
@@ -204,6 +207,7 @@ void dataplane_free(struct dataplane *dp)
 	rcu_barrier();
 	for (unsigned int i = 0; i <= dp->workers; i++)
 		dp_lane_free(dp->lanes[i]);
+	dp_queue_clear(&dp->input);
 	dp_sockets_close(&dp->sockets);
 	tun_close(&dp->tun);
 	if (dp->wake_fd >= 0)
@@ -334,13 +338,9 @@ void dataplane_index_free(struct dataplane *dp, uint32_t index)
 void dataplane_input(struct dataplane *dp, const uint8_t *data, size_t len,
 		     const struct dp_path *from)
 {
-	struct dp_lane *lane = dp_control_lane(dp);
+	struct dp_event event = { .kind = DP_EVENT_INPUT, .path = *from, .len = len };
 
-	if (len > PACKET_MAX)
-		return;
-	dp_lane_begin(lane);
-	/* A copy, because packets are opened in place. */
-	memcpy(lane->packet, data, len);
-	dp_lane_input(lane, lane->packet, len, from, 0);
-	dp_lane_end(lane);
+	/* One by one they would reach the TUN one by one; beyond the queue they are lost. */
+	if (len <= PACKET_MAX)
+		dp_queue_push(&dp->input, &event, data);
 }

@@ -97,11 +97,32 @@ static bool dispatch_queue(struct dataplane *dp, struct dp_queue *queue)
 	return true;
 }
 
+/*
+ * In place: the ring's only writer is this thread, so that what was popped stays there until the
+ * lane ends.
+ */
+static void open_input(struct dataplane *dp)
+{
+	struct dp_lane *lane = dp_control_lane(dp);
+	const struct dp_event *event;
+
+	dp_queue_begin(&dp->input);
+	if (!dp_queue_peek(&dp->input))
+		return;
+	dp_lane_begin(lane);
+	while ((event = dp_queue_peek(&dp->input))) {
+		dp_lane_input(lane, (uint8_t *)(uintptr_t)(event + 1), event->len, &event->path, 0);
+		dp_queue_pop(&dp->input);
+	}
+	dp_lane_end(lane);
+}
+
 void dp_dispatch(struct dataplane *dp)
 {
 	uint64_t one = 1;
 	bool more = false;
 
+	open_input(dp);
 	for (unsigned int i = 0; i <= dp->workers; i++)
 		more |= dispatch_queue(dp, &dp->lanes[i]->events);
 	if (more && write(dp->wake_fd, &one, sizeof(one)) < 0)

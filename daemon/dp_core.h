@@ -44,7 +44,8 @@ struct dataplane {
 	struct allowedips *allowed;     /* control thread only; published by commit */
 	struct filter_flows *flows;     /* under RCU, borrowed */
 
-	struct map *peers; /* id to peer */
+	struct dp_queue input; /* what streams brought since the last turn, to be opened together */
+	struct map *peers;     /* id to peer */
 	uint64_t next_peer_id;
 	unsigned int next_worker;      /* whose index is given out next */
 	struct loop_watch *wake;       /* events of all lanes */

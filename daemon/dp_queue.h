@@ -20,6 +20,7 @@ enum dp_event_kind {
 	DP_EVENT_PATH_SEEN,
 	DP_EVENT_ACTIVITY,
 	DP_EVENT_STREAM,
+	DP_EVENT_INPUT, /* control thread to itself: a packet that a stream brought */
 };
 
 struct dp_event {

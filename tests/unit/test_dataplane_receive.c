@@ -275,8 +275,11 @@ static void test_a_stream_brings_the_same(void **state)
 	engine_open_session(e);
 	len = engine_seal(e, message, packet, len, 0);
 	dataplane_input(e->dp, message, len, &from);
-	assert_int_equal(delivered(e), 20);
+	len = engine_seal(e, message, packet, engine_inner(packet, 0, 30), 1);
+	dataplane_input(e->dp, message, len, &from);
 	assert_true(engine_wait(e, &e->paths, 1));
+	assert_int_equal(delivered(e), 20);
+	assert_int_equal(delivered(e), 30);
 	assert_int_equal(e->last_path.kind, DP_PATH_STREAM);
 	assert_int_equal(e->last_path.channel, 0x4009);
 }
