@@ -44,6 +44,13 @@
 
 #define HOUSEKEEPING_S 30
 
+/*
+ * What fits a path of 1,500 bytes by relay over v6, so that no full packet is cut: 40 bytes of
+ * IPv6, 8 of UDP, 4 of ChannelData, 32 of WireGuard. Only Data indications, before a channel is
+ * bound, are longer.
+ */
+#define INNER_MTU (1500 - 40 - 8 - 4 - 32)
+
 /* --- small services for the parts --- */
 
 void mesh_set_health(struct mesh *mesh, enum mesh_health what, const char *fmt, ...)
@@ -526,6 +533,7 @@ static int open_device(struct mesh *mesh)
 	uint8_t secret[16];
 	int err = timestamp_load(mesh_path(mesh, "timestamp").text, stamp);
 
+	device_config.dp.mtu = INNER_MTU;
 	if (err == 0)
 		device_config.timestamp = stamp;
 	else if (err != -ENOENT)
