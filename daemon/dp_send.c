@@ -4,6 +4,7 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
+#include "base/buf.h"
 #include "base/clock.h"
 #include "daemon/dp_core.h"
 #include "daemon/dp_keypair.h"
@@ -12,11 +13,14 @@
 #include "proto/filter.h"
 #include "proto/inner.h"
 #include "proto/segment.h"
+#include "proto/wg_message.h"
 
 /* Reads of the TUN in one turn, before sockets get theirs. */
 #define READS_MAX 128
 
 #define ICMP_INTERVAL_NS NS_PER_MS
+
+#define UDP_HEADER 8
 
 static size_t addr_size(uint8_t version)
 {
@@ -78,6 +82,42 @@ static bool find_way(struct dp_lane *lane, struct dp_peer *peer, struct dp_keypa
 	       (*hop)->path.kind != DP_PATH_NONE;
 }
 
+/* The UDP header, also of the first fragment of many; NULL: there is none. */
+static const uint8_t *udp_header(const struct inner *inner, const uint8_t *packet)
+{
+	size_t at = inner->l4;
+	uint8_t proto = inner->proto;
+
+	/* Fragment header, offset 0 (RFC 8200, 4.5). */
+	if (inner->version == 6 && proto == IPPROTO_FRAGMENT && inner->len >= at + 8 &&
+	    !(load_be16(packet + at + 2) & 0xFFF8)) {
+		proto = packet[at];
+		at += 8;
+	}
+	return proto == INNER_UDP && inner->len >= at + UDP_HEADER ? packet + at : NULL;
+}
+
+/*
+ * Did we seal this packet ourselves a moment ago? A route that leads to the peer's endpoint through
+ * the tunnel brings it back, and every round would make it longer, then two of it, and so on. The
+ * index that the peer gave us tells it from other tunnels to the same endpoint.
+ */
+static bool is_our_own(const struct dp_keypair *keypair, const struct dp_hop *hop,
+		       const struct inner *inner, const uint8_t *packet)
+{
+	size_t prefix = hop->path.channel ? DP_CHANNEL_HEADER : 0;
+	const uint8_t *udp = udp_header(inner, packet);
+	const uint8_t *message;
+
+	if (!udp || load_be16(udp + 2) != hop->path.remote.port ||
+	    memcmp(inner_destination(packet), hop->path.remote.addr.bytes,
+		   addr_size(inner->version)) != 0)
+		return false;
+	message = udp + UDP_HEADER + prefix;
+	return packet + inner->len >= message + DP_DATA_HEADER && load_le32(message) == WG_DATA &&
+	       load_le32(message + 4) == keypair->remote_index;
+}
+
 /* Cuts one packet of the TUN and puts the pieces in the outbox. */
 static void send_plan(struct dp_lane *lane, struct dp_peer *peer, struct dp_keypair *keypair,
 		      struct dp_hop *hop, const struct segment_plan *plan, uint8_t tos)
@@ -123,6 +163,10 @@ void dp_lane_send(struct dp_lane *lane, const struct vnet_hdr *hdr, const uint8_
 	note_flow(lane, packet, len);
 	if (find_way(lane, peer, &keypair, &hop) &&
 	    !atomic_load_explicit(&peer->staging, memory_order_acquire)) {
+		if (is_our_own(keypair, hop, &inner, packet)) {
+			dp_count(&peer->tx_dropped, plan.count);
+			return;
+		}
 		send_plan(lane, peer, keypair, hop, &plan, inner.tos & ECN_MASK);
 		return;
 	}

@@ -314,6 +314,52 @@ static void test_what_queued_up_behind_a_flush_is_sent(void **state)
 	assert_memory_equal(plain + 28, "second", 6);
 }
 
+/* The way to the peer's endpoint leads into the tunnel: what was sealed is not sealed once more. */
+static void test_a_routing_loop_ends_after_one_round(void **state)
+{
+	struct engine *e = *state;
+	struct dp_path path = { .kind = DP_PATH_UDP };
+	uint8_t other[64] = { 4, 0, 0, 0 };
+
+	path.remote.addr = addr_from_v4(0x0A050002);
+	path.remote.port = 7000;
+	engine_open_session(e);
+	for (int channel = 0; channel < 2; channel++) {
+		uint64_t dropped = engine_activity(e).tx_dropped;
+		uint64_t sent = engine_activity(e).tx_bytes;
+
+		path.channel = channel ? 0x4001 : 0;
+		assert_int_equal(dataplane_peer_set_path(e->peer, &path), 0);
+		engine_inner_send(e, "x", 1);
+		engine_idle(e);
+		assert_int_equal(engine_activity(e).tx_bytes, sent + 64);
+		assert_int_equal(engine_activity(e).tx_dropped, dropped + 1);
+		/* Another tunnel to the same place, through this one, is none of it. */
+		store_le32(other + 4, ENGINE_FAR_INDEX + 1);
+		engine_inner_send(e, other, sizeof(other));
+		engine_idle(e);
+		assert_int_equal(engine_activity(e).tx_bytes, sent + 64 + 96 + 32);
+		assert_int_equal(engine_activity(e).tx_dropped, dropped + 2);
+	}
+}
+
+/* Longer than the tunnel's MTU it comes back in pieces, of which only the first one can be told. */
+static void test_a_routing_loop_of_fragments_ends_too(void **state)
+{
+	struct engine *e = *state;
+	struct dp_path path = { .kind = DP_PATH_UDP };
+	uint8_t data[1390] = { 0 };
+
+	path.remote.addr = addr_from_v4(0x0A050002);
+	path.remote.port = 7000;
+	engine_open_session(e);
+	assert_int_equal(dataplane_peer_set_path(e->peer, &path), 0);
+	engine_inner_send(e, data, sizeof(data));
+	engine_idle(e);
+	assert_int_equal(engine_activity(e).tx_dropped, 2);
+	assert_in_range(engine_activity(e).tx_bytes, 1450, 1452 + 150);
+}
+
 static void test_a_deleted_device_costs_nothing(void **state)
 {
 	struct engine *e = *state;
@@ -353,6 +399,8 @@ int main(void)
 		TEST(test_handshakes_leave_from_the_shared_port),
 		TEST(test_the_port_moves),
 		TEST(test_what_queued_up_behind_a_flush_is_sent),
+		TEST(test_a_routing_loop_ends_after_one_round),
+		TEST(test_a_routing_loop_of_fragments_ends_too),
 		TEST(test_a_deleted_device_costs_nothing),
 	};
 
