@@ -137,6 +137,8 @@ lint:
 	@scripts/lint
 
 format:
+	@clang-format --version | grep -q 'version 14' || \
+		{ echo "format: needs clang-format 14, as in Debian 12" >&2; exit 1; }
 	clang-format -i $(wildcard */*.[ch] lib/*/*.[ch] tests/*/*.[ch])
 
 # A minute of coverage-guided fuzzing for every target: make fuzz FUZZ_S=60
