@@ -139,6 +139,20 @@ static bool is_allowed(int fd)
 	       (peer.uid == 0 || peer.uid == geteuid());
 }
 
+/* One line, sent if it fits into the socket's buffer: nobody is waited for. */
+static void refuse(int fd, bool full)
+{
+	static const char too_many[] =
+		"{\"error\":\"too many commands at once; try again\",\"code\":1}\n";
+	static const char not_allowed[] =
+		"{\"error\":\"only root and the server's user may do this; use sudo\",\"code\":6}\n";
+	const char *said = full ? too_many : not_allowed;
+
+	log_warn("admin-refused why=%s", full ? "too-many" : "not-allowed");
+	send(fd, said, strlen(said), MSG_DONTWAIT | MSG_NOSIGNAL);
+	close(fd);
+}
+
 static struct connection *connection_new(struct admin *admin, int fd)
 {
 	struct connection *connection = calloc(1, sizeof(*connection));
@@ -172,9 +186,7 @@ static void on_listener(void *arg, int revents)
 	while (place < ADMIN_CONNECTIONS_MAX && admin->connections[place])
 		place++;
 	if (place == ADMIN_CONNECTIONS_MAX || !is_allowed(fd)) {
-		log_warn("admin-refused why=%s",
-			 place == ADMIN_CONNECTIONS_MAX ? "too-many" : "not-allowed");
-		close(fd);
+		refuse(fd, place == ADMIN_CONNECTIONS_MAX);
 		return;
 	}
 	admin->connections[place] = connection_new(admin, fd);

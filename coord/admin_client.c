@@ -19,6 +19,7 @@
 #include "proto/turn_credential.h"
 
 #define EXIT_UNREACHABLE 3
+#define EXIT_DENIED      6
 #define TIMEOUT_S        10
 #define ANSWER_MAX       (64u << 20)
 #define SECRET_FILE_MAX  4096
@@ -155,7 +156,21 @@ static int add_arguments(json_t *request, const struct options *options)
 	}
 }
 
-/* The descriptor, or -1 after saying why not. */
+/* Says why there is no connection; returns the exit code. */
+static int no_server(const char *dir, int error)
+{
+	if (error == EACCES || error == EPERM) {
+		fprintf(stderr,
+			"warren-coord: no access to %s: use sudo -u warren-coord, or sudo\n", dir);
+		return EXIT_DENIED;
+	}
+	fprintf(stderr,
+		"warren-coord: no server for %s: %s; start it with: warren-coord serve --data %s\n",
+		dir, strerror(error), dir);
+	return EXIT_UNREACHABLE;
+}
+
+/* The descriptor, or -errno. */
 static int dial(const char *dir)
 {
 	struct sockaddr_un address = { .sun_family = AF_UNIX };
@@ -163,6 +178,7 @@ static int dial(const char *dir)
 	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	int len = snprintf(address.sun_path, sizeof(address.sun_path), "%s/%s", dir,
 			   DATA_DIR_ADMIN_SOCKET);
+	int err;
 
 	if (fd < 0 || len >= (int)sizeof(address.sun_path)) {
 		errno = fd < 0 ? errno : ENAMETOOLONG;
@@ -172,12 +188,10 @@ static int dial(const char *dir)
 		if (connect(fd, (struct sockaddr *)&address, sizeof(address)) == 0)
 			return fd;
 	}
-	fprintf(stderr,
-		"warren-coord: no server for %s: %s; start it with: warren-coord serve --data %s\n",
-		dir, strerror(errno), dir);
+	err = -errno;
 	if (fd >= 0)
 		close(fd);
-	return -1;
+	return err;
 }
 
 static int send_all(int fd, const char *text, size_t len)
@@ -245,9 +259,11 @@ static int ask(const char *dir, const char *request)
 	int code;
 
 	if (fd < 0)
-		return EXIT_UNREACHABLE;
-	if (send_all(fd, request, strlen(request)) == 0 && send_all(fd, "\n", 1) == 0)
-		answer = receive_all(fd, &len);
+		return no_server(dir, -fd);
+	/* A server that refuses says so without reading the request: what it said counts. */
+	if (send_all(fd, request, strlen(request)) == 0)
+		send_all(fd, "\n", 1);
+	answer = receive_all(fd, &len);
 	close(fd);
 	code = show(answer ? answer : "", len);
 	if (answer)

@@ -10,7 +10,7 @@ import re
 import socket
 import time
 
-from lab.command import check, wait_until
+from lab.command import check, for_everybody, wait_until
 from lab.wireguard import Device, bracketed, genkey
 
 TIMEOUT_S = 150
@@ -157,7 +157,7 @@ def errors(lab, left, what):
     hidden = "mount -t tmpfs none /dev/net && exec " + " ".join(fresh)
     for words, said in (([warrend, "--standalone", "--tun", left.tun, "--port", "40003"], left.tun),
                         ([warrend, "--standalone", "--tun", "wgother", "--port", str(PORT)], str(PORT)),
-                        (["setpriv", "--reuid", "65534", "--clear-groups", *fresh], "root"),
+                        (["setpriv", "--reuid", "65534", "--clear-groups", for_everybody(warrend), *fresh[1:]], "root"),
                         (["unshare", "--mount", "sh", "-c", hidden], "/dev/net/tun")):
         done = left.ns.run(*words, expect=1)
         check(len(done.stderr.strip().splitlines()) == 1 and said in done.stderr,
