@@ -179,7 +179,7 @@ static int fill_node(struct network *network, struct node *node, const struct co
 	return err;
 }
 
-static int explain(struct control_error *error, int err)
+int enrolment_explain(struct control_error *error, int err)
 {
 	switch (err) {
 	case -ENOSPC:
@@ -191,11 +191,12 @@ static int explain(struct control_error *error, int err)
 					"ask for a new one");
 	case -EEXIST:
 		return enrolment_refuse(error, CONTROL_ERROR_DUPLICATE,
-					"another node has these keys; run warren logout and join "
-					"again");
+					"another machine has the keys of this one; run warren "
+					"logout and join again");
 	default:
-		return enrolment_refuse(error, CONTROL_ERROR_INTERNAL,
-					"the coordinator cannot store the node; see its log");
+		return enrolment_refuse(
+			error, CONTROL_ERROR_INTERNAL,
+			"the coordinator cannot store this machine's keys; see its log");
 	}
 }
 
@@ -222,7 +223,7 @@ int enrolment_enrol(struct network *network, const struct control_enrol *enrol,
 	err = node ? fill_node(network, node, enrol, box_key, &key, now_s) : -ENOMEM;
 	if (err < 0) {
 		free(node);
-		explain(error, err);
+		enrolment_explain(error, err);
 		return err;
 	}
 	*out = node;
@@ -238,10 +239,7 @@ static int refresh(struct network *network, struct node *node, const struct cont
 	take_facts(node, &login->facts);
 	if (!changed && !certificate_is_due(node, now_s))
 		return 0;
-	memcpy(node->wireguard_key, login->wireguard_key, 32);
-	if (certificate_issue(network, node, now_s) < 0)
-		return -EINVAL;
-	return network_store_node(network, node);
+	return network_rekey(network, node, login->wireguard_key, now_s);
 }
 
 int enrolment_login(struct network *network, const struct control_login *login,
@@ -265,8 +263,7 @@ int enrolment_login(struct network *network, const struct control_login *login,
 			"logout and join again");
 	err = refresh(network, node, login, now_s);
 	if (err < 0) {
-		enrolment_refuse(error, CONTROL_ERROR_INTERNAL,
-				 "the coordinator cannot renew the certificate; see its log");
+		enrolment_explain(error, err);
 		return err;
 	}
 	*out = node;

@@ -36,6 +36,8 @@ int enrolment_login(struct network *network, const struct control_login *login,
 		    const uint8_t box_key[static 32], uint64_t now_s, struct node **node,
 		    struct control_error *error);
 
+/* What to tell a node whose keys could not be stored. */
+int enrolment_explain(struct control_error *error, int err);
 /* Fills an error for a node; returns -EACCES. */
 int enrolment_refuse(struct control_error *error, enum control_error_code code, const char *text);
 

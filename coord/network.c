@@ -109,28 +109,45 @@ int network_delete(struct network *network, struct node *node, uint64_t now_s)
 	return err;
 }
 
+/* Puts the node's certificate as it says now into effect, or the node back to what it was. */
+static int certify(struct network *network, struct node *node, const struct node *before,
+		   uint64_t now_s)
+{
+	int err = certificate_issue(network, node, now_s);
+
+	if (err == 0)
+		err = network_store_node(network, node);
+	if (err == 0)
+		return 0;
+	memcpy(node->name, before->name, sizeof(node->name));
+	memcpy(node->wireguard_key, before->wireguard_key, sizeof(node->wireguard_key));
+	node->serial = before->serial;
+	node->not_before_s = before->not_before_s;
+	node->not_after_s = before->not_after_s;
+	memcpy(node->cert, before->cert, sizeof(node->cert));
+	node->cert_len = before->cert_len;
+	return err;
+}
+
 int network_rename(struct network *network, struct node *node, const char *name, uint64_t now_s)
 {
 	struct node before = *node;
-	int err;
 
 	if (cert_name_check(name) < 0)
 		return -EINVAL;
 	if (network_find_name(network, name))
 		return -EEXIST;
 	strcpy(node->name, name);
-	err = certificate_issue(network, node, now_s);
-	if (err == 0)
-		err = network_store_node(network, node);
-	if (err < 0) {
-		strcpy(node->name, before.name);
-		node->serial = before.serial;
-		node->not_before_s = before.not_before_s;
-		node->not_after_s = before.not_after_s;
-		memcpy(node->cert, before.cert, sizeof(node->cert));
-		node->cert_len = before.cert_len;
-	}
-	return err;
+	return certify(network, node, &before, now_s);
+}
+
+int network_rekey(struct network *network, struct node *node,
+		  const uint8_t wireguard_key[static 32], uint64_t now_s)
+{
+	struct node before = *node;
+
+	memmove(node->wireguard_key, wireguard_key, 32);
+	return certify(network, node, &before, now_s);
 }
 
 int network_check_policy(const struct network *network, const char *text, size_t len,

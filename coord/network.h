@@ -80,6 +80,13 @@ int network_delete(struct network *network, struct node *node, uint64_t now_s);
 /* 0, -EINVAL: no valid name, -EEXIST: taken. Issues a certificate in the new name. */
 int network_rename(struct network *network, struct node *node, const char *name, uint64_t now_s);
 
+/*
+ * A new certificate, with this WireGuard key, which may be the present one. 0, -EEXIST: another
+ * node has it.
+ */
+int network_rekey(struct network *network, struct node *node,
+		  const uint8_t wireguard_key[static 32], uint64_t now_s);
+
 /* Parses, checks against the nodes there are, stores and obeys. -EINVAL and -EPERM fill *error. */
 int network_check_policy(const struct network *network, const char *text, size_t len,
 			 struct policy **policy, struct policy_error *error);

@@ -320,16 +320,17 @@ static void handle_signal(struct session *session, const struct control_message 
 static void change_wireguard_key(struct session *session, const uint8_t key[static 32],
 				 uint64_t now_s)
 {
-	struct network *network = session->sessions->network;
 	struct node *node = session->node;
+	struct control_error error;
+	int err;
 
 	if (memcmp(node->wireguard_key, key, 32) == 0)
 		return;
-	memcpy(node->wireguard_key, key, 32);
-	if (certificate_issue(network, node, now_s) < 0 || network_store_node(network, node) < 0) {
-		log_error("store-failed node=%s what=wireguard-key", node->name);
-		end_with(session, CONTROL_ERROR_INTERNAL,
-			 "the coordinator cannot store the new key; see its log");
+	err = network_rekey(session->sessions->network, node, key, now_s);
+	if (err < 0) {
+		log_warn("key-refused node=%s error=\"%s\"", node->name, strerror(-err));
+		enrolment_explain(&error, err);
+		session_end(session, CONTROL_ERROR, &error);
 		return;
 	}
 	sessions_want_flush(session->sessions);
@@ -455,7 +456,7 @@ static void renew(struct session *session, uint64_t now_s)
 		sessions_send_credentials(session, now_s);
 	if (!certificate_is_due(node, now_s))
 		return;
-	if (certificate_issue(network, node, now_s) < 0 || network_store_node(network, node) < 0) {
+	if (network_rekey(network, node, node->wireguard_key, now_s) < 0) {
 		log_error("store-failed node=%s what=certificate", node->name);
 		return;
 	}

@@ -10,7 +10,7 @@
 #include "base/buf.h"
 #include "coord/store_statement.h"
 
-#define SCHEMA_VERSION  1
+#define SCHEMA_VERSION  2
 #define BUSY_TIMEOUT_MS 5000
 
 static const char schema[] =
@@ -21,7 +21,7 @@ static const char schema[] =
 	" expires_s INTEGER NOT NULL, uses INTEGER NOT NULL,"
 	" CHECK (reusable OR uses <= 1)) STRICT;"
 	"CREATE TABLE node (device_key BLOB PRIMARY KEY, box_key BLOB NOT NULL UNIQUE,"
-	" wireguard_key BLOB NOT NULL, name TEXT NOT NULL UNIQUE, address4 BLOB NOT NULL UNIQUE,"
+	" wireguard_key BLOB NOT NULL UNIQUE, name TEXT NOT NULL UNIQUE, address4 BLOB NOT NULL UNIQUE,"
 	" address6 BLOB NOT NULL UNIQUE, groups TEXT NOT NULL, tags TEXT NOT NULL,"
 	" ephemeral INTEGER NOT NULL, revoked INTEGER NOT NULL, created_s INTEGER NOT NULL,"
 	" last_seen_s INTEGER NOT NULL, version TEXT NOT NULL, os TEXT NOT NULL,"
@@ -30,7 +30,21 @@ static const char schema[] =
 	"CREATE TABLE revoked (serial INTEGER PRIMARY KEY, until_s INTEGER NOT NULL) STRICT;"
 	"CREATE TABLE relay (name TEXT PRIMARY KEY, hosts TEXT NOT NULL,"
 	" udp_port INTEGER NOT NULL, tls_port INTEGER NOT NULL, secret BLOB NOT NULL) STRICT;"
-	"PRAGMA user_version = 1;";
+	"PRAGMA user_version = 2;";
+
+/*
+ * From version 1, which let two nodes have one WireGuard key. Peers obey only one of them, so the
+ * older node keeps it; the other one is deleted, its certificate revoked, and it has to join anew.
+ */
+static const char from_version_1[] =
+	"CREATE TEMP TABLE twin AS SELECT device_key, serial, not_after_s FROM node"
+	" WHERE EXISTS (SELECT 1 FROM node AS older WHERE older.wireguard_key = node.wireguard_key"
+	" AND (older.created_s, older.rowid) < (node.created_s, node.rowid));"
+	"INSERT OR REPLACE INTO revoked SELECT serial, not_after_s FROM twin;"
+	"DELETE FROM node WHERE device_key IN (SELECT device_key FROM twin);"
+	"DROP TABLE twin;"
+	"CREATE UNIQUE INDEX node_wireguard_key ON node (wireguard_key);"
+	"PRAGMA user_version = 2;";
 
 static int execute(struct store *store, const char *sql)
 {
@@ -38,6 +52,21 @@ static int execute(struct store *store, const char *sql)
 
 	s.err = sqlite3_exec(store->db, sql, NULL, NULL, NULL);
 	return statement_end(&s);
+}
+
+/* All of the statements or none. */
+static int execute_whole(struct store *store, const char *sql)
+{
+	int err = store_begin(store);
+
+	if (err < 0)
+		return err;
+	err = execute(store, sql);
+	if (err == 0)
+		err = store_commit(store);
+	if (err < 0)
+		store_rollback(store);
+	return err;
 }
 
 static int open_database(struct store **out, const char *path, int flags)
@@ -75,11 +104,7 @@ int store_create(struct store **out, const char *path)
 	err = open_database(&store, path, SQLITE_OPEN_READWRITE);
 	if (err < 0)
 		return err;
-	err = store_begin(store);
-	if (err == 0)
-		err = execute(store, schema);
-	if (err == 0)
-		err = store_commit(store);
+	err = execute_whole(store, schema);
 	if (err < 0) {
 		store_close(store);
 		return err;
@@ -88,7 +113,7 @@ int store_create(struct store **out, const char *path)
 	return 0;
 }
 
-static int check_version(struct store *store)
+static int check_version(struct store *store, uint64_t *out)
 {
 	struct statement s;
 	uint64_t version = 0;
@@ -102,7 +127,10 @@ static int check_version(struct store *store)
 		return err;
 	if (version == 0)
 		return -EUCLEAN;
-	return version > SCHEMA_VERSION ? -EPROTO : 0;
+	if (version > SCHEMA_VERSION)
+		return -EPROTO;
+	*out = version;
+	return 0;
 }
 
 static int check_integrity(struct store *store)
@@ -135,6 +163,7 @@ static int check_header(const char *path)
 
 int store_open(struct store **out, const char *path)
 {
+	uint64_t version = 0;
 	struct store *store;
 	int err = check_header(path);
 
@@ -143,9 +172,11 @@ int store_open(struct store **out, const char *path)
 	err = open_database(&store, path, SQLITE_OPEN_READWRITE);
 	if (err < 0)
 		return err;
-	err = check_version(store);
+	err = check_version(store, &version);
 	if (err == 0)
 		err = check_integrity(store);
+	if (err == 0 && version == 1)
+		err = execute_whole(store, from_version_1);
 	if (err < 0) {
 		store_close(store);
 		return err;

@@ -134,6 +134,7 @@ static struct node make_node(uint8_t n)
 
 	memset(node.device_key, n, 32);
 	memset(node.box_key, n + 100, 32);
+	memset(node.wireguard_key, n + 200, 32);
 	snprintf(node.name, sizeof(node.name), "node%u", n);
 	node.address4 = addr_from_v4(0x64400000u + n);
 	addr_parse(&node.address6, "fd00::1");
@@ -158,12 +159,24 @@ static void test_nodes(void **state)
 	assert_int_equal(store_node_put(store, &node), 0);
 	strcpy(node.name, "renamed");
 	assert_int_equal(store_node_put(store, &node), 0);
-	/* Neither a name nor an address twice. */
+	/* Nothing of it twice. */
 	strcpy(twin.name, "renamed");
 	assert_int_equal(store_node_put(store, &twin), -EEXIST);
 	strcpy(twin.name, "twin");
 	twin.address4 = node.address4;
 	assert_int_equal(store_node_put(store, &twin), -EEXIST);
+	twin = make_node(2);
+	memcpy(twin.wireguard_key, node.wireguard_key, 32);
+	assert_int_equal(store_node_put(store, &twin), -EEXIST);
+	twin = make_node(2);
+	memcpy(twin.box_key, node.box_key, 32);
+	assert_int_equal(store_node_put(store, &twin), -EEXIST);
+	/* Nor by a change later. */
+	twin = make_node(2);
+	assert_int_equal(store_node_put(store, &twin), 0);
+	memcpy(twin.wireguard_key, node.wireguard_key, 32);
+	assert_int_equal(store_node_put(store, &twin), -EEXIST);
+	assert_int_equal(store_node_delete(store, twin.device_key), 0);
 	reopen();
 	assert_int_equal(store_node_each(store, keep_last, &read), 0);
 	assert_string_equal(read.name, "renamed");
@@ -269,6 +282,62 @@ static void test_damaged_or_foreign_files(void **state)
 	assert_int_equal(store_open(&other, path), -EUCLEAN);
 }
 
+/* The node table as version 1 had it, with what is in the present one. */
+static const char to_version_1[] =
+	"ALTER TABLE node RENAME TO newer;"
+	"CREATE TABLE node (device_key BLOB PRIMARY KEY, box_key BLOB NOT NULL UNIQUE,"
+	" wireguard_key BLOB NOT NULL, name TEXT NOT NULL UNIQUE, address4 BLOB NOT NULL UNIQUE,"
+	" address6 BLOB NOT NULL UNIQUE, groups TEXT NOT NULL, tags TEXT NOT NULL,"
+	" ephemeral INTEGER NOT NULL, revoked INTEGER NOT NULL, created_s INTEGER NOT NULL,"
+	" last_seen_s INTEGER NOT NULL, version TEXT NOT NULL, os TEXT NOT NULL,"
+	" serial INTEGER NOT NULL UNIQUE, not_before_s INTEGER NOT NULL,"
+	" not_after_s INTEGER NOT NULL, cert BLOB NOT NULL) STRICT;"
+	"INSERT INTO node SELECT * FROM newer ORDER BY created_s DESC;"
+	"DROP TABLE newer;"
+	"UPDATE node SET wireguard_key = (SELECT wireguard_key FROM node WHERE name = 'node2')"
+	" WHERE name IN ('node3', 'node4');"
+	"PRAGMA user_version = 1;";
+
+static int forbid_third(void *arg, const struct node *node)
+{
+	(void)arg;
+	assert_string_not_equal(node->name, "node3");
+	assert_string_not_equal(node->name, "node4");
+	return 0;
+}
+
+static int sum_serials(void *arg, uint64_t serial)
+{
+	*(uint64_t *)arg += serial;
+	return 0;
+}
+
+static void test_version_1_with_one_key_thrice(void **state)
+{
+	struct node twin = make_node(3);
+	uint64_t sum = 0;
+
+	(void)state;
+	for (uint8_t n = 1; n <= 5; n++) {
+		struct node node = make_node(n);
+
+		assert_int_equal(store_node_put(store, &node), 0);
+	}
+	assert_int_equal(sqlite3_exec(store->db, to_version_1, NULL, NULL, NULL), SQLITE_OK);
+	/* The oldest node keeps the key. */
+	reopen();
+	assert_int_equal(node_count(), 3);
+	assert_int_equal(store_node_each(store, forbid_third, NULL), 0);
+	assert_int_equal(store_revoked_each(store, sum_serials, &sum), 0);
+	assert_int_equal(sum, 3 + 4);
+	memset(twin.wireguard_key, 2 + 200, 32);
+	assert_int_equal(store_node_put(store, &twin), -EEXIST);
+	memset(twin.wireguard_key, 3 + 200, 32);
+	assert_int_equal(store_node_put(store, &twin), 0);
+	reopen();
+	assert_int_equal(node_count(), 4);
+}
+
 static void test_newer_schema(void **state)
 {
 	struct store *other;
@@ -317,6 +386,7 @@ int main(void)
 		TEST(test_a_transaction_is_whole_or_not_at_all),
 		TEST(test_killed_while_writing),
 		TEST(test_damaged_or_foreign_files),
+		TEST(test_version_1_with_one_key_thrice),
 		TEST(test_newer_schema),
 		TEST(test_relays_and_backup),
 	};
