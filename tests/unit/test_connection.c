@@ -1,0 +1,297 @@
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+/* The real ones are linked for other tests' sake: what is under test is compiled against these. */
+#define dataplane_port          fake_dataplane_port
+#define dataplane_send          fake_dataplane_send
+#define dataplane_peer_activity fake_dataplane_peer_activity
+#define dataplane_peer_notify   fake_dataplane_peer_notify
+#define loop_now_ns             fake_loop_now_ns
+#define loop_timer_init         fake_loop_timer_init
+#define loop_timer_set          fake_loop_timer_set
+#define loop_timer_clear        fake_loop_timer_clear
+#include "daemon/connection.c"
+
+#include "daemon/stun_index.h"
+
+#pragma GCC diagnostic ignored "-Wunused-parameter"
+
+static struct mesh mesh;
+static struct netmap_cert cert;
+static struct netmap_peer info = { .cert = &cert };
+static struct connection *tested;
+static bool disconnected;
+static uint64_t at_ns;
+
+/* --- relays that may bring news in the midst of a question --- */
+
+static bool is_up[4];
+static void (*news)(void); /* told the next time a path is asked for */
+static struct dp_path path;
+
+bool relays_is_up(const struct relays *relays, uint32_t relay)
+{
+	return is_up[relay];
+}
+
+int relays_path(struct relays *relays, uint32_t relay, const uint8_t node_key[static 32],
+		struct dp_path *out)
+{
+	void (*tell)(void) = news;
+
+	*out = (struct dp_path){ .kind = DP_PATH_UDP, .channel = (uint16_t)(0x4000 + relay) };
+	news = NULL;
+	if (tell)
+		tell();
+	return 0;
+}
+
+uint32_t relays_next(const struct relays *relays, size_t *cursor)
+{
+	return *cursor < 3 ? (uint32_t)++ * cursor : 0;
+}
+
+uint32_t relays_find(const struct relays *relays, const char *name)
+{
+	return 0;
+}
+
+uint32_t relays_home(const struct relays *relays)
+{
+	return 1;
+}
+
+const char *relays_name(const struct relays *relays, uint32_t relay)
+{
+	return "fra";
+}
+
+uint64_t relays_rtt_ns(const struct relays *relays, uint32_t relay)
+{
+	return relay * NS_PER_MS;
+}
+
+bool relays_udp_blocked(const struct relays *relays)
+{
+	return false;
+}
+
+void relays_want(struct relays *relays, uint32_t relay)
+{
+}
+
+void relays_unanswered(struct relays *relays, uint32_t relay)
+{
+}
+
+/* --- a peer --- */
+
+const struct netmap_peer *mesh_peer_info(const struct mesh_peer *peer)
+{
+	return &info;
+}
+
+const uint8_t *mesh_peer_key(const struct mesh_peer *peer)
+{
+	return cert.parsed.device_key;
+}
+
+struct peer *mesh_peer_wireguard(const struct mesh_peer *peer)
+{
+	return NULL;
+}
+
+const char *mesh_peer_home_relay(const struct mesh_peer *peer)
+{
+	return "";
+}
+
+uint32_t mesh_peer_seen_relay(const struct mesh_peer *peer)
+{
+	return 0;
+}
+
+bool mesh_peer_online(const struct mesh_peer *peer)
+{
+	return true;
+}
+
+uint64_t mesh_peer_online_until_ns(const struct mesh_peer *peer)
+{
+	return CLOCK_NEVER;
+}
+
+void mesh_peer_disconnect(struct mesh_peer *peer)
+{
+	disconnected = true;
+	connection_free(tested);
+	tested = NULL;
+}
+
+struct dp_peer *peer_dp(const struct peer *peer)
+{
+	return NULL;
+}
+
+void peer_set_path(struct peer *peer, const struct dp_path *to)
+{
+	path = *to;
+}
+
+bool peer_has_session(const struct peer *peer)
+{
+	return true;
+}
+
+bool peer_handshake_under_way(const struct peer *peer)
+{
+	return false;
+}
+
+void peer_resend_handshake(struct peer *peer)
+{
+}
+
+void peer_start_handshake(struct peer *peer)
+{
+}
+
+void ping_answered(struct pings *pings, struct mesh_peer *peer, uint64_t rtt_ns)
+{
+}
+
+int signalling_send(struct mesh *of, struct mesh_peer *peer, enum signal_kind kind,
+		    const void *payload, size_t len, enum signal_route route)
+{
+	return 0;
+}
+
+/* --- no packets, and a clock that stands --- */
+
+int dataplane_send(struct dataplane *dp, const struct dp_path *to, const uint8_t *data, size_t len,
+		   uint8_t tos)
+{
+	return 0;
+}
+
+uint16_t dataplane_port(const struct dataplane *dp)
+{
+	return 1;
+}
+
+void dataplane_peer_activity(const struct dp_peer *peer, struct dp_activity *activity)
+{
+	*activity = (struct dp_activity){ 0 };
+}
+
+void dataplane_peer_notify(struct dp_peer *peer, unsigned int notices)
+{
+}
+
+uint64_t loop_now_ns(struct loop *loop)
+{
+	return at_ns;
+}
+
+void loop_timer_init(struct loop_timer *timer, struct loop *loop,
+		     void (*fire)(void *arg, uint64_t now_ns), void *arg)
+{
+}
+
+void loop_timer_set(struct loop_timer *timer, uint64_t deadline_ns)
+{
+}
+
+void loop_timer_clear(struct loop_timer *timer)
+{
+}
+
+/* --- tests --- */
+
+static int setup(void **state)
+{
+	at_ns = 1000 * NS_PER_S;
+	memset(is_up, 0, sizeof(is_up));
+	news = NULL;
+	disconnected = false;
+	path = (struct dp_path){ .kind = DP_PATH_NONE };
+	mesh.rng = rng_system();
+	mesh.stun = stun_index_new(2);
+	tested = connection_new(&mesh, (struct mesh_peer *)&info, PATH_MODE_RELAY);
+	return tested && mesh.stun ? 0 : -1;
+}
+
+static int teardown(void **state)
+{
+	connection_free(tested);
+	stun_index_free(mesh.stun);
+	return 0;
+}
+
+static void relay_2_takes_over(void)
+{
+	is_up[1] = false;
+	is_up[2] = true;
+	connection_relay_down(tested, 1);
+	connection_relay_up(tested, 2);
+}
+
+static void news_in_the_midst_of_an_order_are_the_last_word(void **state)
+{
+	is_up[1] = true;
+	news = relay_2_takes_over;
+	connection_relay_up(tested, 1);
+	assert_null(news);
+	assert_int_equal(connection_path(tested)->kind, PATH_RELAY);
+	assert_int_equal(connection_path(tested)->id, 2);
+	assert_int_equal(path.channel, 0x4002);
+}
+
+static void relay_1_goes(void)
+{
+	is_up[1] = false;
+	connection_relay_down(tested, 1);
+}
+
+static void a_path_that_goes_while_it_is_set_is_not_used(void **state)
+{
+	is_up[1] = true;
+	connection_relay_up(tested, 1);
+	assert_int_equal(path.channel, 0x4001);
+	news = relay_1_goes; /* when it is resolved anew, as after another registration */
+	connection_relay_up(tested, 1);
+	assert_int_equal(connection_path(tested)->kind, PATH_NONE);
+	assert_int_equal(path.kind, DP_PATH_NONE);
+}
+
+static void an_idle_one_does_not_end_under_its_callers_feet(void **state)
+{
+	is_up[1] = true;
+	connection_relay_up(tested, 1);
+	at_ns += 2 * CONNECTION_IDLE_S * NS_PER_S;
+	news = relay_1_goes;
+	connection_relay_up(tested, 1);
+	assert_true(disconnected);
+	assert_null(tested);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(news_in_the_midst_of_an_order_are_the_last_word,
+						setup, teardown),
+		cmocka_unit_test_setup_teardown(a_path_that_goes_while_it_is_set_is_not_used, setup,
+						teardown),
+		cmocka_unit_test_setup_teardown(an_idle_one_does_not_end_under_its_callers_feet,
+						setup, teardown),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
