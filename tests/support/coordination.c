@@ -109,7 +109,7 @@ void machine_init(struct machine *m, struct coordination *c, unsigned int seed)
 	struct rng_seeded seeded;
 	struct rng rng;
 
-	*m = (struct machine){ .coordination = c };
+	*m = (struct machine){ .coordination = c, .time_s = c->now_s };
 	rng_seeded_init(&seeded, seed);
 	rng = rng_from_seeded(&seeded);
 	sign_key_new(m->device_key, m->device_secret, &rng);
@@ -238,6 +238,7 @@ void machine_enrol(struct machine *m, const struct token *token, const char *hos
 	memcpy(enrol->secret, token->secret, sizeof(enrol->secret));
 	memcpy(enrol->device_key, m->device_key, 32);
 	memcpy(enrol->wireguard_key, m->wireguard_key, 32);
+	enrol->time_s = m->time_s;
 	control_proof_sign(enrol->proof, m->device_secret,
 			   control_channel_handshake_hash(m->channel));
 	snprintf(enrol->facts.hostname, sizeof(enrol->facts.hostname), "%s", hostname);
@@ -251,6 +252,7 @@ void machine_login(struct machine *m)
 
 	memcpy(login->device_key, m->device_key, 32);
 	memcpy(login->wireguard_key, m->wireguard_key, 32);
+	login->time_s = m->time_s;
 	control_proof_sign(login->proof, m->device_secret,
 			   control_channel_handshake_hash(m->channel));
 	login->map_version = m->map ? m->map->version : 0;

@@ -35,6 +35,7 @@ struct machine {
 	uint8_t device_secret[64];
 	uint8_t box_secret[32];
 	uint8_t wireguard_key[32];
+	uint64_t time_s;    /* what its clock says */
 	struct netmap *map; /* verified and applied */
 	struct netmap_trust trust;
 	struct control_message messages[MACHINE_MESSAGES_MAX]; /* received and not looked at */
