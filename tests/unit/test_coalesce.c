@@ -408,6 +408,112 @@ static void test_what_is_never_merged(void **state)
 	expect_apart(ip_options);
 }
 
+/* As above, but only the second packet is changed, and the family is chosen. */
+static void expect_no_follower(bool v6, bool udp, void (*change)(uint8_t *packet, size_t len))
+{
+	struct packet_spec spec = packet_spec_default();
+
+	in.count = 0;
+	coalesce_reset(&c);
+	spec.v6 = v6;
+	spec.udp = udp;
+	for (int i = 0; i < 2; i++) {
+		in.len[i] = packet_build(in.data[i], &spec);
+		if (i)
+			change(in.data[i], in.len[i]);
+		put_bytes((size_t)i);
+		next(&spec);
+	}
+	assert_int_equal(c.runs, 2);
+}
+
+static void another_option(uint8_t *packet, size_t len)
+{
+	size_t l4 = packet[0] >> 4 == 4 ? 20 : 40;
+
+	packet[l4 + 20] = 8; /* a timestamp of other numbers */
+	packet_seal(packet, len);
+}
+
+static void another_flow_label(uint8_t *packet, size_t len)
+{
+	(void)len;
+	packet[3] ^= 1;
+}
+
+static void another_class(uint8_t *packet, size_t len)
+{
+	(void)len;
+	packet[1] ^= 0x10; /* ECN */
+}
+
+static void another_hop_limit(uint8_t *packet, size_t len)
+{
+	(void)len;
+	packet[7]--;
+}
+
+static void extension_header(uint8_t *packet, size_t len)
+{
+	(void)len;
+	packet[6] = 0; /* hop-by-hop options */
+}
+
+static void fragment_header(uint8_t *packet, size_t len)
+{
+	(void)len;
+	packet[6] = 44;
+}
+
+static void test_one_difference_parts_a_run(void **state)
+{
+	static void (*const v6[])(uint8_t *, size_t) = { another_flow_label, another_class,
+							 another_hop_limit, extension_header,
+							 fragment_header };
+
+	(void)state;
+	for (int udp = 0; udp < 2; udp++)
+		for (size_t i = 0; i < sizeof(v6) / sizeof(v6[0]); i++)
+			expect_no_follower(true, udp, v6[i]);
+	expect_no_follower(false, false, another_option);
+	expect_no_follower(true, false, another_option);
+	/* And without one it would have been a run. */
+	for (int i = 0; i < 4; i++) {
+		struct packet_spec spec = packet_spec_default();
+
+		in.count = 0;
+		coalesce_reset(&c);
+		spec.v6 = i & 1;
+		spec.udp = i & 2;
+		put(&spec);
+		next(&spec);
+		put(&spec);
+		assert_int_equal(c.runs, 1);
+	}
+}
+
+/* Datagrams without payload crashed others. */
+static void test_empty_datagrams_stay_whole(void **state)
+{
+	static uint8_t out[PACKET_MAX];
+	struct packet_spec spec = packet_spec_default();
+	struct vnet_hdr hdr;
+
+	(void)state;
+	spec.udp = true;
+	for (int i = 0; i < 6; i++) {
+		spec.payload = i % 3 ? 0 : 10;
+		put(&spec);
+		next(&spec);
+	}
+	assert_int_equal(c.runs, 6);
+	for (size_t i = 0; i < 6; i++) {
+		assert_int_equal(written(i, &hdr, out), in.len[i]);
+		assert_int_equal(hdr.gso_type, VNET_GSO_NONE);
+		assert_memory_equal(out, in.before[i], in.len[i]);
+	}
+}
+
 static void test_udp_without_checksum_or_with_another_length_stays_apart(void **state)
 {
 	struct packet_spec spec = packet_spec_default();
@@ -471,6 +577,8 @@ int main(void)
 		cmocka_unit_test_setup(test_what_is_never_merged, setup),
 		cmocka_unit_test_setup(test_udp_without_checksum_or_with_another_length_stays_apart,
 				       setup),
+		cmocka_unit_test_setup(test_one_difference_parts_a_run, setup),
+		cmocka_unit_test_setup(test_empty_datagrams_stay_whole, setup),
 		cmocka_unit_test_setup(test_switched_off_nothing_is_merged, setup),
 		cmocka_unit_test_setup(test_full, setup),
 	};

@@ -7,10 +7,12 @@
 #include <cmocka.h>
 #include <errno.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include "base/buf.h"
+#include "daemon/dp_core.h"
 #include "daemon/dp_keypair.h"
 #include "daemon/dp_peer.h"
 #include "proto/filter.h"
@@ -67,7 +69,7 @@ static void test_a_forgery_changes_nothing(void **state)
 
 	engine_open_session(e);
 	len = engine_seal(e, message, packet, len, 5);
-	for (size_t at = 4; at < len; at += 7) {
+	for (size_t at = 1; at < len; at += at < 16 ? 1 : 7) {
 		message[at] ^= 1;
 		engine_far_send(e, message, len, 0);
 		message[at] ^= 1;
@@ -340,6 +342,108 @@ static void test_the_filter_lets_answers_in(void **state)
 	filter_flows_free(flows);
 }
 
+/* Three packets of one flow in one batch of the control thread's lane. */
+static void batch(struct engine *e, bool udp, uint64_t counter)
+{
+	static uint8_t sealed[3][2048];
+	struct packet_spec spec = packet_spec_default();
+	struct dp_lane *lane = dp_control_lane(e->dp);
+
+	dp_lane_begin(lane);
+	for (size_t i = 0; i < 3; i++) {
+		size_t len;
+
+		spec.udp = udp;
+		spec.payload = 100;
+		len = packet_build(packet, &spec);
+		store_be32(packet + 12, 0x0A050002);
+		store_be32(packet + 16, 0x0A050001);
+		store_be16(packet + 20, 7000);
+		store_be16(packet + 22, 7000);
+		packet_seal(packet, len);
+		len = engine_seal(e, sealed[i], packet, len, counter + i);
+		dp_lane_input(lane, sealed[i], len, &e->path, 0);
+		spec.seq += 100;
+		spec.id++;
+	}
+	dp_lane_end(lane);
+}
+
+/* Some kernels refuse merged packets that are right: after the first they get single ones. */
+static void test_a_refused_merge_is_the_last(void **state)
+{
+	struct engine *e = *state;
+	struct dp_lane *lane = dp_control_lane(e->dp);
+	int tun = lane->tun_fd;
+	int refuses = epoll_create1(EPOLL_CLOEXEC); /* EINVAL for whatever is written */
+
+	engine_open_session(e);
+	batch(e, true, 0);
+	for (int i = 0; i < 3; i++)
+		assert_int_equal(delivered(e), 100);
+	assert_true(lane->in.merged.udp && lane->in.merged.tcp);
+	lane->tun_fd = refuses;
+	batch(e, true, 3);
+	assert_false(lane->in.merged.udp);
+	assert_true(lane->in.merged.tcp);
+	batch(e, false, 6);
+	assert_false(lane->in.merged.tcp);
+	lane->tun_fd = tun;
+	batch(e, true, 9);
+	for (int i = 0; i < 3; i++)
+		assert_int_equal(delivered(e), 100);
+	close(refuses);
+}
+
+static void from_elsewhere(struct engine *e, int fd, const uint8_t *data, size_t len)
+{
+	struct sockaddr_in to = { .sin_family = AF_INET };
+
+	to.sin_port = htons(dataplane_port(e->dp));
+	to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	sendto(fd, data, len, 0, (struct sockaddr *)&to, sizeof(to));
+	engine_idle(e);
+}
+
+static uint16_t port_of_path(struct engine *e)
+{
+	struct dp_path path;
+
+	dataplane_peer_path(e->peer, &path);
+	return path.remote.port;
+}
+
+/* A plain device: what is authentic and new moves the endpoint, whatever it carries; no else. */
+static void test_a_plain_device_follows_what_is_authentic_and_new(void **state)
+{
+	struct engine *e = *state;
+	int fd = socket(AF_INET, SOCK_DGRAM, 0);
+	size_t len;
+
+	e->dp->config.follow = true;
+	engine_open_session(e);
+	engine_far_packet(e, packet, 0, 5);
+	engine_idle(e);
+	len = engine_seal(e, message, packet, 0, 5);
+	from_elsewhere(e, fd, message, len); /* seen already */
+	assert_int_equal(port_of_path(e), e->far_port);
+	len = engine_seal(e, message, packet, 0, 6);
+	message[len - 1] ^= 1;
+	from_elsewhere(e, fd, message, len); /* forged */
+	assert_int_equal(port_of_path(e), e->far_port);
+	message[len - 1] ^= 1;
+	from_elsewhere(e, fd, message, len);
+	assert_int_not_equal(port_of_path(e), e->far_port);
+	/* An inner source that is not the peer's is dropped, and moves it all the same. */
+	len = engine_inner(packet, 0, 20);
+	packet[15] = 3;
+	packet_seal(packet, len);
+	engine_far_packet(e, packet, len, 7);
+	assert_int_equal(delivered(e), 0);
+	assert_int_equal(port_of_path(e), e->far_port);
+	close(fd);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, engine_setup, engine_teardown)
 
 int main(void)
@@ -360,6 +464,8 @@ int main(void)
 		TEST(test_a_path_without_local_address_means_any),
 		TEST(test_channel_data_is_unwrapped),
 		TEST(test_a_stream_brings_the_same),
+		TEST(test_a_refused_merge_is_the_last),
+		TEST(test_a_plain_device_follows_what_is_authentic_and_new),
 		TEST(test_messages_find_their_callback),
 		/* Takes itself down, before the flow table. */
 		cmocka_unit_test_setup(test_the_filter_lets_answers_in, engine_setup),

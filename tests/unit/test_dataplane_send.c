@@ -12,6 +12,7 @@
 #include <time.h>
 
 #include "base/buf.h"
+#include "daemon/dp_core.h"
 #include "daemon/dp_keypair.h"
 #include "daemon/dp_peer.h"
 #include "tests/support/engine.h"
@@ -132,6 +133,54 @@ static void test_ecn_goes_out_and_dscp_does_not(void **state)
 		if (ecn != 3)
 			assert_int_equal(outer, ecn);
 	}
+}
+
+/* Both families and all four code points, as a router would see them. */
+static void test_every_kind_of_ecn_goes_out(void **state)
+{
+	struct engine *e = *state;
+	struct dp_lane *lane = dp_control_lane(e->dp);
+	struct vnet_hdr hdr = { 0 };
+	struct prefix prefix;
+
+	assert_int_equal(prefix_parse(&prefix, "::/0"), 0);
+	assert_int_equal(dataplane_allowed_ip_set(e->peer, &prefix), 0);
+	assert_int_equal(prefix_parse(&prefix, "0.0.0.0/0"), 0);
+	assert_int_equal(dataplane_allowed_ip_set(e->peer, &prefix), 0);
+	assert_int_equal(dataplane_allowed_ips_commit(e->dp), 0);
+	engine_open_session(e);
+	for (uint8_t i = 0; i < 8; i++) {
+		struct packet_spec spec = packet_spec_default();
+		uint8_t outer = 0xFF;
+
+		spec.v6 = i >= 4;
+		spec.tos = (uint8_t)(0xB8 | (i & 3));
+		dp_lane_begin(lane);
+		dp_lane_send(lane, &hdr, plain, packet_build(plain, &spec));
+		dp_lane_end(lane);
+		assert_true(engine_far_receive(e, message, sizeof(message), &outer) > 0);
+		assert_int_equal(outer, i & 3);
+	}
+}
+
+/* The responder's keys are there, but the initiator has not shown that it has them too. */
+static void test_a_responder_waits_for_the_first_packet(void **state)
+{
+	struct engine *e = *state;
+	uint64_t counter;
+
+	engine_add_keypair(e, false, 0);
+	engine_inner_send(e, "x", 1);
+	assert_true(engine_wait(e, &e->need_session, 1));
+	dataplane_peer_flush(e->peer);
+	assert_int_equal(dataplane_peer_send_keepalive(e->peer), -ENOKEY);
+	assert_int_equal(next_plain(e, &counter), -1);
+	engine_far_packet(e, plain, 0, 0);
+	assert_true(engine_wait(e, &e->confirmed, 1));
+	dataplane_peer_set_current(e->peer, e->keypair);
+	dataplane_peer_flush(e->peer);
+	assert_int_equal(next_plain(e, &counter), 32);
+	assert_int_equal(counter, 0);
 }
 
 static void test_a_channel_is_four_bytes_more(void **state)
@@ -389,6 +438,8 @@ int main(void)
 		TEST(test_no_peer_is_unreachable_at_once),
 		TEST(test_padding_ends_at_the_mtu),
 		TEST(test_ecn_goes_out_and_dscp_does_not),
+		TEST(test_every_kind_of_ecn_goes_out),
+		TEST(test_a_responder_waits_for_the_first_packet),
 		TEST(test_a_channel_is_four_bytes_more),
 		TEST(test_a_stream_gets_what_a_socket_would),
 		TEST(test_keepalive),

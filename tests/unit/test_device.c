@@ -755,6 +755,83 @@ static void test_load_is_sticky(void **state)
 	assert_int_equal(after.cookies_sent, before.cookies_sent + 1);
 }
 
+/* The machine sleeps: when it wakes the clock has gone on, and nothing ran in between. */
+static void suspend(uint64_t ns)
+{
+	loop.now_ns += ns;
+	wall_ns += ns;
+	settle();
+}
+
+static void test_suspend(void **state)
+{
+	(void)state;
+	establish();
+	suspend(REJECT_AFTER_TIME_NS);
+	assert_false(peer_has_session(a.peer));
+	/* Wanted now, a new session begins at once. */
+	a.dp->ops->need_session(a.dp->arg, a.dp_peer);
+	assert_int_equal(a.dp->sent, 2);
+	carry(&a, &b);
+	suspend(REKEY_ATTEMPT_TIME_NS);
+	assert_int_equal(a.failures, 1);
+	suspend(ERASE_AFTER_TIME_NS);
+	assert_int_equal(a.dp->keypairs, 0);
+	assert_int_equal(b.dp->keypairs, 0);
+}
+
+/* Under load a response has to show a cookie as well. */
+static void test_a_response_needs_a_cookie_too(void **state)
+{
+	(void)state;
+	peer_start_handshake(b.peer);
+	flood(INCOMING_LOAD_FROM + 1);
+	b.taken = 0;
+	deliver_from(&a, &b.dp->message[0], &b.address);
+	settle();
+	b.taken = b.dp->sent;
+	carry(&a, &b); /* the response, */
+	assert_null(b.dp_peer->current);
+	assert_int_equal(b.dp->message[b.dp->sent - 1].len, WG_COOKIE_REPLY_SIZE);
+	deliver_from(&a, &b.dp->message[b.dp->sent - 1], &b.address);
+	/* answered with a cookie, which the next one has. */
+	wait_ns(REKEY_TIMEOUT_NS + REKEY_JITTER_MAX_NS);
+	assert_int_equal(b.dp->message[b.dp->sent - 1].len, WG_INITIATION_SIZE);
+	deliver_from(&a, &b.dp->message[b.dp->sent - 1], &b.address);
+	flood(INCOMING_LOAD_FROM + 64);
+	carry(&a, &b);
+	assert_non_null(b.dp_peer->current);
+}
+
+/* A cookie in hand is no licence: 5 at once, 20 a second. */
+static void test_rate_under_load(void **state)
+{
+	struct device_drops before, after;
+	struct fake_message m;
+	uint64_t passed;
+
+	(void)state;
+	flood(INCOMING_LOAD_FROM + 1);
+	settle();
+	peer_start_handshake(a.peer);
+	b.taken = b.dp->sent;
+	carry(&a, &b);
+	deliver_from(&a, take(&b), &b.address);
+	wait_ns(REKEY_TIMEOUT_NS + REKEY_JITTER_MAX_NS);
+	m = *take(&a);
+	for (int second = 0; second < 2; second++) {
+		flood(INCOMING_LOAD_FROM + 1);
+		settle();
+		device_drops(b.device, &before);
+		for (int i = 0; i < 100; i++)
+			deliver_from(&b, &m, &a.address);
+		device_drops(b.device, &after);
+		passed = 100 - (after.rate_limited - before.rate_limited);
+		assert_int_equal(passed, 5);
+		wait_ns(500 * NS_PER_MS);
+	}
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 #define MESH(name) cmocka_unit_test_setup_teardown(name, setup_mesh, teardown)
 
@@ -790,6 +867,9 @@ int main(void)
 		TEST(test_queue_is_bounded),
 		TEST(test_cookie_exchange),
 		TEST(test_load_is_sticky),
+		TEST(test_suspend),
+		TEST(test_a_response_needs_a_cookie_too),
+		TEST(test_rate_under_load),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,10 +1,13 @@
 #include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -174,6 +177,53 @@ static void what_cannot_be_called_off_does_not_hold_the_end_up(void **state)
 	assert_true(done);
 }
 
+static void spend_in_suspension(void)
+{
+	struct fixture f = { 0 };
+	struct timespec awake;
+	uint64_t now;
+
+	clock_gettime(CLOCK_MONOTONIC, &awake);
+	now = clock_now_ns();
+	/* An hour of sleep counts, */
+	if (now < ((uint64_t)awake.tv_sec + 3600) * NS_PER_S || loop_new(&f.loop) < 0)
+		_exit(1);
+	loop_timer_init(&f.timer, f.loop, count_and_repeat, &f);
+	f.fired = 2;
+	loop_timer_set(&f.timer, now + 10 * NS_PER_MS);
+	/* and a deadline is one of the same clock, not an hour late. */
+	alarm(2);
+	loop_run(f.loop);
+	loop_free(f.loop);
+	_exit(f.fired == 3 ? 0 : 2);
+}
+
+/* A machine that slept is one whose boot-time clock is ahead of the monotonic one. */
+static void time_goes_on_through_suspend(void **state)
+{
+	int status;
+	pid_t pid = fork();
+
+	(void)state;
+	if (!pid) {
+		int fd;
+
+		if (unshare(CLONE_NEWTIME) < 0 && unshare(CLONE_NEWUSER | CLONE_NEWTIME) < 0)
+			_exit(3);
+		fd = open("/proc/self/timens_offsets", O_WRONLY | O_CLOEXEC);
+		if (fd < 0 || write(fd, "boottime 3700 0\n", 16) != 16)
+			_exit(4);
+		pid = fork(); /* children are in it */
+		if (!pid)
+			spend_in_suspension();
+		waitpid(pid, &status, 0);
+		_exit(WIFEXITED(status) ? WEXITSTATUS(status) : 5);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_true(WIFEXITED(status));
+	assert_int_equal(WEXITSTATUS(status), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -181,6 +231,7 @@ int main(void)
 		cmocka_unit_test(a_watch_tells_of_data),
 		cmocka_unit_test(time_is_fresh_after_a_sleep),
 		cmocka_unit_test(a_signal_arrives_on_the_loop),
+		cmocka_unit_test(time_goes_on_through_suspend),
 		cmocka_unit_test(what_cannot_be_called_off_does_not_hold_the_end_up),
 	};
 

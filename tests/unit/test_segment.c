@@ -185,6 +185,31 @@ static void test_a_packet_without_offload_is_copied(void **state)
 	assert_memory_equal(out, odd, sizeof(odd));
 }
 
+/* Datagrams without payload, marked as something to cut: one packet, and not none. */
+static void test_an_empty_datagram_is_one(void **state)
+{
+	struct packet_spec spec = packet_spec_default();
+	uint8_t packet[100];
+	uint8_t out[100];
+	struct vnet_hdr hdr;
+	struct segment_plan plan;
+	size_t len;
+
+	(void)state;
+	spec.udp = true;
+	spec.payload = 0;
+	for (int v6 = 0; v6 < 2; v6++) {
+		spec.v6 = v6;
+		len = packet_build(packet, &spec);
+		hdr = header_for(&spec, 1400);
+		assert_int_equal(segment_plan(&plan, &hdr, packet, len), 0);
+		assert_int_equal(plan.count, 1);
+		assert_int_equal(segment_len(&plan, 0), len);
+		segment_write(&plan, 0, out);
+		assert_memory_equal(out, packet, len);
+	}
+}
+
 static void test_what_does_not_fit_is_refused(void **state)
 {
 	struct packet_spec spec = packet_spec_default();
@@ -228,6 +253,7 @@ int main(void)
 		cmocka_unit_test(test_an_open_checksum_is_completed),
 		cmocka_unit_test(test_a_udp_sum_of_zero_is_sent_as_ones),
 		cmocka_unit_test(test_a_packet_without_offload_is_copied),
+		cmocka_unit_test(test_an_empty_datagram_is_one),
 		cmocka_unit_test(test_what_does_not_fit_is_refused),
 	};
 
