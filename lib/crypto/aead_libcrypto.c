@@ -40,6 +40,9 @@ static void *libcrypto_state_new(void)
 	return state;
 }
 
+/* A context outlives the keypairs it served, and would keep the last one's key. */
+static const uint8_t no_key[AEAD_KEY_SIZE];
+
 /* Tags pass as parameters: the older control calls only build the same ones, at a cost a packet. */
 static void libcrypto_seal(void *arg, const uint8_t *key, struct aead_job *jobs, size_t count)
 {
@@ -64,6 +67,7 @@ static void libcrypto_seal(void *arg, const uint8_t *key, struct aead_job *jobs,
 		EVP_EncryptFinal_ex(ctx, job->out + job->len, &len);
 		EVP_CIPHER_CTX_get_params(ctx, tag);
 	}
+	EVP_EncryptInit_ex2(ctx, NULL, no_key, NULL, NULL);
 }
 
 static void libcrypto_open(void *arg, const uint8_t *key, struct aead_job *jobs, size_t count)
@@ -87,6 +91,7 @@ static void libcrypto_open(void *arg, const uint8_t *key, struct aead_job *jobs,
 								 (int)job->len) == 1) &&
 				 EVP_DecryptFinal_ex(ctx, job->out + job->len, &len) == 1;
 	}
+	EVP_DecryptInit_ex2(ctx, NULL, no_key, NULL, NULL);
 }
 
 const struct aead_backend aead_backend_libcrypto = {
