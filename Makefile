@@ -147,10 +147,10 @@ fuzz:
 	@scripts/fuzz $${FUZZ_S:-60}
 
 install: all
-	install -D -m 0755 -t $(DESTDIR)$(PREFIX)/bin $(BIN)/warren $(BIN)/warren-coord $(BIN)/warren-relay
-	install -D -m 0755 -t $(DESTDIR)$(PREFIX)/sbin $(BIN)/warrend
-	install -D -m 0644 -t $(DESTDIR)$(PREFIX)/share/man/man1 packaging/man/warren.1
-	install -D -m 0644 -t $(DESTDIR)$(PREFIX)/share/man/man8 $(wildcard packaging/man/*.8)
+	install -D -m 0755 -t '$(DESTDIR)$(PREFIX)/bin' $(BIN)/warren $(BIN)/warren-coord $(BIN)/warren-relay
+	install -D -m 0755 -t '$(DESTDIR)$(PREFIX)/sbin' $(BIN)/warrend
+	install -D -m 0644 -t '$(DESTDIR)$(PREFIX)/share/man/man1' packaging/man/warren.1
+	install -D -m 0644 -t '$(DESTDIR)$(PREFIX)/share/man/man8' $(wildcard packaging/man/*.8)
 
 deb:
 	@scripts/deps build package

@@ -7,6 +7,8 @@ import signal
 import subprocess
 import time
 
+# Root's shell does not always have them, as after su.
+os.environ["PATH"] = os.environ.get("PATH", "/usr/bin:/bin") + ":/usr/sbin:/sbin"
 PR_SET_PDEATHSIG = 1
 _libc = ctypes.CDLL(None, use_errno=True)
 
@@ -112,7 +114,7 @@ class Process:
 def tool(*names):
     """The path of a program that lies outside PATH on some systems."""
     for name in names:
-        for folder in os.environ.get("PATH", "").split(":") + ["/usr/sbin", "/sbin"]:
+        for folder in os.environ["PATH"].split(":"):
             path = os.path.join(folder, name)
             if os.access(path, os.X_OK):
                 return path

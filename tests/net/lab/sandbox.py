@@ -24,13 +24,24 @@ def prepare():
         os.mkdir(os.path.join("/run", folder))
 
 
+def why_not():
+    """Why no lab can be made here, and what to do; None if it can."""
+    if os.geteuid() != 0:
+        return "needs root to create network namespaces; run it with sudo"
+    tried = subprocess.run(wrap(["true"]), stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
+    if tried.returncode:
+        return f"no network namespaces here ({tried.stderr.strip()}); in a container, give it all privileges"
+    return None
+
+
 def enter(who):
     """For a program that is one lab: starts itself again inside, unless it is there already."""
     if os.environ.pop(_MARK, None):
         prepare()
         return
-    if os.geteuid() != 0:
-        print(f"{who}: needs root to create network namespaces; run it with sudo", file=sys.stderr)
+    trouble = why_not()
+    if trouble:
+        print(f"{who}: {trouble}", file=sys.stderr)
         sys.exit(1)
     argv = wrap([sys.executable, "-B", *sys.argv])
     os.execve(argv[0], argv, {**os.environ, _MARK: "1"})
