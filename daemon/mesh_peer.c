@@ -347,7 +347,8 @@ static enum status_path status_path(const struct mesh_peer *peer)
 	const struct path_current *current = mesh_peer_path(peer);
 	bool up = peer_has_session(peer->wireguard);
 
-	if (current && up && current->kind == PATH_DIRECT)
+	/* A direct path with a reason is one that failed, kept for want of another. */
+	if (current && up && current->kind == PATH_DIRECT && current->reason == PATH_REASON_NONE)
 		return STATUS_PATH_DIRECT;
 	if (current && up && current->kind == PATH_RELAY)
 		return STATUS_PATH_RELAY;

@@ -465,11 +465,13 @@ void pathchoice_set_activity(struct pathchoice *pc, const struct path_activity *
 	pc->activity = *activity;
 	if (!slot || !slot->alive)
 		return;
+	/* Only its probes end a suspicion: what comes by the other path says nothing about this
+	 * one. */
+	if (s->suspected)
+		return;
 	/* What was sent before this path was chosen says nothing about it. */
 	if (since)
 		since = later(since, pc->current.since_ns);
-	if (!since && s->suspected)
-		return;
 	if (since != s->since_ns) {
 		*s = (struct path_silence){ .since_ns = since };
 		schedule_silence(pc, slot);
@@ -481,7 +483,7 @@ void pathchoice_heard_elsewhere(struct pathchoice *pc, uint64_t now_ns)
 {
 	const struct path_slot *slot = current_pair(pc);
 
-	if (!slot || !slot->alive || pc->silence.since_ns ||
+	if (!slot || !slot->alive || pc->silence.suspected ||
 	    (pc->suspected_ns && now_ns < pc->suspected_ns + SUSPECT_GAP_NS))
 		return;
 	pc->suspected_ns = now_ns;

@@ -503,6 +503,26 @@ static void test_heard_elsewhere(void **state)
 }
 
 /* Without a relay the silent pair stays in use, and nothing spins. */
+/* The peer left the direct path, we did not: traffic both ways must not keep us on it. */
+static void test_heard_elsewhere_under_traffic(void **state)
+{
+	const uint64_t t = T0 + NS_PER_S;
+	struct pathchoice pc;
+	uint64_t now;
+
+	(void)state;
+	begin_direct(&pc);
+	unanswered(&pc, t - 5 * MS, t - 5 * MS);
+	pathchoice_heard_elsewhere(&pc, t);
+	/* Packets in and out in turn: the data plane says "unanswered" and "answered" in turn. */
+	for (now = t; now < t + 400 * MS; now += 10 * MS) {
+		unanswered(&pc, now, now);
+		unanswered(&pc, 0, now + 5 * MS);
+		pathchoice_expire(&pc, now + 5 * MS);
+	}
+	assert_path(&pc, PATH_RELAY, 7, PATH_REASON_SILENCE);
+}
+
 static void test_silent_pair_is_kept_for_want_of_better(void **state)
 {
 	struct pathchoice pc;
@@ -543,6 +563,7 @@ int main(void)
 		cmocka_unit_test(test_relays),
 		cmocka_unit_test(test_pairs_are_bounded),
 		cmocka_unit_test(test_heard_elsewhere),
+		cmocka_unit_test(test_heard_elsewhere_under_traffic),
 		cmocka_unit_test(test_silent_pair_is_kept_for_want_of_better),
 	};
 
