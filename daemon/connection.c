@@ -46,6 +46,7 @@ struct connection {
 };
 
 static void advance(struct connection *conn);
+static void restart_ice(struct connection *conn);
 
 static uint64_t now_ns(const struct connection *conn)
 {
@@ -143,10 +144,8 @@ static void follow_orders(struct connection *conn)
 			dataplane_peer_notify(peer_dp(wireguard(conn)), DP_NOTICE_UNANSWERED);
 			break;
 		case PATH_ORDER_RESTART:
-			if (conn->ice) {
-				conn->offers = 0;
-				ice_restart(conn->ice, now_ns(conn));
-			}
+			if (conn->ice)
+				restart_ice(conn);
 			break;
 		}
 	}
@@ -306,7 +305,16 @@ static void watch_relay(struct connection *conn)
 		dataplane_peer_notify(peer_dp(wireguard(conn)), DP_NOTICE_UNANSWERED);
 }
 
-/* The other side may have been away when our offer was sent. */
+/* Looks for pairs anew. What the peer's agent said before answers no offer that follows. */
+static void restart_ice(struct connection *conn)
+{
+	conn->described = false;
+	conn->offers = 1;
+	conn->offer_due_ns = now_ns(conn) + OFFER_RETRY_S * NS_PER_S;
+	ice_restart(conn->ice, now_ns(conn));
+}
+
+/* The other side, or the way to the coordinator, may have been away when our offer was sent. */
 static void repeat_offer(struct connection *conn)
 {
 	if (!conn->ice || conn->described || now_ns(conn) < conn->offer_due_ns)
@@ -620,10 +628,8 @@ void connection_candidates_changed(struct connection *conn, bool begin_anew)
 	if (!conn->ice)
 		return;
 	local_candidates_give(&conn->mesh->candidates, conn->ice, now_ns(conn));
-	if (begin_anew) {
-		conn->offers = 0;
-		ice_restart(conn->ice, now_ns(conn));
-	}
+	if (begin_anew)
+		restart_ice(conn);
 	advance(conn);
 }
 

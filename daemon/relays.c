@@ -135,8 +135,13 @@ static void elect_home(struct relays *relays)
 
 static void on_link_changed(void *set, struct relay_link *link)
 {
+	struct relays *relays = set;
+
 	(void)link;
-	elect_home(set);
+	if (relays_udp_blocked(relays))
+		loop_timer_set(&relays->measure_timer,
+			       now_ns(relays) + RELAY_UDP_RETRY_S * NS_PER_S);
+	elect_home(relays);
 }
 
 /* --- measuring --- */
@@ -159,6 +164,13 @@ static void measure(struct relays *relays, uint32_t relay)
 		stun_client_ask(relays->stun, &question, now_ns(relays));
 }
 
+/* TLS wins the race too when UDP was away for a moment only, so that is asked again soon. */
+static uint64_t measure_interval_ns(const struct relays *relays)
+{
+	return (relays_udp_blocked(relays) ? RELAY_UDP_RETRY_S : RELAY_MEASURE_INTERVAL_S) *
+	       NS_PER_S;
+}
+
 static void measure_all(struct relays *relays)
 {
 	uint32_t relay;
@@ -167,8 +179,7 @@ static void measure_all(struct relays *relays)
 	while ((relay = relays_next(relays, &cursor)))
 		measure(relays, relay);
 	drain_stun(relays);
-	loop_timer_set(&relays->measure_timer,
-		       now_ns(relays) + RELAY_MEASURE_INTERVAL_S * NS_PER_S);
+	loop_timer_set(&relays->measure_timer, now_ns(relays) + measure_interval_ns(relays));
 }
 
 static void take_result(struct relays *relays, const struct stun_result *result)

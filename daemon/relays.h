@@ -23,6 +23,7 @@ struct relays;
 
 #define RELAY_TLS_HEADSTART_MS   300
 #define RELAY_MEASURE_INTERVAL_S 60 /* latency of relays we are not registered at */
+#define RELAY_UDP_RETRY_S        5  /* the same while nothing comes back over UDP */
 #define RELAY_ROUTES_MAX         65536
 
 struct relays_ops {
