@@ -386,8 +386,11 @@ static void send_out(struct relay_link *link, const uint8_t *data, size_t len)
 	struct dp_path path = { .kind = DP_PATH_UDP };
 
 	if (link->transport == RELAY_STREAM) {
-		if (link->conn)
-			ws_conn_send(link->conn, data, len); /* a full queue drops the packet */
+		/* A full queue drops packets first. */
+		if (link->conn && relay_is_data(data, len))
+			ws_conn_offer(link->conn, data, len);
+		else if (link->conn)
+			ws_conn_send(link->conn, data, len);
 	} else if (relay_link_server(link, &path.remote)) {
 		dataplane_send(link->owner->config->dp, &path, data, len, 0);
 	}

@@ -60,7 +60,9 @@ static void dispatch(struct relay *relay)
 		struct stream *stream = map_find(relay->streams, &out->to.stream);
 
 		/* A full queue is this receiver's own loss, and no one else's. */
-		if (stream)
+		if (stream && relay_is_data(out->data, out->len))
+			ws_conn_offer(stream->conn, out->data, out->len);
+		else if (stream)
 			ws_conn_send(stream->conn, out->data, out->len);
 		return;
 	}

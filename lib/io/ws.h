@@ -43,9 +43,10 @@ struct ws_handler {
  * tell their own lengths. Such traffic is better lost than late.
  */
 struct ws_queue {
-	size_t max;       /* bytes waiting to be sent; above it ws_conn_send fails */
-	size_t join_max;  /* bytes of one frame, each message padded to four; 0: one message each */
-	uint64_t late_ns; /* ws_conn_send fails while the oldest waits longer than this; 0: never */
+	size_t max;      /* bytes waiting to be sent; above it ws_conn_send fails */
+	size_t join_max; /* bytes of one frame, each message padded to four; 0: one message each */
+	uint64_t
+		late_ns; /* ws_conn_offer fails while the oldest waits longer than this; 0: never */
 };
 
 /* One subprotocol that a server speaks, e.g. "warren.control.1" at "/control". */
@@ -125,6 +126,11 @@ struct ws_conn *ws_client_connect(struct ws_client *client, const struct ws_conn
 
 /* Queues one binary message (copied). 0, -ENOBUFS beyond the queue's bounds, -ENOTCONN, -ENOMEM. */
 int ws_conn_send(struct ws_conn *conn, const uint8_t *data, size_t len);
+/*
+ * The same for what is better lost than late: also -ENOBUFS while the oldest waits too long, and an
+ * eighth of the queue is left to ws_conn_send.
+ */
+int ws_conn_offer(struct ws_conn *conn, const uint8_t *data, size_t len);
 size_t ws_conn_queued(const struct ws_conn *conn);
 /* Sends what is queued (for at most a second), then closes; closed() follows. */
 void ws_conn_close(struct ws_conn *conn);

@@ -228,13 +228,9 @@ void ws_conn_peer_closes(struct ws_conn *conn)
 		ws_conn_end(conn, WS_CLOSE_PEER, "closed by the peer");
 }
 
-static bool has_room(const struct ws_conn *conn, size_t len, uint64_t now_ns)
+static bool has_room(const struct ws_conn *conn, size_t len, size_t max)
 {
-	const struct ws_queue *queue = &conn->queue;
-
-	if (len > queue->max || conn->queued > queue->max - len)
-		return false;
-	return !queue->late_ns || !conn->head || now_ns - conn->head->queued_ns <= queue->late_ns;
+	return len <= max && conn->queued <= max - len;
 }
 
 /* Behind the last message that waits, when both fit into one frame. */
@@ -256,8 +252,9 @@ static bool join(struct ws_conn *conn, const uint8_t *data, size_t len)
 	return true;
 }
 
-static int queue_message(struct ws_conn *conn, const uint8_t *data, size_t len, uint64_t now_ns)
+static int queue_message(struct ws_conn *conn, const uint8_t *data, size_t len)
 {
+	uint64_t now_ns = loop_now_ns(conn->loop);
 	size_t cap = len < conn->queue.join_max ? conn->queue.join_max : len;
 	struct ws_message *message = malloc(sizeof(*message) + LWS_PRE + cap);
 
@@ -275,26 +272,34 @@ static int queue_message(struct ws_conn *conn, const uint8_t *data, size_t len, 
 		conn->head = message;
 	conn->last = message;
 	conn->queued += len;
-	return 0;
-}
-
-int ws_conn_send(struct ws_conn *conn, const uint8_t *data, size_t len)
-{
-	uint64_t now_ns = loop_now_ns(conn->loop);
-
-	if (conn->state != WS_OPEN || !conn->wsi)
-		return -ENOTCONN;
-	if (!has_room(conn, len, now_ns))
-		return -ENOBUFS;
-	if (join(conn, data, len))
-		return 0;
-	if (queue_message(conn, data, len, now_ns) < 0)
-		return -ENOMEM;
 	if (!timer_node_queued(&conn->timer.node))
 		loop_timer_set(&conn->timer, now_ns + WS_STALL_DEADLINE_S * NS_PER_S);
 	lws_callback_on_writable(conn->wsi);
 	ws_context_touch(conn->context);
 	return 0;
+}
+
+int ws_conn_send(struct ws_conn *conn, const uint8_t *data, size_t len)
+{
+	if (conn->state != WS_OPEN || !conn->wsi)
+		return -ENOTCONN;
+	if (!has_room(conn, len, conn->queue.max))
+		return -ENOBUFS;
+	if (join(conn, data, len))
+		return 0;
+	return queue_message(conn, data, len);
+}
+
+int ws_conn_offer(struct ws_conn *conn, const uint8_t *data, size_t len)
+{
+	const struct ws_queue *queue = &conn->queue;
+
+	if (queue->late_ns && conn->head &&
+	    loop_now_ns(conn->loop) - conn->head->queued_ns > queue->late_ns)
+		return -ENOBUFS;
+	if (!has_room(conn, len, queue->max - queue->max / 8))
+		return -ENOBUFS;
+	return ws_conn_send(conn, data, len);
 }
 
 size_t ws_conn_queued(const struct ws_conn *conn)

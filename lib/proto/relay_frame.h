@@ -2,6 +2,7 @@
 #define WARREN_PROTO_RELAY_FRAME_H
 
 #include <errno.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -53,6 +54,17 @@ static inline int relay_channel_parse(const uint8_t *data, size_t len, uint16_t 
 	*payload = data + RELAY_CHANNEL_HEADER;
 	*payload_len = inner;
 	return 0;
+}
+
+/*
+ * Is it data for a node, lost as on any wire? Requests and answers on a stream are not repeated.
+ */
+static inline bool relay_is_data(const uint8_t *data, size_t len)
+{
+	if (len < RELAY_CHANNEL_HEADER)
+		return false;
+	/* ChannelData, or an indication (RFC 8489 section 5). */
+	return (data[0] & 0xf0) == 0x40 || (load_be16(data) & 0xc110) == 0x0010;
 }
 
 /*
