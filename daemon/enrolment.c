@@ -313,8 +313,8 @@ void enrolment_up(struct enrolment *enrolment, struct local_request *request)
 	}
 	if (enrolment->refused && !enrolment->enrolling) {
 		local_reply_error(request, LOCAL_LOGIN,
-				  "the coordinator does not know this node any more; get a new "
-				  "token and run `warren up TOKEN`");
+				  "the coordinator does not take this node any more; get a new "
+				  "token, run `warren logout`, then `warren up TOKEN`");
 		return;
 	}
 	if (!add_waiting(enrolment, request))
@@ -411,7 +411,8 @@ void enrolment_refused(struct enrolment *enrolment, const struct control_error *
 	relays_set_list(mesh->relays, NULL, 0);
 	unlink(mesh_path(mesh, "map").text);
 	mesh_set_health(mesh, HEALTH_COORDINATOR,
-			"refused by the coordinator: %s; run `warren up TOKEN` with a new token",
+			"refused by the coordinator: %s; to come back, run `warren logout`, then "
+			"`warren up TOKEN` with a new token",
 			error->text);
 }
 

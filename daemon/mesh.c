@@ -609,14 +609,30 @@ static int open_parts(struct mesh *mesh)
 	return err;
 }
 
-static int open_base(struct mesh *mesh)
+/* Two daemons with one identity would undo each other's state and sessions. */
+static int open_state(struct mesh *mesh)
 {
 	int err = file_make_dir(mesh->config->state);
 
-	if (err < 0) {
-		log_error("state folder=%s error=\"%s\"", mesh->config->state, strerror(-err));
-		return err;
+	if (err == 0) {
+		mesh->state_lock = file_lock_dir(mesh->config->state);
+		err = mesh->state_lock < 0 ? mesh->state_lock : 0;
 	}
+	if (err == -EWOULDBLOCK)
+		log_error("state folder=%s error=\"another warrend uses it\" action=\"stop that "
+			  "one, or give another --state\"",
+			  mesh->config->state);
+	else if (err < 0)
+		log_error("state folder=%s error=\"%s\"", mesh->config->state, strerror(-err));
+	return err;
+}
+
+static int open_base(struct mesh *mesh)
+{
+	int err = open_state(mesh);
+
+	if (err < 0)
+		return err;
 	mesh->peers = map_new(32, NETMAP_PEERS_MAX);
 	mesh->refused = map_new(32, NETMAP_PEERS_MAX);
 	mesh->stun = stun_index_new(2 * NETMAP_PEERS_MAX);
@@ -678,6 +694,8 @@ static int close_all(struct mesh *mesh)
 	settings_clear(&mesh->settings);
 	secret_free(mesh->identity);
 	free(mesh->http_proxy);
+	if (mesh->state_lock >= 0)
+		close(mesh->state_lock);
 	return err;
 }
 
@@ -714,6 +732,7 @@ int mesh_run(const struct daemon_config *config)
 	}
 	mesh->config = config;
 	mesh->rng = rng_system();
+	mesh->state_lock = -1;
 	mesh->http_proxy = proxy_from_environment();
 	settings_init(&mesh->settings);
 	code = run(mesh);

@@ -62,6 +62,7 @@ struct mesh {
 	struct loop_timer monitor_timer;
 	struct ws_client *ws;
 	char *http_proxy; /* from the environment, or NULL */
+	int state_lock;   /* the state folder, ours alone; negative: not yet */
 
 	struct dataplane *dp;
 	struct device *device;

@@ -27,4 +27,11 @@ int file_write_atomic(const char *path, const void *data, size_t len, mode_t mod
  */
 int file_make_dir(const char *path);
 
+/*
+ * Takes a directory for this process alone, until the descriptor is closed or the process ends,
+ * however it ends. The descriptor (the caller's to close); -EWOULDBLOCK when another has it, or
+ * another -errno.
+ */
+int file_lock_dir(const char *path);
+
 #endif

@@ -53,6 +53,18 @@ def trouble_with_configuration(left, argv):
     refused(left, "no configuration", *argv, "--config", "/run/nowhere.conf", words=["/run/nowhere.conf"])
 
 
+def trouble_with_state(left, argv):
+    """One identity, two daemons: the second may not even start."""
+    first = left.start("first-state", *argv)
+    first.wait_log("ready")
+    elsewhere = ["--socket", "/run/other.sock", "--tun", "wg1"]
+    refused(left, "state in use", *argv, *elsewhere, words=["/run/state", "--state"])
+    first.kill()
+    second = left.start("second-state", *argv, *elsewhere)
+    second.wait_log("ready")  # what was killed holds nothing
+    second.terminate()
+
+
 def scenario(lab):
     left = lab.host("left")
     warrend = lab.bin("warrend")
@@ -61,3 +73,4 @@ def scenario(lab):
     trouble_with_device(left, "standalone", [warrend, "--standalone", "--tun", "wg0"])
     trouble_with_device(left, "mesh", mesh)
     trouble_with_configuration(left, mesh)
+    trouble_with_state(left, mesh)

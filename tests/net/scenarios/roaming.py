@@ -49,6 +49,6 @@ def scenario(lab):
     alice.wait_path(bob, "direct", 20)
     bob.wait_path(alice, "direct", 20)
     check(stream.gap_s(moved) <= GAP_MAX_S, "answers stopped later on")
-    stream.stop()
     outage(alice, bob, f"{lan}.78")
+    stream.stop()
     print(f"longest gap {gap:.2f} s")
