@@ -171,13 +171,31 @@ static void send_keepalive(struct peer *peer)
 		timers_want_handshake(&peer->timers);
 }
 
+/*
+ * The address that a plain device sticks to may be why nobody answers: it is there, but the way
+ * changed. The kernel then chooses anew, and packets from the peer set it again. An owner of paths
+ * knows better.
+ */
+static void source_forget(struct peer *peer)
+{
+	struct dp_path path = *peer_path(peer);
+
+	if (peer->device->ops->peer_seen || addr_is_link_local(&path.local))
+		return;
+	path.local = (struct ip_addr){ 0 };
+	peer_set_path(peer, &path);
+}
+
 void peer_run(void *arg, uint64_t now_ns)
 {
 	struct peer *peer = arg;
 	struct timers_marks marks;
 	unsigned int actions;
+	bool again = timers_handshake_under_way(&peer->timers);
 
 	marks_read(peer, &marks);
+	again |= marks.unanswered_since_ns &&
+		 now_ns >= marks.unanswered_since_ns + UNANSWERED_TIMEOUT_NS;
 	actions = timers_expire(&peer->timers, &marks, now_ns);
 	if (actions & TIMERS_ERASE_KEYS)
 		peer_sessions_end(peer);
@@ -185,6 +203,8 @@ void peer_run(void *arg, uint64_t now_ns)
 		give_up(peer);
 	if (actions & TIMERS_SEND_KEEPALIVE)
 		send_keepalive(peer);
+	if (actions & TIMERS_SEND_INITIATION && again)
+		source_forget(peer);
 	if (actions & TIMERS_SEND_INITIATION)
 		send_initiation(peer, now_ns);
 	peer_timer_arm(peer);

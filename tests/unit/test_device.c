@@ -403,6 +403,55 @@ static void test_unanswered(void **state)
 	assert_int_equal(a.dp->sent, 2);
 }
 
+static void stick(const char *local)
+{
+	struct dp_path path = { .kind = DP_PATH_UDP, .remote = b.address };
+
+	assert_int_equal(addr_parse(&path.local, local), 0);
+	peer_set_path(a.peer, &path);
+}
+
+/* The source address that is stuck to is given up when nobody answers, and not before. */
+static void test_silence_frees_the_source(void **state)
+{
+	(void)state;
+	stick("192.0.2.77");
+	peer_start_handshake(a.peer);
+	assert_int_equal(a.dp->message[0].path.local.family, AF_INET);
+	wait_ns(REKEY_TIMEOUT_NS + REKEY_JITTER_MAX_NS);
+	assert_int_equal(a.dp->message[1].path.local.family, 0);
+	a.taken = 1;
+	carry(&a, &b);
+	carry(&b, &a);
+	stick("192.0.2.77");
+	/* A renewal is no silence. */
+	wait_ns(120 * NS_PER_S);
+	a.dp->ops->activity(a.dp->arg, a.dp_peer, DP_NOTICE_REKEY);
+	settle();
+	assert_int_equal(a.dp->message[2].path.local.family, AF_INET);
+	carry(&a, &b);
+	carry(&b, &a);
+	stick("192.0.2.77");
+	wait_ns(60 * NS_PER_S);
+	a.dp_peer->activity.unanswered_since_ns = loop.now_ns;
+	a.dp_peer->activity.last_tx_data_ns = loop.now_ns;
+	a.dp->ops->activity(a.dp->arg, a.dp_peer, DP_NOTICE_UNANSWERED);
+	wait_ns(UNANSWERED_TIMEOUT_NS + REKEY_JITTER_MAX_NS);
+	assert_int_equal(a.dp->message[3].path.local.family, 0);
+	assert_true(endpoint_equal(&a.dp->message[3].path.remote, &b.address));
+}
+
+/* One who chooses paths has chosen the source with them. */
+static void test_an_owners_source_stays(void **state)
+{
+	(void)state;
+	stick("192.0.2.77");
+	peer_start_handshake(a.peer);
+	wait_ns(REKEY_TIMEOUT_NS + REKEY_JITTER_MAX_NS);
+	assert_int_equal(a.dp->sent, 2);
+	assert_int_equal(a.dp->message[1].path.local.family, AF_INET);
+}
+
 static void test_passive_keepalive(void **state)
 {
 	(void)state;
@@ -849,6 +898,8 @@ int main(void)
 		TEST(test_no_session_after_180_s),
 		TEST(test_rekey_notice),
 		TEST(test_unanswered),
+		TEST(test_silence_frees_the_source),
+		MESH(test_an_owners_source_stays),
 		TEST(test_passive_keepalive),
 		TEST(test_persistent_keepalive),
 		TEST(test_follows_source),
