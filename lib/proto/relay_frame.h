@@ -33,7 +33,7 @@
 #define RELAY_LIFETIME_S     600   /* RFC 8656 section 3.2; of registration and channel alike */
 #define RELAY_MESSAGE_MAX    9216  /* a jumbo frame; larger ones are dropped */
 #define RELAY_JOINED_MAX     16320 /* a WebSocket message: with its header one TLS record */
-#define RELAY_LATE_NS        50000000ULL /* a packet that waits this long on a stream is too old */
+#define RELAY_LATE_NS        20000000ULL /* a packet that waits this long on a stream is too old */
 #define RELAY_DATA_OVERHEAD  72 /* of a Send or Data indication around its payload, at most */
 
 /* ERROR-CODE values that RFC 8656 has no word for. */
