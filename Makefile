@@ -109,6 +109,9 @@ FUZZ_MAIN := $(if $(filter fuzz,$(VARIANT)),,$(O)/tests/fuzz/replay.o)
 $(FUZZ): $(O)/%: $(O)/%.o $(FUZZ_MAIN) $(ALL_ARCHIVES)
 	$(call say,LD,$@)$(CC) $(ALL_LDFLAGS) $(if $(FUZZ_MAIN),,-fsanitize=fuzzer) -o $@ $^ $(PKG_LIBS)
 
+# What root built belongs to who typed sudo, so that a plain make can go on from there.
+GIVE_BACK = { [ -z "$$SUDO_UID" ] || [ ! -d build ] || chown -Rh "$$SUDO_UID:$$SUDO_GID" build; }
+
 # The packages live in scripts/deps and nowhere else.
 deps:
 	@scripts/deps
@@ -117,20 +120,20 @@ check: deps
 	@$(MAKE) --no-print-directory check-built
 
 check-built:
-	@scripts/check
+	@scripts/check; code=$$?; $(GIVE_BACK); exit $$code
 
 demo: deps
 	@$(MAKE) --no-print-directory -j all
-	@tests/net/demo
+	@tests/net/demo; code=$$?; $(GIVE_BACK); exit $$code
 
 bench: deps
 	@$(MAKE) --no-print-directory -j all tests
-	@bench/run
+	@bench/run; code=$$?; $(GIVE_BACK); exit $$code
 
 # Time from `up` to the first packet and to a direct path.
 bench-connect: deps
 	@$(MAKE) --no-print-directory -j all
-	@bench/connect
+	@bench/connect; code=$$?; $(GIVE_BACK); exit $$code
 
 lint:
 	@command -v python3 >/dev/null || { echo "lint: no python3: sudo scripts/deps test" >&2; exit 1; }
@@ -154,7 +157,7 @@ install: all
 
 deb:
 	@scripts/deps build package
-	@packaging/build-deb
+	@packaging/build-deb; code=$$?; $(GIVE_BACK); exit $$code
 
 clean:
 	rm -rf build

@@ -132,6 +132,11 @@ int backup_restore(const struct options *options)
 		return 1;
 	}
 	err = file_read(options->arguments[0], BACKUP_MAX, &data, &len);
+	if (err == -ENOENT) {
+		fprintf(stderr, "warren-coord: %s: there is no such file; nothing was changed\n",
+			options->arguments[0]);
+		return 1;
+	}
 	if (err == 0) {
 		err = unpack(options->data, data, len);
 		file_free_secret(data, len);

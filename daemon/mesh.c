@@ -503,9 +503,11 @@ static int load_state(struct mesh *mesh)
 		mesh->identity = NULL;
 	}
 	if (err < 0 && err != -ENOENT) {
-		log_error("identity-unreadable file=%s error=\"%s\" action=\"restore it from a "
-			  "backup, or move it away and enrol anew\"",
-			  mesh_path(mesh, "identity").text, strerror(-err));
+		log_error("identity-unreadable file=%s error=\"%s\" action=\"%s\"",
+			  mesh_path(mesh, "identity").text, strerror(-err),
+			  err == -EACCES
+				  ? "run warrend as root, or as the file's owner"
+				  : "restore it from a backup, or move it away and enrol anew");
 		return err;
 	}
 	if (err == -ENOENT) {
@@ -605,7 +607,9 @@ static int open_parts(struct mesh *mesh)
 	if (err < 0)
 		log_error("socket path=%s error=\"%s\"%s", mesh->config->socket,
 			  err == -EADDRINUSE ? "another warrend answers there" : strerror(-err),
-			  err == -EADDRINUSE ? " action=\"stop it or give another --socket\"" : "");
+			  err == -EADDRINUSE
+				  ? " action=\"stop it or give another --socket\""
+				  : " action=\"run warrend as root, or give another --socket\"");
 	return err;
 }
 
@@ -623,7 +627,9 @@ static int open_state(struct mesh *mesh)
 			  "one, or give another --state\"",
 			  mesh->config->state);
 	else if (err < 0)
-		log_error("state folder=%s error=\"%s\"", mesh->config->state, strerror(-err));
+		log_error("state folder=%s error=\"%s\" action=\"run warrend as root, or give a "
+			  "folder of your own with --state\"",
+			  mesh->config->state, strerror(-err));
 	return err;
 }
 

@@ -57,7 +57,8 @@ static enum options_result load_file(struct options *options, const char *path)
 		return OPTIONS_FAILED;
 	}
 	if (ret < 0) {
-		fprintf(stderr, "warrend: cannot read %s: %s\n", path, strerror(-ret));
+		fprintf(stderr, "warrend: cannot read %s: %s; give a file with --config\n", path,
+			strerror(-ret));
 		return OPTIONS_FAILED;
 	}
 	options->state_given = strcmp(before, options->config.state) != 0;
