@@ -47,6 +47,7 @@ struct peer {
 	/* Registered in by_index; an initiation's belongs to us until its keypair takes it. */
 	uint32_t initiation_index;
 	bool has_initiation_index;
+	uint64_t initiation_sent_ns;
 	uint32_t response_index;
 	bool has_response_index;
 

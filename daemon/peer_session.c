@@ -7,6 +7,9 @@
 #include "daemon/device_state.h"
 #include "proto/wg_message.h"
 
+/* Well above HANDSHAKE_INITIATIONS_MIN_NS, because the two may travel at different speeds. */
+#define RESEND_MIN_NS (5 * HANDSHAKE_INITIATIONS_MIN_NS)
+
 /* Handshakes, keypair slots and timers of a peer. */
 
 #define TOS_HANDSHAKE 0x88 /* AF41, as the kernel's */
@@ -152,6 +155,7 @@ static void send_initiation(struct peer *peer, uint64_t now_ns)
 		return;
 	}
 	send_handshake(peer, &peer->path, (uint8_t *)&msg, sizeof(msg), now_ns);
+	peer->initiation_sent_ns = now_ns;
 	sodium_memzero(&msg, sizeof(msg));
 }
 
@@ -392,9 +396,17 @@ void peer_start_handshake(struct peer *peer)
 
 void peer_resend_handshake(struct peer *peer)
 {
+	const uint64_t now_ns = loop_now_ns(peer->device->loop);
+
 	if (!timers_handshake_under_way(&peer->timers))
 		return;
-	send_initiation(peer, loop_now_ns(peer->device->loop));
+	/*
+	 * A second one so soon would be refused by the responder's limit, and make the answer to
+	 * the first one worthless: nothing then before the retry, seconds later.
+	 */
+	if (peer->has_initiation_index && now_ns < peer->initiation_sent_ns + RESEND_MIN_NS)
+		return;
+	send_initiation(peer, now_ns);
 	peer_timer_arm(peer);
 }
 
