@@ -37,8 +37,10 @@ _NAT = {
     "A": 'oifname "wan" masquerade',
     "B": 'oifname "wan" meta l4proto udp masquerade to :20000-60000 fully-random\n'
          '        oifname "wan" masquerade',
-    "E": 'oifname "wan" meta l4proto udp masquerade to '
-         ':jhash ip daddr . udp sport mod 32768 offset 20000\n        oifname "wan" masquerade',
+    # A map, because newer nft takes the bare number for no port.
+    "E": 'oifname "wan" meta l4proto udp masquerade to :jhash ip daddr . udp sport mod 1024 map { '
+         + ", ".join(f"{i} : {20000 + 32 * i}" for i in range(1024)) + ' }\n'
+         '        oifname "wan" masquerade',
 }
 _NAT.update({kind: _NAT["A"] for kind in "CDUP"})
 
