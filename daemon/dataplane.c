@@ -150,6 +150,8 @@ static int build(struct dataplane *dp)
 		err = tun_open(&dp->tun, dp->config.tun_name, dp->workers,
 			       !dp->config.no_tun_offload);
 	if (!err)
+		err = dp_mtu_watch(dp);
+	if (!err)
 		err = dataplane_set_mtu(dp, mtu);
 	if (!err)
 		err = dp_sockets_open(&dp->sockets, dp->workers, &dp->config);
@@ -200,6 +202,7 @@ void dataplane_free(struct dataplane *dp)
 		return;
 	stop_workers(dp);
 	unwatch_control(dp);
+	dp_mtu_unwatch(dp);
 	loop_watch_free(dp->wake);
 	if (dp->routes)
 		dp_routes_replace(dp, NULL);

@@ -9,6 +9,7 @@
 #include "daemon/dp_rcu.h"
 #include "daemon/dp_sockets.h"
 #include "kernel-iface/tun.h"
+#include "kernel-iface/tun_mtu.h"
 
 struct allowedips;
 struct dp_index_table;
@@ -38,7 +39,11 @@ struct dataplane {
 	/* One a worker, and the control thread's own at the end. */
 	struct dp_lane *lanes[DP_WORKERS_MAX + 1];
 
-	atomic_uint mtu;
+	atomic_uint mtu; /* of the device */
+	/* The smaller ones of routes over it; 0 behind the last. Both as tun_mtu says. */
+	atomic_uint route_mtu[TUN_MTU_MAX];
+	struct tun_mtu *tun_mtu;
+	struct loop_watch *mtu_watch;
 	struct dp_index_table *indexes; /* changed by the control thread, read under RCU */
 	struct dp_routes *routes;       /* under RCU */
 	struct allowedips *allowed;     /* control thread only; published by commit */
@@ -60,6 +65,9 @@ static inline struct dp_lane *dp_control_lane(const struct dataplane *dp)
 
 /* Publishes table (NULL: no routes at all), frees the old one after a grace period. */
 void dp_routes_replace(struct dataplane *dp, struct dp_routes *routes);
+/* Keeps both MTUs as the kernel has them, from the next change on. 0 or -errno. */
+int dp_mtu_watch(struct dataplane *dp);
+void dp_mtu_unwatch(struct dataplane *dp);
 /* Hands waiting events of all lanes to the owner's callbacks. */
 void dp_dispatch(struct dataplane *dp);
 

@@ -8,14 +8,27 @@
 
 #define DATA_TYPE 4
 
-/* Zeros up to a multiple of 16, but never beyond the MTU (WireGuard paper, 5.4.6). */
-static size_t padded_len(size_t len, size_t mtu)
+/*
+ * Zeros up to a multiple of 16, but never beyond the MTU (WireGuard paper, 5.4.6). Which route a
+ * packet took into the device nobody says, so none of their MTUs is crossed by padding.
+ */
+static size_t padded_len(struct dataplane *dp, size_t len)
 {
 	size_t padded = (len + 15) & ~(size_t)15;
+	size_t mtu = atomic_load_explicit(&dp->mtu, memory_order_relaxed);
 
-	if (padded <= mtu)
-		return padded;
-	return len > mtu ? len : mtu;
+	if (len > mtu)
+		return len;
+	if (padded > mtu)
+		padded = mtu;
+	for (size_t i = 0; i < TUN_MTU_MAX; i++) {
+		mtu = atomic_load_explicit(&dp->route_mtu[i], memory_order_relaxed);
+		if (!mtu)
+			break;
+		if (len <= mtu && padded > mtu)
+			padded = mtu;
+	}
+	return padded;
 }
 
 static struct dp_out_run *run_for(struct dp_outbox *out, struct dp_peer *peer,
@@ -36,8 +49,7 @@ uint8_t *dp_outbox_add(struct dp_lane *lane, struct dp_peer *peer, struct dp_key
 		       struct dp_hop *hop, size_t len, uint8_t tos)
 {
 	struct dp_outbox *out = &lane->out;
-	size_t mtu = atomic_load_explicit(&lane->dp->mtu, memory_order_relaxed);
-	size_t padded = padded_len(len, mtu);
+	size_t padded = padded_len(lane->dp, len);
 	size_t wire = padded + DP_DATA_OVERHEAD;
 	size_t prefix = hop->path.channel ? DP_CHANNEL_HEADER : 0;
 	struct dp_out_run *run;

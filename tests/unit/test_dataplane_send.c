@@ -116,6 +116,37 @@ static void test_padding_ends_at_the_mtu(void **state)
 	assert_int_equal(next_plain(e, &counter), 1390);
 }
 
+/* The device's MTU is changed by others, as with ip link; so are the routes over it. */
+static void test_padding_follows_the_device_and_its_routes(void **state)
+{
+	struct engine *e = *state;
+	uint8_t data[1420] = { 0 };
+	uint64_t counter;
+
+	engine_open_session(e);
+	netns_run("ip link set wdp0 mtu 1300");
+	engine_idle(e);
+	engine_inner_send(e, data, 1297 - 28);
+	assert_int_equal(next_plain(e, &counter), 1300);
+	netns_run("ip route add 10.5.0.2/32 dev wdp0 mtu lock 1287");
+	netns_run("ip route add 10.5.0.64/26 dev wdp0 mtu 1100 table 77");
+	netns_run("ip route add 10.5.0.128/26 dev wdp0");
+	engine_idle(e);
+	engine_inner_send(e, data, 1283 - 28);
+	assert_int_equal(next_plain(e, &counter), 1287);
+	engine_inner_send(e, data, 1098 - 28);
+	assert_int_equal(next_plain(e, &counter), 1100);
+	engine_inner_send(e, data, 1101 - 28); /* no packet of that route */
+	assert_int_equal(next_plain(e, &counter), 1104);
+	netns_run("ip route del 10.5.0.2/32 dev wdp0");
+	netns_run("ip route del 10.5.0.64/26 table 77");
+	engine_idle(e);
+	engine_inner_send(e, data, 1283 - 28);
+	assert_int_equal(next_plain(e, &counter), 1296);
+	engine_inner_send(e, data, 1098 - 28);
+	assert_int_equal(next_plain(e, &counter), 1104);
+}
+
 static void test_ecn_goes_out_and_dscp_does_not(void **state)
 {
 	struct engine *e = *state;
@@ -437,6 +468,7 @@ int main(void)
 		TEST(test_dropping_what_waits_says_unreachable),
 		TEST(test_no_peer_is_unreachable_at_once),
 		TEST(test_padding_ends_at_the_mtu),
+		TEST(test_padding_follows_the_device_and_its_routes),
 		TEST(test_ecn_goes_out_and_dscp_does_not),
 		TEST(test_every_kind_of_ecn_goes_out),
 		TEST(test_a_responder_waits_for_the_first_packet),
