@@ -551,10 +551,26 @@ void connection_presence_changed(struct connection *conn, bool returned)
 	let_go(conn, was_held);
 }
 
-void connection_describe(struct connection *conn, const struct ice_description *description)
+/*
+ * A machine with two daemons has the other one's overlay address on an interface. A path to it
+ * would lead through a tunnel, so it is no candidate.
+ */
+static void leave_out_overlay(const struct mesh *mesh, struct ice_description *description)
+{
+	size_t i, kept = 0;
+
+	for (i = 0; i < description->count; i++) {
+		if (!mesh_find_peer_address(mesh, &description->candidates[i].addr.addr))
+			description->candidates[kept++] = description->candidates[i];
+	}
+	description->count = kept;
+}
+
+void connection_describe(struct connection *conn, struct ice_description *description)
 {
 	if (!conn->ice)
 		return; /* the relay is forced: our addresses are not told */
+	leave_out_overlay(conn->mesh, description);
 	if (ice_input_description(conn->ice, description, now_ns(conn)) == 0)
 		conn->described = true;
 	advance(conn);

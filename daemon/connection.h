@@ -32,8 +32,8 @@ void connection_want(struct connection *conn);
 void connection_set_mode(struct connection *conn, enum path_mode mode);
 /* The peer is online or not, or lives at another relay. */
 void connection_presence_changed(struct connection *conn, bool returned);
-/* What the peer's agent says. */
-void connection_describe(struct connection *conn, const struct ice_description *description);
+/* What the peer's agent says; candidates of no use are taken out of it. */
+void connection_describe(struct connection *conn, struct ice_description *description);
 /* A STUN message for this agent? Consumed when true. */
 bool connection_stun(struct connection *conn, const struct stun_message *msg, const uint8_t *data,
 		     size_t len, const struct dp_path *from);

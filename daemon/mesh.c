@@ -119,20 +119,30 @@ struct mesh_peer *mesh_find_peer(const struct mesh *mesh, const uint8_t node_key
 	return map_find(mesh->peers, node_key);
 }
 
-struct mesh_peer *mesh_find_peer_text(const struct mesh *mesh, const char *text)
+struct mesh_peer *mesh_find_peer_address(const struct mesh *mesh, const struct ip_addr *addr)
 {
-	struct ip_addr addr = { 0 };
 	struct mesh_peer *peer;
 	size_t cursor = 0;
 
-	if (addr_parse(&addr, text) < 0)
-		addr.family = 0;
 	while ((peer = map_next(mesh->peers, &cursor))) {
 		const struct cert *cert = &mesh_peer_info(peer)->cert->parsed;
 
-		if (addr.family ? addr_equal(&addr, &cert->address4) ||
-					  addr_equal(&addr, &cert->address6)
-				: strcmp(cert->name, text) == 0)
+		if (addr_equal(addr, &cert->address4) || addr_equal(addr, &cert->address6))
+			return peer;
+	}
+	return NULL;
+}
+
+struct mesh_peer *mesh_find_peer_text(const struct mesh *mesh, const char *text)
+{
+	struct mesh_peer *peer;
+	struct ip_addr addr;
+	size_t cursor = 0;
+
+	if (addr_parse(&addr, text) == 0)
+		return mesh_find_peer_address(mesh, &addr);
+	while ((peer = map_next(mesh->peers, &cursor))) {
+		if (strcmp(mesh_peer_info(peer)->cert->parsed.name, text) == 0)
 			return peer;
 	}
 	return NULL;

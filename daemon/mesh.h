@@ -122,6 +122,8 @@ void mesh_start(struct mesh *mesh);
 void mesh_stop(struct mesh *mesh);
 
 struct mesh_peer *mesh_find_peer(const struct mesh *mesh, const uint8_t node_key[static 32]);
+/* By one of the overlay addresses. */
+struct mesh_peer *mesh_find_peer_address(const struct mesh *mesh, const struct ip_addr *addr);
 /* By name, or one of the overlay addresses as text. */
 struct mesh_peer *mesh_find_peer_text(const struct mesh *mesh, const char *text);
 

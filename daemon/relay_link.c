@@ -50,6 +50,7 @@ struct relay_link {
 	unsigned int stream_failures;  /* since one opened, or the network changed */
 	struct loop_timer timer;       /* the client's */
 	struct loop_timer headstart;   /* of UDP over TLS */
+	bool moving;                   /* the registration is not confirmed from the new address */
 	uint8_t in[RELAY_MESSAGE_MAX]; /* not on the stack, where each packet would clear them */
 	uint8_t out[RELAY_MESSAGE_MAX];
 };
@@ -203,6 +204,12 @@ static void drop_stream(struct relay_link *link)
 	link->conn = NULL;
 }
 
+/* Registered, and not only before the network changed. */
+static bool is_settled(const struct relay_link *link)
+{
+	return relay_client_registered(link->client) && !link->moving;
+}
+
 static void on_stream_opened(struct ws_conn *conn, void *arg)
 {
 	struct stream *stream = arg;
@@ -213,7 +220,7 @@ static void on_stream_opened(struct ws_conn *conn, void *arg)
 		return;
 	stream->open = true;
 	link->stream_failures = 0;
-	if (relay_client_registered(link->client)) {
+	if (is_settled(link)) {
 		drop_stream(link); /* UDP was only slow */
 		return;
 	}
@@ -313,7 +320,7 @@ static void on_headstart(void *arg, uint64_t at_ns)
 	struct relay_link *link = arg;
 
 	(void)at_ns;
-	if (link->client && !relay_client_registered(link->client) && !link->conn)
+	if (link->client && !is_settled(link) && !link->conn)
 		dial_stream(link);
 }
 
@@ -346,6 +353,7 @@ static void handle_event(struct relay_link *link, const struct relay_event *even
 
 	switch (event->type) {
 	case RELAY_EVENT_REGISTERED:
+		link->moving = false;
 		loop_timer_clear(&link->headstart);
 		if (link->transport == RELAY_UDP)
 			drop_stream(link);
@@ -460,6 +468,7 @@ struct relay_link *relay_link_new(const struct relay_link_owner *owner, uint32_t
 void relay_link_release(struct relay_link *link)
 {
 	link->wanted = false;
+	link->moving = false;
 	if (!link->client)
 		return;
 	relay_client_leave(link->client, now_ns(link));
@@ -524,6 +533,7 @@ void relay_link_network_changed(struct relay_link *link)
 		return;
 	drop_stream(link);
 	link->transport = RELAY_UDP;
+	link->moving = true;
 	relay_client_moved(link->client, RELAY_UDP, now_ns(link));
 	start_headstart(link, RELAY_TLS_HEADSTART_MS);
 	drain(link);

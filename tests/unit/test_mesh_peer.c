@@ -170,7 +170,7 @@ void connection_free(struct connection *conn)
 NOT_CALLED(void, connection_want, struct connection *c)
 NOT_CALLED(void, connection_set_mode, struct connection *c, enum path_mode mode)
 NOT_CALLED(void, connection_presence_changed, struct connection *c, bool returned)
-NOT_CALLED(void, connection_describe, struct connection *c, const struct ice_description *d)
+NOT_CALLED(void, connection_describe, struct connection *c, struct ice_description *d)
 NOT_CALLED(bool, connection_stun, struct connection *c, const struct stun_message *m,
 	   const uint8_t *data, size_t len, const struct dp_path *from)
 NOT_CALLED(void, connection_heard_elsewhere, struct connection *c)
