@@ -102,7 +102,7 @@ $(UNIT) $(SIM) $(TOOLS): $(O)/%: $(O)/%.o $(TEST_SUPPORT) $(ALL_ARCHIVES)
 $(O)/tests/fuzz/%.o: WARN += -Wno-missing-prototypes
 
 # This test brings its own data plane and loop; the first definition counts.
-$(O)/tests/unit/test_device: private LDFLAGS += -Wl,--allow-multiple-definition
+$(O)/tests/unit/test_device $(O)/tests/unit/test_device_load: private LDFLAGS += -Wl,--allow-multiple-definition
 
 # Without libFuzzer a target replays the corpus files it is given.
 FUZZ_MAIN := $(if $(filter fuzz,$(VARIANT)),,$(O)/tests/fuzz/replay.o)
