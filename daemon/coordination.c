@@ -180,8 +180,11 @@ static void take_error(struct mesh *mesh, const struct control_error *error)
 	default:
 		log_warn("coordinator-error code=%s text=\"%s\"", control_error_name(error->code),
 			 error->text);
-		enrolment_progress(mesh->enrolment, "retry", error->text);
-		mesh_set_health(mesh, HEALTH_COORDINATOR, "coordinator: %s", error->text);
+		/* It hangs up next; its own words say more than that. */
+		if (control_client_link(mesh->control) != CONTROL_LINK_OK)
+			control_client_fail(mesh->control, error->text);
+		else
+			mesh_set_health(mesh, HEALTH_COORDINATOR, "coordinator: %s", error->text);
 	}
 }
 
