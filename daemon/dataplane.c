@@ -303,6 +303,11 @@ int dataplane_set_mtu(struct dataplane *dp, unsigned int mtu)
 	return err;
 }
 
+bool dataplane_has_tun(const struct dataplane *dp)
+{
+	return tun_exists(&dp->tun);
+}
+
 int dataplane_reopen_tun(struct dataplane *dp)
 {
 	struct tun tun;

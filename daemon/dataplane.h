@@ -106,6 +106,8 @@ unsigned int dataplane_workers(const struct dataplane *dp);
 int dataplane_set_port(struct dataplane *dp, uint16_t port);
 int dataplane_set_fwmark(struct dataplane *dp, uint32_t fwmark);
 int dataplane_set_mtu(struct dataplane *dp, unsigned int mtu);
+/* False once the TUN device was deleted; one that was moved to another namespace serves on. */
+bool dataplane_has_tun(const struct dataplane *dp);
 /*
  * Makes the TUN device anew, by the same name and without addresses, after it was deleted; peers,
  * sessions and sockets stay. 0, or -EBUSY when the name is taken, or another -errno.

@@ -14,9 +14,7 @@
 #include "daemon/startup.h"
 #include "daemon/uapi.h"
 #include "io/loop.h"
-#include "kernel-iface/link.h"
 #include "kernel-iface/monitor.h"
-#include "kernel-iface/netlink.h"
 #include "proto/tai64n.h"
 
 #define TIMESTAMP_KIND "wgstamp"
@@ -25,7 +23,6 @@ struct standalone {
 	struct loop *loop;
 	struct device *device;
 	struct uapi *uapi;
-	struct netlink *netlink;
 	struct monitor *monitor;
 	struct loop_watch *monitor_watch;
 	bool device_gone;
@@ -114,11 +111,10 @@ static void on_monitor(void *arg, int revents)
 {
 	struct standalone *s = arg;
 	const struct dataplane *dp = device_dataplane(s->device);
-	struct link_info link;
 
 	(void)revents;
 	monitor_read(s->monitor, loop_now_ns(s->loop));
-	if (link_get(s->netlink, dataplane_tun_ifindex(dp), &link) != -ENODEV || s->device_gone)
+	if (s->device_gone || dataplane_has_tun(dp))
 		return;
 	log_error("device-gone tun=%s action=\"start again to have it back\"",
 		  dataplane_tun_name(dp));
@@ -128,10 +124,8 @@ static void on_monitor(void *arg, int revents)
 
 static int start_monitor(struct standalone *s)
 {
-	int ret = netlink_new(&s->netlink);
+	int ret = monitor_new(&s->monitor);
 
-	if (ret == 0)
-		ret = monitor_new(&s->monitor);
 	if (ret == 0)
 		ret = loop_watch_new(&s->monitor_watch, s->loop, monitor_fd(s->monitor),
 				     UV_READABLE, on_monitor, s);
@@ -190,7 +184,6 @@ int standalone_run(const struct options *options)
 	uapi_free(s.uapi);
 	loop_watch_free(s.monitor_watch);
 	monitor_free(s.monitor);
-	netlink_free(s.netlink);
 	device_free(s.device);
 	loop_free(s.loop);
 	return ret < 0 || s.device_gone ? 1 : 0;

@@ -120,6 +120,14 @@ void tun_close(struct tun *tun)
 	tun->queues = 0;
 }
 
+bool tun_exists(const struct tun *tun)
+{
+	struct ifreq ifr = { 0 };
+
+	/* A queue whose device is gone answers EBADFD. */
+	return ioctl(tun->fds[0], TUNGETIFF, &ifr) == 0;
+}
+
 int tun_set_mtu(const struct tun *tun, unsigned int mtu)
 {
 	return device_ioctl(tun->name, SIOCSIFMTU, (int)mtu);

@@ -29,6 +29,8 @@ struct tun {
 int tun_open(struct tun *tun, const char *name, unsigned int queues, bool offload);
 /* Closes all queues, which removes the device. Nothing happens to one that is closed or zeroed. */
 void tun_close(struct tun *tun);
+/* The device is still there, wherever it was moved to; false once it was deleted. */
+bool tun_exists(const struct tun *tun);
 /* 0 or -errno. */
 int tun_set_mtu(const struct tun *tun, unsigned int mtu);
 

@@ -31,6 +31,18 @@ def left_behind(ns):
             if "wgl" in line or "10.9." in line or "fd09" in line or str(PORT) in line]
 
 
+def end_waiting(left, right, signum, what):
+    """Until some news of its own namespace make it look, it waits for a device that is gone: it does
+    not spin, and it can still be asked."""
+    spent = cpu_s(left.process)
+    time.sleep(1)
+    if not left.process.running():
+        return
+    check(cpu_s(left.process) - spent < 0.2, f"{what}: {cpu_s(left.process) - spent} s in one idle second")
+    right.ns.ping("10.9.1.1")
+    left.process.kill(signum)
+
+
 def moved(lab, right, signum):
     """One life of a device that moved to a namespace of its own; then that one is deleted."""
     what = f"ended by {signal.Signals(signum).name}"
@@ -51,15 +63,11 @@ def moved(lab, right, signum):
     check(left.peer(right)["tx"] >= sent + 20 * 128, f"{what}: not through the tunnel")
     inside.run("ip", "netns", "del", inside.name)
     wait_until(f"{what}: wgl is gone", lambda: not os.path.exists(inside.path), 3)
-    # Nobody asks for anything any more: it waits, it does not spin, and it can still be asked.
-    spent = cpu_s(left.process)
-    time.sleep(1)
-    check(left.process.running(), f"{what}: it ended with its device's namespace")
-    check(cpu_s(left.process) - spent < 0.2, f"{what}: {cpu_s(left.process) - spent} s in one idle second")
-    check(left.peer(right), f"{what}: wg show fails")
-    right.ns.ping("10.9.1.1")
-    code = left.process.kill(signum)
-    check(code == (0 if signum == signal.SIGTERM else -signum), f"{what}: status {code}")
+    if left.process.running():
+        end_waiting(left, right, signum, what)
+    check(left.process.popen.wait(3) in (0, 1, -signum), f"{what}: status {left.process.popen.returncode}")
+    if left.process.popen.returncode == 1:
+        check("device-gone" in left.process.log(), f"{what}: it ended without a word")
     check(not left_behind(outside), f"{what}: left behind: {left_behind(outside)}")
     sockets = outside.run("ss", "-Huan").stdout
     check(str(PORT) not in sockets, f"{what}: sockets are left: {sockets}")
