@@ -26,13 +26,13 @@
 
 static void control_receive(struct dataplane *dp, int which)
 {
-	struct dp_lane *lane = dp_control_lane(dp);
+	struct dp_engine *engine = dp_control_engine(dp);
 	bool more = true;
 
 	for (int i = 0; more && i < CONTROL_TURNS; i++) {
-		dp_lane_begin(lane);
-		more = dp_lane_receive(lane, lane->udp_fd[which]);
-		dp_lane_end(lane);
+		dp_engine_begin(engine);
+		more = dp_engine_receive(engine, engine->udp_fd[which]);
+		dp_engine_end(engine);
 		dp_dispatch(dp);
 	}
 }
@@ -62,7 +62,7 @@ static void on_wake(void *arg, int revents)
 
 static int watch_control(struct dataplane *dp)
 {
-	const int *fd = dp_control_lane(dp)->udp_fd;
+	const int *fd = dp_control_engine(dp)->udp_fd;
 	int err = 0;
 
 	if (fd[0] >= 0)
@@ -83,7 +83,7 @@ static void unwatch_control(struct dataplane *dp)
 static int start_workers(struct dataplane *dp)
 {
 	for (unsigned int i = 0; i < dp->workers; i++) {
-		int err = dp_worker_start(&dp->worker[i], dp->lanes[i]);
+		int err = dp_worker_start(&dp->worker[i], dp->engines[i]);
 
 		if (err)
 			return err;
@@ -130,7 +130,7 @@ static int make_tables(struct dataplane *dp)
 static int make_lanes(struct dataplane *dp)
 {
 	for (unsigned int i = 0; i <= dp->workers; i++) {
-		int err = dp_lane_new(&dp->lanes[i], dp, i);
+		int err = dp_engine_new(&dp->engines[i], dp, i);
 
 		if (err)
 			return err;
@@ -209,7 +209,7 @@ void dataplane_free(struct dataplane *dp)
 	/* Peers that were freed a moment ago go before what they were made from. */
 	rcu_barrier();
 	for (unsigned int i = 0; i <= dp->workers; i++)
-		dp_lane_free(dp->lanes[i]);
+		dp_engine_free(dp->engines[i]);
 	dp_queue_clear(&dp->input);
 	dp_sockets_close(&dp->sockets);
 	tun_close(&dp->tun);
@@ -255,8 +255,8 @@ static void adopt_sockets(struct dataplane *dp, const struct dp_sockets *sockets
 	dp_sockets_close(&dp->sockets);
 	dp->sockets = *sockets;
 	for (unsigned int i = 0; i <= dp->workers; i++) {
-		dp->lanes[i]->udp_fd[0] = sockets->fd[i][0];
-		dp->lanes[i]->udp_fd[1] = sockets->fd[i][1];
+		dp->engines[i]->udp_fd[0] = sockets->fd[i][0];
+		dp->engines[i]->udp_fd[1] = sockets->fd[i][1];
 	}
 }
 
@@ -324,7 +324,7 @@ int dataplane_reopen_tun(struct dataplane *dp)
 	tun_close(&dp->tun);
 	dp->tun = tun;
 	for (unsigned int i = 0; i <= dp->workers; i++)
-		dp->lanes[i]->tun_fd = tun.fds[i < dp->workers ? i : 0];
+		dp->engines[i]->tun_fd = tun.fds[i < dp->workers ? i : 0];
 	return start_workers(dp);
 }
 

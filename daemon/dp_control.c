@@ -12,25 +12,25 @@
 #include "proto/allowedips.h"
 
 /*
- * What passes between the control thread's owner and the lanes besides packets' own ways: events
+ * What passes between the control thread's owner and the engines besides packets' own ways: events
  * upwards, single messages downwards.
  */
 
 /* Handshake and STUN messages with a channel's header. */
 #define MESSAGE_MAX 2048
 
-/* Events of one lane in one turn of the loop. */
+/* Events of one engine in one turn of the loop. */
 #define DISPATCH_MAX 1024
 
 /* A packet that queued up behind a flush has found its session already. */
 static void need_session(struct dataplane *dp, struct dp_peer *peer)
 {
-	struct dp_lane *lane = dp_control_lane(dp);
+	struct dp_engine *engine = dp_control_engine(dp);
 	bool sent;
 
-	dp_lane_begin(lane);
-	sent = dp_lane_flush_staged(lane, peer);
-	dp_lane_end(lane);
+	dp_engine_begin(engine);
+	sent = dp_engine_flush_staged(engine, peer);
+	dp_engine_end(engine);
 	if (!sent)
 		dp->ops->need_session(dp->arg, peer);
 }
@@ -99,22 +99,23 @@ static bool dispatch_queue(struct dataplane *dp, struct dp_queue *queue)
 
 /*
  * In place: the ring's only writer is this thread, so that what was popped stays there until the
- * lane ends.
+ * engine ends.
  */
 static void open_input(struct dataplane *dp)
 {
-	struct dp_lane *lane = dp_control_lane(dp);
+	struct dp_engine *engine = dp_control_engine(dp);
 	const struct dp_event *event;
 
 	dp_queue_begin(&dp->input);
 	if (!dp_queue_peek(&dp->input))
 		return;
-	dp_lane_begin(lane);
+	dp_engine_begin(engine);
 	while ((event = dp_queue_peek(&dp->input))) {
-		dp_lane_input(lane, (uint8_t *)(uintptr_t)(event + 1), event->len, &event->path, 0);
+		dp_engine_input(engine, (uint8_t *)(uintptr_t)(event + 1), event->len, &event->path,
+				0);
 		dp_queue_pop(&dp->input);
 	}
-	dp_lane_end(lane);
+	dp_engine_end(engine);
 }
 
 void dp_dispatch(struct dataplane *dp)
@@ -124,7 +125,7 @@ void dp_dispatch(struct dataplane *dp)
 
 	open_input(dp);
 	for (unsigned int i = 0; i <= dp->workers; i++)
-		more |= dispatch_queue(dp, &dp->lanes[i]->events);
+		more |= dispatch_queue(dp, &dp->engines[i]->events);
 	if (more && write(dp->wake_fd, &one, sizeof(one)) < 0)
 		return; /* the counter is at its end, which wakes as well */
 }
@@ -132,7 +133,7 @@ void dp_dispatch(struct dataplane *dp)
 int dataplane_send(struct dataplane *dp, const struct dp_path *path, const uint8_t *data,
 		   size_t len, uint8_t tos)
 {
-	struct dp_lane *lane = dp_control_lane(dp);
+	struct dp_engine *engine = dp_control_engine(dp);
 	size_t prefix = path->channel ? DP_CHANNEL_HEADER : 0;
 	struct udp_datagram datagram;
 	struct udp_route route;
@@ -157,7 +158,7 @@ int dataplane_send(struct dataplane *dp, const struct dp_path *path, const uint8
 	datagram = (struct udp_datagram){
 		.route = &route, .data = message, .len = len, .segment = (uint16_t)len, .tos = tos
 	};
-	udp_send(lane->udp_fd[route.to.sa.sa_family == AF_INET6], &datagram, 1, &err);
+	udp_send(engine->udp_fd[route.to.sa.sa_family == AF_INET6], &datagram, 1, &err);
 	return err;
 }
 

@@ -5,7 +5,7 @@
 #include <stdint.h>
 
 #include "daemon/dataplane.h"
-#include "daemon/dp_lane.h"
+#include "daemon/dp_engine.h"
 #include "daemon/dp_rcu.h"
 #include "daemon/dp_sockets.h"
 #include "kernel-iface/tun.h"
@@ -37,7 +37,7 @@ struct dataplane {
 	unsigned int workers;
 	struct dp_worker *worker; /* workers of them */
 	/* One a worker, and the control thread's own at the end. */
-	struct dp_lane *lanes[DP_WORKERS_MAX + 1];
+	struct dp_engine *engines[DP_WORKERS_MAX + 1];
 
 	atomic_uint mtu; /* of the device */
 	/* The smaller ones of routes over it; 0 behind the last. Both as tun_mtu says. */
@@ -53,14 +53,14 @@ struct dataplane {
 	struct map *peers;     /* id to peer */
 	uint64_t next_peer_id;
 	unsigned int next_worker;      /* whose index is given out next */
-	struct loop_watch *wake;       /* events of all lanes */
-	struct loop_watch *watches[2]; /* the control lane's sockets */
+	struct loop_watch *wake;       /* events of all engines */
+	struct loop_watch *watches[2]; /* the control engine's sockets */
 	int wake_fd;
 };
 
-static inline struct dp_lane *dp_control_lane(const struct dataplane *dp)
+static inline struct dp_engine *dp_control_engine(const struct dataplane *dp)
 {
-	return dp->lanes[dp->workers];
+	return dp->engines[dp->workers];
 }
 
 /* Publishes table (NULL: no routes at all), frees the old one after a grace period. */
@@ -68,7 +68,7 @@ void dp_routes_replace(struct dataplane *dp, struct dp_routes *routes);
 /* Keeps both MTUs as the kernel has them, from the next change on. 0 or -errno. */
 int dp_mtu_watch(struct dataplane *dp);
 void dp_mtu_unwatch(struct dataplane *dp);
-/* Hands waiting events of all lanes to the owner's callbacks. */
+/* Hands waiting events of all engines to the owner's callbacks. */
 void dp_dispatch(struct dataplane *dp);
 
 #endif

@@ -5,9 +5,9 @@
 #include "base/buf.h"
 #include "base/clock.h"
 #include "daemon/dp_core.h"
+#include "daemon/dp_engine.h"
 #include "daemon/dp_index.h"
 #include "daemon/dp_keypair.h"
-#include "daemon/dp_lane.h"
 #include "daemon/dp_peer.h"
 #include "proto/filter.h"
 #include "proto/inner.h"
@@ -34,11 +34,11 @@ static void stop_merging(struct coalesce *merged, uint8_t gso_type)
 }
 
 /* Every flow of the batch gets one verdict; what may pass is written. */
-static void deliver_run(struct dp_lane *lane, size_t index)
+static void deliver_run(struct dp_engine *engine, size_t index)
 {
-	struct coalesce *merged = &lane->in.merged;
+	struct coalesce *merged = &engine->in.merged;
 	const struct coalesce_packet *last = &merged->packet[merged->run[index].last];
-	struct dp_peer *peer = lane->in.merged_peer[index];
+	struct dp_peer *peer = engine->in.merged_peer[index];
 	struct dp_rules *rules = dp_rcu_load(peer->rules);
 	struct iovec iov[COALESCE_IOV_MAX];
 	struct filter_tuple tuple;
@@ -48,35 +48,35 @@ static void deliver_run(struct dp_lane *lane, size_t index)
 
 	/* The last packet has the run's tuple, and the flags that may end the flow. */
 	if (rules && (filter_tuple_parse(&tuple, &related, last->data, last->len) < 0 ||
-		      !filter_pass_inbound(dp_rcu_load(lane->dp->flows), rules->rules, &tuple,
-					   related, lane->now_ns))) {
+		      !filter_pass_inbound(dp_rcu_load(engine->dp->flows), rules->rules, &tuple,
+					   related, engine->now_ns))) {
 		dp_count(&peer->rx_dropped_filter, merged->run[index].count);
 		return;
 	}
 	used = coalesce_finish(merged, index, &hdr, iov);
 	/* With the device down packets are lost, as on any wire. */
-	if (writev(lane->tun_fd, iov, (int)used) < 0 && errno == EINVAL)
+	if (writev(engine->tun_fd, iov, (int)used) < 0 && errno == EINVAL)
 		stop_merging(merged, hdr.gso_type);
 }
 
-static void deliver(struct dp_lane *lane)
+static void deliver(struct dp_engine *engine)
 {
-	for (size_t i = 0; i < lane->in.merged.runs; i++)
-		deliver_run(lane, i);
-	coalesce_reset(&lane->in.merged);
+	for (size_t i = 0; i < engine->in.merged.runs; i++)
+		deliver_run(engine, i);
+	coalesce_reset(&engine->in.merged);
 }
 
 /* The checks on what an authentic packet contained. */
-static void take_inner(struct dp_lane *lane, struct dp_peer *peer, uint8_t *packet, size_t len,
+static void take_inner(struct dp_engine *engine, struct dp_peer *peer, uint8_t *packet, size_t len,
 		       uint8_t outer_tos)
 {
-	struct dp_inbox *in = &lane->in;
+	struct dp_inbox *in = &engine->in;
 	struct inner inner;
 	size_t runs = in->merged.runs;
 
 	if (inner_parse(&inner, packet, len) < 0)
 		return;
-	if (dp_lane_peer_from(lane, packet) != peer) {
+	if (dp_engine_peer_from(engine, packet) != peer) {
 		dp_count(&peer->rx_dropped_source, 1);
 		return;
 	}
@@ -86,31 +86,31 @@ static void take_inner(struct dp_lane *lane, struct dp_peer *peer, uint8_t *pack
 	if (in->merged.runs > runs)
 		in->merged_peer[runs] = peer;
 	if (coalesce_full(&in->merged))
-		deliver(lane);
+		deliver(engine);
 }
 
-static void mark_received(struct dp_lane *lane, struct dp_keypair *keypair, uint64_t bytes,
+static void mark_received(struct dp_engine *engine, struct dp_keypair *keypair, uint64_t bytes,
 			  bool data)
 {
 	struct dp_peer *peer = keypair->peer;
 	uint64_t never = 0;
 
 	dp_count(&peer->rx_bytes, bytes);
-	atomic_store_explicit(&peer->last_rx_ns, lane->now_ns, memory_order_relaxed);
+	atomic_store_explicit(&peer->last_rx_ns, engine->now_ns, memory_order_relaxed);
 	atomic_store_explicit(&peer->unanswered_since_ns, 0, memory_order_relaxed);
 	if (data) {
-		atomic_store_explicit(&peer->last_rx_data_ns, lane->now_ns, memory_order_relaxed);
+		atomic_store_explicit(&peer->last_rx_data_ns, engine->now_ns, memory_order_relaxed);
 		if (!atomic_load_explicit(&peer->unacked_since_ns, memory_order_relaxed))
 			atomic_compare_exchange_strong(&peer->unacked_since_ns, &never,
-						       lane->now_ns);
-		dp_lane_notice(lane, peer, DP_NOTICE_UNACKED);
+						       engine->now_ns);
+		dp_engine_notice(engine, peer, DP_NOTICE_UNACKED);
 	}
 	if (keypair->initiator && dp_rcu_load(peer->current) == keypair &&
-	    lane->now_ns >= keypair->created_ns + REKEY_ON_RECEIVE_S * NS_PER_S)
-		dp_lane_notice(lane, peer, DP_NOTICE_REKEY);
+	    engine->now_ns >= keypair->created_ns + REKEY_ON_RECEIVE_S * NS_PER_S)
+		dp_engine_notice(engine, peer, DP_NOTICE_REKEY);
 }
 
-static void post_confirmed(struct dp_lane *lane, struct dp_keypair *keypair)
+static void post_confirmed(struct dp_engine *engine, struct dp_keypair *keypair)
 {
 	struct dp_event event = { .kind = DP_EVENT_CONFIRMED,
 				  .peer_id = keypair->peer->id,
@@ -119,7 +119,7 @@ static void post_confirmed(struct dp_lane *lane, struct dp_keypair *keypair)
 	if (atomic_load_explicit(&keypair->confirmed, memory_order_relaxed) ||
 	    atomic_exchange(&keypair->confirmed, true))
 		return;
-	if (!dp_queue_push(&lane->events, &event, NULL))
+	if (!dp_queue_push(&engine->events, &event, NULL))
 		atomic_store(&keypair->confirmed, false);
 }
 
@@ -127,34 +127,34 @@ static void post_confirmed(struct dp_lane *lane, struct dp_keypair *keypair)
  * Does the peer's path lead to where a packet came from? An owner that left the local address open
  * meant any; only a device that follows packets learns it from them.
  */
-static bool leads_to(const struct dp_lane *lane, const struct dp_hop *hop,
+static bool leads_to(const struct dp_engine *engine, const struct dp_hop *hop,
 		     const struct dp_path *from)
 {
 	struct dp_path path = hop->path;
 
-	if (!path.local.family && !lane->dp->config.follow)
+	if (!path.local.family && !engine->dp->config.follow)
 		path.local = from->local;
 	return same_place(&path, from);
 }
 
-static void post_path(struct dp_lane *lane, struct dp_peer *peer, const struct dp_path *from)
+static void post_path(struct dp_engine *engine, struct dp_peer *peer, const struct dp_path *from)
 {
 	struct dp_hop *hop = dp_rcu_load(peer->hop);
 	struct dp_event event = { .kind = DP_EVENT_PATH_SEEN, .peer_id = peer->id, .path = *from };
 	uint64_t before = atomic_load_explicit(&peer->path_seen_ns, memory_order_relaxed);
 
-	if (hop && leads_to(lane, hop, from))
+	if (hop && leads_to(engine, hop, from))
 		return;
 	/*
 	 * Before the packet is delivered, so that its answer takes the new way. Were both sides a
 	 * packet late, each would answer by the other's old path, and so on for ever.
 	 */
-	if (lane->dp->config.follow)
+	if (engine->dp->config.follow)
 		dataplane_peer_set_path(peer, from);
-	if (before && lane->now_ns < before + PATH_SEEN_INTERVAL_NS)
+	if (before && engine->now_ns < before + PATH_SEEN_INTERVAL_NS)
 		return;
-	if (dp_queue_push(&lane->events, &event, NULL))
-		atomic_store_explicit(&peer->path_seen_ns, lane->now_ns, memory_order_relaxed);
+	if (dp_queue_push(&engine->events, &event, NULL))
+		atomic_store_explicit(&peer->path_seen_ns, engine->now_ns, memory_order_relaxed);
 }
 
 /* Drops forgeries and repetitions from the run; returns how many packets are left. */
@@ -171,15 +171,15 @@ static size_t keep_new(struct dp_inbox *in)
 	return kept;
 }
 
-static void open_run(struct dp_lane *lane)
+static void open_run(struct dp_engine *engine)
 {
-	struct dp_inbox *in = &lane->in;
+	struct dp_inbox *in = &engine->in;
 	struct dp_keypair *keypair = in->keypair;
 	uint64_t bytes = 0;
 	bool data = false;
 	size_t kept;
 
-	aead_open(lane->aead, keypair->recv_key, in->job, in->count);
+	aead_open(engine->aead, keypair->recv_key, in->job, in->count);
 	kept = keep_new(in);
 	in->count = 0;
 	if (!kept)
@@ -188,29 +188,29 @@ static void open_run(struct dp_lane *lane)
 		bytes += in->job[i].len + DP_DATA_OVERHEAD;
 		data |= in->job[i].len > 0;
 	}
-	mark_received(lane, keypair, bytes, data);
-	post_path(lane, keypair->peer, &in->from);
-	post_confirmed(lane, keypair);
+	mark_received(engine, keypair, bytes, data);
+	post_path(engine, keypair->peer, &in->from);
+	post_confirmed(engine, keypair);
 	for (size_t i = 0; i < kept; i++)
 		if (in->job[i].len)
-			take_inner(lane, keypair->peer, in->job[i].out, in->job[i].len, in->tos);
+			take_inner(engine, keypair->peer, in->job[i].out, in->job[i].len, in->tos);
 }
 
-void dp_inbox_add(struct dp_lane *lane, uint8_t *data, size_t len, const struct dp_path *from,
+void dp_inbox_add(struct dp_engine *engine, uint8_t *data, size_t len, const struct dp_path *from,
 		  uint8_t tos)
 {
-	struct dp_inbox *in = &lane->in;
+	struct dp_inbox *in = &engine->in;
 	uint32_t index = load_le32(data + 4);
 	uint64_t counter = load_le64(data + 8);
 
 	if (in->count && (in->keypair->local_index != index || in->tos != tos ||
 			  in->count == DP_IN_PACKETS || !same_place(&in->from, from)))
-		open_run(lane);
+		open_run(engine);
 	if (!in->count) {
-		struct dp_keypair *keypair = dp_index_find(lane->dp->indexes, index);
+		struct dp_keypair *keypair = dp_index_find(engine->dp->indexes, index);
 
 		if (!keypair ||
-		    lane->now_ns >= keypair->created_ns + REJECT_AFTER_TIME_S * NS_PER_S)
+		    engine->now_ns >= keypair->created_ns + REJECT_AFTER_TIME_S * NS_PER_S)
 			return;
 		in->keypair = keypair;
 		in->from = *from;
@@ -227,10 +227,10 @@ void dp_inbox_add(struct dp_lane *lane, uint8_t *data, size_t len, const struct 
 	};
 }
 
-void dp_inbox_flush(struct dp_lane *lane)
+void dp_inbox_flush(struct dp_engine *engine)
 {
-	if (lane->in.count)
-		open_run(lane);
-	if (lane->in.merged.runs)
-		deliver(lane);
+	if (engine->in.count)
+		open_run(engine);
+	if (engine->in.merged.runs)
+		deliver(engine);
 }

@@ -2,8 +2,8 @@
 
 #include "base/buf.h"
 #include "daemon/dp_core.h"
+#include "daemon/dp_engine.h"
 #include "daemon/dp_keypair.h"
-#include "daemon/dp_lane.h"
 #include "daemon/dp_peer.h"
 
 #define DATA_TYPE 4
@@ -45,11 +45,11 @@ static struct dp_out_run *run_for(struct dp_outbox *out, struct dp_peer *peer,
 	return run;
 }
 
-uint8_t *dp_outbox_add(struct dp_lane *lane, struct dp_peer *peer, struct dp_keypair *keypair,
+uint8_t *dp_outbox_add(struct dp_engine *engine, struct dp_peer *peer, struct dp_keypair *keypair,
 		       struct dp_hop *hop, size_t len, uint8_t tos)
 {
-	struct dp_outbox *out = &lane->out;
-	size_t padded = padded_len(lane->dp, len);
+	struct dp_outbox *out = &engine->out;
+	size_t padded = padded_len(engine->dp, len);
 	size_t wire = padded + DP_DATA_OVERHEAD;
 	size_t prefix = hop->path.channel ? DP_CHANNEL_HEADER : 0;
 	struct dp_out_run *run;
@@ -58,7 +58,7 @@ uint8_t *dp_outbox_add(struct dp_lane *lane, struct dp_peer *peer, struct dp_key
 	if (wire + prefix > UDP_BYTES_MAX)
 		return NULL;
 	if (out->packets == DP_OUT_PACKETS || out->used + prefix + wire > DP_OUT_BYTES)
-		dp_outbox_flush(lane);
+		dp_outbox_flush(engine);
 	run = run_for(out, peer, keypair, hop);
 	message = out->bytes + out->used + prefix;
 	if (prefix) {
@@ -77,15 +77,15 @@ uint8_t *dp_outbox_add(struct dp_lane *lane, struct dp_peer *peer, struct dp_key
 	return message + DP_DATA_HEADER;
 }
 
-static void seal_run(struct dp_lane *lane, struct dp_out_run *run)
+static void seal_run(struct dp_engine *engine, struct dp_out_run *run)
 {
-	struct dp_outbox *out = &lane->out;
+	struct dp_outbox *out = &engine->out;
 	uint64_t counter;
 
 	if (!dp_keypair_reserve(run->keypair, run->count, &counter)) {
 		run->refused = true;
 		dp_count(&run->peer->tx_dropped, run->count);
-		dp_lane_ask_session(lane, run->peer);
+		dp_engine_ask_session(engine, run->peer);
 		return;
 	}
 	for (size_t i = 0; i < run->count; i++) {
@@ -101,30 +101,30 @@ static void seal_run(struct dp_lane *lane, struct dp_out_run *run)
 			.counter = counter + i,
 		};
 	}
-	aead_seal(lane->aead, run->keypair->send_key, out->job, run->count);
+	aead_seal(engine->aead, run->keypair->send_key, out->job, run->count);
 }
 
-static void mark_sent(struct dp_lane *lane, const struct dp_out_run *run)
+static void mark_sent(struct dp_engine *engine, const struct dp_out_run *run)
 {
 	struct dp_peer *peer = run->peer;
 	uint64_t bytes = 0;
 
 	for (size_t i = 0; i < run->count; i++)
-		bytes += lane->out.packet[run->first + i].len;
+		bytes += engine->out.packet[run->first + i].len;
 	dp_count(&peer->tx_bytes, bytes);
-	atomic_store_explicit(&peer->last_tx_ns, lane->now_ns, memory_order_relaxed);
+	atomic_store_explicit(&peer->last_tx_ns, engine->now_ns, memory_order_relaxed);
 	atomic_store_explicit(&peer->unacked_since_ns, 0, memory_order_relaxed);
 	if (run->data) {
 		uint64_t never = 0;
 
-		atomic_store_explicit(&peer->last_tx_data_ns, lane->now_ns, memory_order_relaxed);
+		atomic_store_explicit(&peer->last_tx_data_ns, engine->now_ns, memory_order_relaxed);
 		if (!atomic_load_explicit(&peer->unanswered_since_ns, memory_order_relaxed))
 			atomic_compare_exchange_strong(&peer->unanswered_since_ns, &never,
-						       lane->now_ns);
-		dp_lane_notice(lane, peer, DP_NOTICE_UNANSWERED);
+						       engine->now_ns);
+		dp_engine_notice(engine, peer, DP_NOTICE_UNANSWERED);
 	}
-	if (dp_keypair_wants_rekey(run->keypair, lane->now_ns))
-		dp_lane_notice(lane, peer, DP_NOTICE_REKEY);
+	if (dp_keypair_wants_rekey(run->keypair, engine->now_ns))
+		dp_engine_notice(engine, peer, DP_NOTICE_REKEY);
 }
 
 /* Bytes from a packet's first one on the wire to the next packet's. */
@@ -137,17 +137,17 @@ static size_t wire_start(const struct dp_outbox *out, size_t i, size_t prefix)
  * The longest datagram that the kernel can cut: packets of the first one's size and ToS, only the
  * last shorter. Returns how many packets it has.
  */
-static size_t gather(const struct dp_lane *lane, const struct dp_out_run *run, size_t first,
+static size_t gather(const struct dp_engine *engine, const struct dp_out_run *run, size_t first,
 		     struct udp_datagram *datagram)
 {
-	const struct dp_outbox *out = &lane->out;
+	const struct dp_outbox *out = &engine->out;
 	size_t prefix = run->hop->path.channel ? DP_CHANNEL_HEADER : 0;
 	size_t segment = out->packet[first].len + prefix;
 	size_t end = (size_t)run->first + run->count;
 	size_t len = segment;
 	size_t i = first + 1;
 
-	while (!lane->dp->config.no_udp_gso && i < end && i - first < UDP_GSO_MAX) {
+	while (!engine->dp->config.no_udp_gso && i < end && i - first < UDP_GSO_MAX) {
 		size_t next = out->packet[i].len + prefix;
 
 		if (next > segment || out->packet[i].tos != out->packet[first].tos ||
@@ -183,51 +183,52 @@ static void send_batch(struct batch *batch)
 	batch->count = 0;
 }
 
-static void post_stream(struct dp_lane *lane, const struct dp_out_run *run)
+static void post_stream(struct dp_engine *engine, const struct dp_out_run *run)
 {
 	struct dp_event event = { .kind = DP_EVENT_STREAM, .stream = run->hop->path.stream };
 	size_t prefix = run->hop->path.channel ? DP_CHANNEL_HEADER : 0;
 
 	for (size_t i = run->first; i < (size_t)run->first + run->count; i++) {
-		event.len = lane->out.packet[i].len + prefix;
-		if (!dp_queue_push(&lane->events, &event,
-				   lane->out.bytes + wire_start(&lane->out, i, prefix)))
+		event.len = engine->out.packet[i].len + prefix;
+		if (!dp_queue_push(&engine->events, &event,
+				   engine->out.bytes + wire_start(&engine->out, i, prefix)))
 			dp_count(&run->peer->tx_dropped, 1);
 	}
 }
 
-static void send_run(struct dp_lane *lane, const struct dp_out_run *run, struct batch batches[2])
+static void send_run(struct dp_engine *engine, const struct dp_out_run *run,
+		     struct batch batches[2])
 {
 	struct batch *batch = &batches[run->hop->route.to.sa.sa_family == AF_INET6];
 	size_t end = (size_t)run->first + run->count;
 
 	if (run->hop->path.kind == DP_PATH_STREAM) {
-		post_stream(lane, run);
+		post_stream(engine, run);
 		return;
 	}
 	for (size_t i = run->first; i < end;) {
 		if (batch->count == UDP_SEND_MAX)
 			send_batch(batch);
-		i += gather(lane, run, i, &batch->datagram[batch->count++]);
+		i += gather(engine, run, i, &batch->datagram[batch->count++]);
 	}
 }
 
-void dp_outbox_flush(struct dp_lane *lane)
+void dp_outbox_flush(struct dp_engine *engine)
 {
-	struct dp_outbox *out = &lane->out;
+	struct dp_outbox *out = &engine->out;
 	struct batch batches[2];
 
 	if (!out->packets)
 		return;
-	batches[0].fd = lane->udp_fd[0];
+	batches[0].fd = engine->udp_fd[0];
 	batches[0].count = 0;
-	batches[1].fd = lane->udp_fd[1];
+	batches[1].fd = engine->udp_fd[1];
 	batches[1].count = 0;
 	for (size_t i = 0; i < out->runs; i++) {
-		seal_run(lane, &out->run[i]);
+		seal_run(engine, &out->run[i]);
 		if (!out->run[i].refused) {
-			mark_sent(lane, &out->run[i]);
-			send_run(lane, &out->run[i], batches);
+			mark_sent(engine, &out->run[i]);
+			send_run(engine, &out->run[i], batches);
 		}
 	}
 	send_batch(&batches[0]);

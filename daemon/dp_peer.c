@@ -197,39 +197,39 @@ struct dp_staged *dp_peer_take_staged(struct dp_peer *peer)
 
 void dataplane_peer_flush(struct dp_peer *peer)
 {
-	struct dp_lane *lane = dp_control_lane(peer->dp);
+	struct dp_engine *engine = dp_control_engine(peer->dp);
 
-	dp_lane_begin(lane);
-	dp_lane_flush_staged(lane, peer);
-	dp_lane_end(lane);
+	dp_engine_begin(engine);
+	dp_engine_flush_staged(engine, peer);
+	dp_engine_end(engine);
 }
 
 void dataplane_peer_drop_staged(struct dp_peer *peer, bool unreachable)
 {
-	struct dp_lane *lane = dp_control_lane(peer->dp);
+	struct dp_engine *engine = dp_control_engine(peer->dp);
 	struct dp_staged *staged;
 
-	dp_lane_begin(lane);
+	dp_engine_begin(engine);
 	atomic_store(&peer->asked, false);
 	while ((staged = dp_peer_take_staged(peer))) {
 		for (struct dp_staged *s = staged; s; s = s->next) {
 			dp_count(&peer->tx_dropped, s->weight);
 			if (unreachable)
-				dp_lane_unreachable(lane, s->packet, s->len);
+				dp_engine_unreachable(engine, s->packet, s->len);
 		}
 		free_staged(staged);
 	}
-	dp_lane_end(lane);
+	dp_engine_end(engine);
 }
 
 int dataplane_peer_send_keepalive(struct dp_peer *peer)
 {
-	struct dp_lane *lane = dp_control_lane(peer->dp);
+	struct dp_engine *engine = dp_control_engine(peer->dp);
 	int err;
 
-	dp_lane_begin(lane);
-	err = dp_lane_send_keepalive(lane, peer);
-	dp_lane_end(lane);
+	dp_engine_begin(engine);
+	err = dp_engine_send_keepalive(engine, peer);
+	dp_engine_end(engine);
 	return err;
 }
 
@@ -254,12 +254,12 @@ void dataplane_peer_activity(const struct dp_peer *peer, struct dp_activity *out
 
 void dataplane_peer_notify(struct dp_peer *peer, unsigned int notices)
 {
-	struct dp_lane *lane = dp_control_lane(peer->dp);
+	struct dp_engine *engine = dp_control_engine(peer->dp);
 
 	atomic_fetch_or(&peer->notify, notices);
 	/* What already holds is told at once; a worker that saw the bits first has cleared them. */
 	if (atomic_load(&peer->unanswered_since_ns))
-		dp_lane_notice(lane, peer, notices & DP_NOTICE_UNANSWERED);
+		dp_engine_notice(engine, peer, notices & DP_NOTICE_UNANSWERED);
 	if (atomic_load(&peer->unacked_since_ns))
-		dp_lane_notice(lane, peer, notices & DP_NOTICE_UNACKED);
+		dp_engine_notice(engine, peer, notices & DP_NOTICE_UNACKED);
 }

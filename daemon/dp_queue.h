@@ -9,7 +9,7 @@
 #include "daemon/dataplane.h"
 
 /*
- * Events from one lane to the control thread: a bounded byte ring with one writer and one reader.
+ * Events from one engine to the control thread: a bounded byte ring with one writer and one reader.
  * They name peers and keypairs by number, because either may be gone when the event is read.
  */
 enum dp_event_kind {

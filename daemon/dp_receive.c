@@ -1,33 +1,33 @@
 #include "base/buf.h"
 #include "daemon/dp_core.h"
-#include "daemon/dp_lane.h"
+#include "daemon/dp_engine.h"
 #include "proto/demux.h"
 #include "proto/wg_message.h"
 
 /* Handshakes and STUN are small; anything larger is neither. */
 #define CONTROL_MESSAGE_MAX 2048
 
-static void post(struct dp_lane *lane, enum dp_event_kind kind, const uint8_t *data, size_t len,
+static void post(struct dp_engine *engine, enum dp_event_kind kind, const uint8_t *data, size_t len,
 		 const struct dp_path *from)
 {
 	struct dp_event event = { .kind = kind, .path = *from, .len = len };
 
 	/* Under a flood the queue fills and the rest is dropped, counted there. */
 	if (len <= CONTROL_MESSAGE_MAX)
-		dp_queue_push(&lane->events, &event, data);
+		dp_queue_push(&engine->events, &event, data);
 }
 
-static void wireguard(struct dp_lane *lane, uint8_t *data, size_t len, const struct dp_path *from,
-		      uint8_t tos)
+static void wireguard(struct dp_engine *engine, uint8_t *data, size_t len,
+		      const struct dp_path *from, uint8_t tos)
 {
 	if (data[0] == WG_DATA)
-		dp_inbox_add(lane, data, len, from, tos);
+		dp_inbox_add(engine, data, len, from, tos);
 	else if (wg_handshake_type(data, len))
-		post(lane, DP_EVENT_HANDSHAKE, data, len, from);
+		post(engine, DP_EVENT_HANDSHAKE, data, len, from);
 }
 
 /* A relay's ChannelData carries WireGuard, or what two daemons say to each other, in any form. */
-static void channel_data(struct dp_lane *lane, uint8_t *data, size_t len,
+static void channel_data(struct dp_engine *engine, uint8_t *data, size_t len,
 			 const struct dp_path *from, uint8_t tos)
 {
 	uint8_t *payload = data + DEMUX_CHANNEL_HEADER;
@@ -39,23 +39,23 @@ static void channel_data(struct dp_lane *lane, uint8_t *data, size_t len,
 		return;
 	inside.channel = load_be16(data);
 	if (demux_datagram(payload, payload_len) == DEMUX_WIREGUARD)
-		wireguard(lane, payload, payload_len, &inside, tos);
+		wireguard(engine, payload, payload_len, &inside, tos);
 	else
-		post(lane, DP_EVENT_OTHER, payload, payload_len, &inside);
+		post(engine, DP_EVENT_OTHER, payload, payload_len, &inside);
 }
 
-void dp_lane_input(struct dp_lane *lane, uint8_t *data, size_t len, const struct dp_path *from,
-		   uint8_t tos)
+void dp_engine_input(struct dp_engine *engine, uint8_t *data, size_t len,
+		     const struct dp_path *from, uint8_t tos)
 {
 	switch (demux_datagram(data, len)) {
 	case DEMUX_WIREGUARD:
-		wireguard(lane, data, len, from, tos);
+		wireguard(engine, data, len, from, tos);
 		break;
 	case DEMUX_STUN:
-		post(lane, DP_EVENT_OTHER, data, len, from);
+		post(engine, DP_EVENT_OTHER, data, len, from);
 		break;
 	case DEMUX_CHANNEL:
-		channel_data(lane, data, len, from, tos);
+		channel_data(engine, data, len, from, tos);
 		break;
 	case DEMUX_UNKNOWN:
 		break;
@@ -76,23 +76,23 @@ static struct dp_path origin(const struct udp_message *message)
 	};
 }
 
-bool dp_lane_receive(struct dp_lane *lane, int fd)
+bool dp_engine_receive(struct dp_engine *engine, int fd)
 {
-	size_t count = udp_receive(lane->receiver, fd);
+	size_t count = udp_receive(engine->receiver, fd);
 
 	for (size_t i = 0; i < count; i++) {
-		struct udp_message *message = udp_receiver_message(lane->receiver, i);
+		struct udp_message *message = udp_receiver_message(engine->receiver, i);
 		struct dp_path from = origin(message);
 
 		for (size_t at = 0; at < message->len; at += message->segment) {
 			size_t left = message->len - at;
 
-			dp_lane_input(lane, message->data + at,
-				      left < message->segment ? left : message->segment, &from,
-				      message->tos);
+			dp_engine_input(engine, message->data + at,
+					left < message->segment ? left : message->segment, &from,
+					message->tos);
 		}
 	}
 	/* What was opened lies in the receiver's buffers. */
-	dp_inbox_flush(lane);
+	dp_inbox_flush(engine);
 	return count > 0;
 }

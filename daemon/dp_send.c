@@ -7,8 +7,8 @@
 #include "base/buf.h"
 #include "base/clock.h"
 #include "daemon/dp_core.h"
+#include "daemon/dp_engine.h"
 #include "daemon/dp_keypair.h"
-#include "daemon/dp_lane.h"
 #include "daemon/dp_peer.h"
 #include "proto/filter.h"
 #include "proto/inner.h"
@@ -27,15 +27,15 @@ static size_t addr_size(uint8_t version)
 	return version == 4 ? 4 : 16;
 }
 
-static struct dp_peer *lookup(struct dp_lane *lane, struct dp_route_cache *cache, uint8_t version,
-			      const uint8_t *addr)
+static struct dp_peer *lookup(struct dp_engine *engine, struct dp_route_cache *cache,
+			      uint8_t version, const uint8_t *addr)
 {
 	struct allowedips_owner *owner = NULL;
 	struct dp_routes *routes;
 
 	if (cache->version == version && memcmp(cache->addr, addr, addr_size(version)) == 0)
 		return cache->peer;
-	routes = dp_rcu_load(lane->dp->routes);
+	routes = dp_rcu_load(engine->dp->routes);
 	if (routes && version == 4)
 		owner = allowedips_lookup_v4(routes->table, addr);
 	else if (routes)
@@ -46,39 +46,39 @@ static struct dp_peer *lookup(struct dp_lane *lane, struct dp_route_cache *cache
 	return cache->peer;
 }
 
-struct dp_peer *dp_lane_peer_to(struct dp_lane *lane, const uint8_t *packet)
+struct dp_peer *dp_engine_peer_to(struct dp_engine *engine, const uint8_t *packet)
 {
-	return lookup(lane, &lane->to, packet[0] >> 4, inner_destination(packet));
+	return lookup(engine, &engine->to, packet[0] >> 4, inner_destination(packet));
 }
 
-struct dp_peer *dp_lane_peer_from(struct dp_lane *lane, const uint8_t *packet)
+struct dp_peer *dp_engine_peer_from(struct dp_engine *engine, const uint8_t *packet)
 {
-	return lookup(lane, &lane->from, packet[0] >> 4, inner_source(packet));
+	return lookup(engine, &engine->from, packet[0] >> 4, inner_source(packet));
 }
 
-void dp_lane_unreachable(struct dp_lane *lane, const uint8_t *packet, size_t len)
+void dp_engine_unreachable(struct dp_engine *engine, const uint8_t *packet, size_t len)
 {
 	uint8_t reply[VNET_HDR_SIZE + INNER_UNREACHABLE_MAX];
 	size_t reply_len;
 
-	if (lane->now_ns < lane->icmp_ns)
+	if (engine->now_ns < engine->icmp_ns)
 		return;
 	reply_len = inner_unreachable(reply + VNET_HDR_SIZE, packet, len);
 	if (!reply_len)
 		return;
-	lane->icmp_ns = lane->now_ns + ICMP_INTERVAL_NS;
+	engine->icmp_ns = engine->now_ns + ICMP_INTERVAL_NS;
 	memset(reply, 0, VNET_HDR_SIZE);
-	if (write(lane->tun_fd, reply, VNET_HDR_SIZE + reply_len) < 0)
+	if (write(engine->tun_fd, reply, VNET_HDR_SIZE + reply_len) < 0)
 		return; /* the device is down: nobody to tell */
 }
 
 /* Both a key and a way, or nothing. */
-static bool find_way(struct dp_lane *lane, struct dp_peer *peer, struct dp_keypair **keypair,
+static bool find_way(struct dp_engine *engine, struct dp_peer *peer, struct dp_keypair **keypair,
 		     struct dp_hop **hop)
 {
 	*keypair = dp_rcu_load(peer->current);
 	*hop = dp_rcu_load(peer->hop);
-	return *keypair && dp_keypair_usable(*keypair, lane->now_ns) && *hop &&
+	return *keypair && dp_keypair_usable(*keypair, engine->now_ns) && *hop &&
 	       (*hop)->path.kind != DP_PATH_NONE;
 }
 
@@ -119,11 +119,11 @@ static bool is_our_own(const struct dp_keypair *keypair, const struct dp_hop *ho
 }
 
 /* Cuts one packet of the TUN and puts the pieces in the outbox. */
-static void send_plan(struct dp_lane *lane, struct dp_peer *peer, struct dp_keypair *keypair,
+static void send_plan(struct dp_engine *engine, struct dp_peer *peer, struct dp_keypair *keypair,
 		      struct dp_hop *hop, const struct segment_plan *plan, uint8_t tos)
 {
 	for (size_t i = 0; i < plan->count; i++) {
-		uint8_t *out = dp_outbox_add(lane, peer, keypair, hop, segment_len(plan, i), tos);
+		uint8_t *out = dp_outbox_add(engine, peer, keypair, hop, segment_len(plan, i), tos);
 
 		if (!out) {
 			dp_count(&peer->tx_dropped, plan->count - i);
@@ -134,18 +134,18 @@ static void send_plan(struct dp_lane *lane, struct dp_peer *peer, struct dp_keyp
 }
 
 /* Answers are let back in by the flow that this packet begins or keeps. */
-static void note_flow(struct dp_lane *lane, const uint8_t *packet, size_t len)
+static void note_flow(struct dp_engine *engine, const uint8_t *packet, size_t len)
 {
-	struct filter_flows *flows = dp_rcu_load(lane->dp->flows);
+	struct filter_flows *flows = dp_rcu_load(engine->dp->flows);
 	struct filter_tuple tuple;
 	bool related;
 
 	if (flows && filter_tuple_parse(&tuple, &related, packet, len) == 0 && !related)
-		filter_note_outbound(flows, &tuple, lane->now_ns);
+		filter_note_outbound(flows, &tuple, engine->now_ns);
 }
 
-void dp_lane_send(struct dp_lane *lane, const struct vnet_hdr *hdr, const uint8_t *packet,
-		  size_t len)
+void dp_engine_send(struct dp_engine *engine, const struct vnet_hdr *hdr, const uint8_t *packet,
+		    size_t len)
 {
 	struct segment_plan plan;
 	struct dp_keypair *keypair;
@@ -155,27 +155,27 @@ void dp_lane_send(struct dp_lane *lane, const struct vnet_hdr *hdr, const uint8_
 
 	if (inner_parse(&inner, packet, len) < 0 || segment_plan(&plan, hdr, packet, len) < 0)
 		return;
-	peer = dp_lane_peer_to(lane, packet);
+	peer = dp_engine_peer_to(engine, packet);
 	if (!peer) {
-		dp_lane_unreachable(lane, packet, len);
+		dp_engine_unreachable(engine, packet, len);
 		return;
 	}
-	note_flow(lane, packet, len);
-	if (find_way(lane, peer, &keypair, &hop) &&
+	note_flow(engine, packet, len);
+	if (find_way(engine, peer, &keypair, &hop) &&
 	    !atomic_load_explicit(&peer->staging, memory_order_acquire)) {
 		if (is_our_own(keypair, hop, &inner, packet)) {
 			dp_count(&peer->tx_dropped, plan.count);
 			return;
 		}
-		send_plan(lane, peer, keypair, hop, &plan, inner.tos & ECN_MASK);
+		send_plan(engine, peer, keypair, hop, &plan, inner.tos & ECN_MASK);
 		return;
 	}
 	if (!dp_peer_stage(peer, hdr, packet, len, plan.count))
 		dp_count(&peer->tx_dropped, plan.count);
-	dp_lane_ask_session(lane, peer);
+	dp_engine_ask_session(engine, peer);
 }
 
-static void send_staged(struct dp_lane *lane, struct dp_peer *peer, struct dp_keypair *keypair,
+static void send_staged(struct dp_engine *engine, struct dp_peer *peer, struct dp_keypair *keypair,
 			struct dp_hop *hop, const struct dp_staged *staged)
 {
 	struct segment_plan plan;
@@ -184,57 +184,57 @@ static void send_staged(struct dp_lane *lane, struct dp_peer *peer, struct dp_ke
 	/* Both were checked before it was queued. */
 	if (inner_parse(&inner, staged->packet, staged->len) == 0 &&
 	    segment_plan(&plan, &staged->hdr, staged->packet, staged->len) == 0)
-		send_plan(lane, peer, keypair, hop, &plan, inner.tos & ECN_MASK);
+		send_plan(engine, peer, keypair, hop, &plan, inner.tos & ECN_MASK);
 }
 
-bool dp_lane_flush_staged(struct dp_lane *lane, struct dp_peer *peer)
+bool dp_engine_flush_staged(struct dp_engine *engine, struct dp_peer *peer)
 {
 	struct dp_keypair *keypair;
 	struct dp_staged *staged;
 	struct dp_hop *hop;
 
-	if (!find_way(lane, peer, &keypair, &hop))
+	if (!find_way(engine, peer, &keypair, &hop))
 		return false;
 	atomic_store(&peer->asked, false);
 	while ((staged = dp_peer_take_staged(peer))) {
 		while (staged) {
 			struct dp_staged *next = staged->next;
 
-			send_staged(lane, peer, keypair, hop, staged);
+			send_staged(engine, peer, keypair, hop, staged);
 			free(staged);
 			staged = next;
 		}
 		/* Before anybody may overtake. */
-		dp_outbox_flush(lane);
+		dp_outbox_flush(engine);
 	}
 	return true;
 }
 
-int dp_lane_send_keepalive(struct dp_lane *lane, struct dp_peer *peer)
+int dp_engine_send_keepalive(struct dp_engine *engine, struct dp_peer *peer)
 {
 	struct dp_keypair *keypair = dp_rcu_load(peer->current);
 	struct dp_hop *hop = dp_rcu_load(peer->hop);
 
-	if (!keypair || !dp_keypair_usable(keypair, lane->now_ns))
+	if (!keypair || !dp_keypair_usable(keypair, engine->now_ns))
 		return -ENOKEY;
 	if (!hop || hop->path.kind == DP_PATH_NONE)
 		return -EDESTADDRREQ;
-	dp_outbox_add(lane, peer, keypair, hop, 0, 0);
+	dp_outbox_add(engine, peer, keypair, hop, 0, 0);
 	return 0;
 }
 
-void dp_lane_read_tun(struct dp_lane *lane)
+void dp_engine_read_tun(struct dp_engine *engine)
 {
 	struct vnet_hdr hdr;
-	struct iovec iov[2] = { { &hdr, VNET_HDR_SIZE }, { lane->packet, PACKET_MAX } };
+	struct iovec iov[2] = { { &hdr, VNET_HDR_SIZE }, { engine->packet, PACKET_MAX } };
 
 	for (int i = 0; i < READS_MAX; i++) {
-		ssize_t n = readv(lane->tun_fd, iov, 2);
+		ssize_t n = readv(engine->tun_fd, iov, 2);
 
 		if (n <= VNET_HDR_SIZE)
 			return;
-		dp_lane_send(lane, &hdr, lane->packet, (size_t)n - VNET_HDR_SIZE);
-		if (lane->out.used >= DP_OUT_ENOUGH)
-			dp_outbox_flush(lane);
+		dp_engine_send(engine, &hdr, engine->packet, (size_t)n - VNET_HDR_SIZE);
+		if (engine->out.used >= DP_OUT_ENOUGH)
+			dp_outbox_flush(engine);
 	}
 }

@@ -8,7 +8,7 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
-#include "daemon/dp_lane.h"
+#include "daemon/dp_engine.h"
 
 enum source {
 	SOURCE_STOP,
@@ -18,14 +18,14 @@ enum source {
 	SOURCES,
 };
 
-static void serve(struct dp_lane *lane, enum source source)
+static void serve(struct dp_engine *engine, enum source source)
 {
-	dp_lane_begin(lane);
+	dp_engine_begin(engine);
 	if (source == SOURCE_TUN)
-		dp_lane_read_tun(lane);
+		dp_engine_read_tun(engine);
 	else
-		dp_lane_receive(lane, lane->udp_fd[source - SOURCE_UDP4]);
-	dp_lane_end(lane);
+		dp_engine_receive(engine, engine->udp_fd[source - SOURCE_UDP4]);
+	dp_engine_end(engine);
 }
 
 /* A device that was deleted is ready for ever: its queue is not asked again. */
@@ -46,9 +46,9 @@ static void *run(void *arg)
 			if (events[i].data.u32 == SOURCE_STOP)
 				return NULL;
 			if (tun_is_gone(&events[i]))
-				epoll_ctl(worker->epoll_fd, EPOLL_CTL_DEL, worker->lane->tun_fd,
+				epoll_ctl(worker->epoll_fd, EPOLL_CTL_DEL, worker->engine->tun_fd,
 					  NULL);
-			serve(worker->lane, events[i].data.u32);
+			serve(worker->engine, events[i].data.u32);
 		}
 	}
 }
@@ -67,11 +67,11 @@ static int watch_all(struct dp_worker *worker)
 	int err = watch(worker, worker->stop_fd, SOURCE_STOP);
 
 	if (!err)
-		err = watch(worker, worker->lane->tun_fd, SOURCE_TUN);
+		err = watch(worker, worker->engine->tun_fd, SOURCE_TUN);
 	if (!err)
-		err = watch(worker, worker->lane->udp_fd[0], SOURCE_UDP4);
+		err = watch(worker, worker->engine->udp_fd[0], SOURCE_UDP4);
 	if (!err)
-		err = watch(worker, worker->lane->udp_fd[1], SOURCE_UDP6);
+		err = watch(worker, worker->engine->udp_fd[1], SOURCE_UDP6);
 	return err;
 }
 
@@ -89,16 +89,16 @@ static int start_thread(struct dp_worker *worker)
 	pthread_sigmask(SIG_SETMASK, &before, NULL);
 	if (err)
 		return -err;
-	snprintf(name, sizeof(name), "worker%u", worker->lane->number);
+	snprintf(name, sizeof(name), "worker%u", worker->engine->number);
 	pthread_setname_np(worker->thread, name);
 	return 0;
 }
 
-int dp_worker_start(struct dp_worker *worker, struct dp_lane *lane)
+int dp_worker_start(struct dp_worker *worker, struct dp_engine *engine)
 {
 	int err;
 
-	*worker = (struct dp_worker){ .lane = lane };
+	*worker = (struct dp_worker){ .engine = engine };
 	worker->stop_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	worker->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
 	err = worker->stop_fd < 0 || worker->epoll_fd < 0 ? -EMFILE : watch_all(worker);

@@ -342,14 +342,14 @@ static void test_the_filter_lets_answers_in(void **state)
 	filter_flows_free(flows);
 }
 
-/* Three packets of one flow in one batch of the control thread's lane. */
+/* Three packets of one flow in one batch of the control thread's engine. */
 static void batch(struct engine *e, bool udp, uint64_t counter)
 {
 	static uint8_t sealed[3][2048];
 	struct packet_spec spec = packet_spec_default();
-	struct dp_lane *lane = dp_control_lane(e->dp);
+	struct dp_engine *engine = dp_control_engine(e->dp);
 
-	dp_lane_begin(lane);
+	dp_engine_begin(engine);
 	for (size_t i = 0; i < 3; i++) {
 		size_t len;
 
@@ -362,33 +362,33 @@ static void batch(struct engine *e, bool udp, uint64_t counter)
 		store_be16(packet + 22, 7000);
 		packet_seal(packet, len);
 		len = engine_seal(e, sealed[i], packet, len, counter + i);
-		dp_lane_input(lane, sealed[i], len, &e->path, 0);
+		dp_engine_input(engine, sealed[i], len, &e->path, 0);
 		spec.seq += 100;
 		spec.id++;
 	}
-	dp_lane_end(lane);
+	dp_engine_end(engine);
 }
 
 /* Some kernels refuse merged packets that are right: after the first they get single ones. */
 static void test_a_refused_merge_is_the_last(void **state)
 {
 	struct engine *e = *state;
-	struct dp_lane *lane = dp_control_lane(e->dp);
-	int tun = lane->tun_fd;
+	struct dp_engine *engine = dp_control_engine(e->dp);
+	int tun = engine->tun_fd;
 	int refuses = epoll_create1(EPOLL_CLOEXEC); /* EINVAL for whatever is written */
 
 	engine_open_session(e);
 	batch(e, true, 0);
 	for (int i = 0; i < 3; i++)
 		assert_int_equal(delivered(e), 100);
-	assert_true(lane->in.merged.udp && lane->in.merged.tcp);
-	lane->tun_fd = refuses;
+	assert_true(engine->in.merged.udp && engine->in.merged.tcp);
+	engine->tun_fd = refuses;
 	batch(e, true, 3);
-	assert_false(lane->in.merged.udp);
-	assert_true(lane->in.merged.tcp);
+	assert_false(engine->in.merged.udp);
+	assert_true(engine->in.merged.tcp);
 	batch(e, false, 6);
-	assert_false(lane->in.merged.tcp);
-	lane->tun_fd = tun;
+	assert_false(engine->in.merged.tcp);
+	engine->tun_fd = tun;
 	batch(e, true, 9);
 	for (int i = 0; i < 3; i++)
 		assert_int_equal(delivered(e), 100);

@@ -170,7 +170,7 @@ static void test_ecn_goes_out_and_dscp_does_not(void **state)
 static void test_every_kind_of_ecn_goes_out(void **state)
 {
 	struct engine *e = *state;
-	struct dp_lane *lane = dp_control_lane(e->dp);
+	struct dp_engine *engine = dp_control_engine(e->dp);
 	struct vnet_hdr hdr = { 0 };
 	struct prefix prefix;
 
@@ -186,9 +186,9 @@ static void test_every_kind_of_ecn_goes_out(void **state)
 
 		spec.v6 = i >= 4;
 		spec.tos = (uint8_t)(0xB8 | (i & 3));
-		dp_lane_begin(lane);
-		dp_lane_send(lane, &hdr, plain, packet_build(plain, &spec));
-		dp_lane_end(lane);
+		dp_engine_begin(engine);
+		dp_engine_send(engine, &hdr, plain, packet_build(plain, &spec));
+		dp_engine_end(engine);
 		assert_true(engine_far_receive(e, message, sizeof(message), &outer) > 0);
 		assert_int_equal(outer, i & 3);
 	}

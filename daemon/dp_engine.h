@@ -1,5 +1,5 @@
-#ifndef WARREN_DAEMON_DP_LANE_H
-#define WARREN_DAEMON_DP_LANE_H
+#ifndef WARREN_DAEMON_DP_ENGINE_H
+#define WARREN_DAEMON_DP_ENGINE_H
 
 #include <netinet/in.h>
 #include <stdbool.h>
@@ -81,7 +81,7 @@ struct dp_route_cache {
 	struct dp_peer *peer; /* NULL: nobody */
 };
 
-struct dp_lane {
+struct dp_engine {
 	struct dataplane *dp;
 	unsigned int number;
 	struct aead *aead;
@@ -99,59 +99,59 @@ struct dp_lane {
 };
 
 /* 0, -ENOMEM, or what aead_new says. */
-int dp_lane_new(struct dp_lane **lane, struct dataplane *dp, unsigned int number);
+int dp_engine_new(struct dp_engine **engine, struct dataplane *dp, unsigned int number);
 /* Accepts NULL. */
-void dp_lane_free(struct dp_lane *lane);
+void dp_engine_free(struct dp_engine *engine);
 
 /* Between these two everything else may be called: an RCU read-side section with one clock read. */
-void dp_lane_begin(struct dp_lane *lane);
+void dp_engine_begin(struct dp_engine *engine);
 /* Seals and sends, opens and delivers what is left. */
-void dp_lane_end(struct dp_lane *lane);
+void dp_engine_end(struct dp_engine *engine);
 
 /* dp_send.c: towards the peers. */
 
 /* Whose the packet's destination or source is; NULL: nobody's. The packet passed inner_parse. */
-struct dp_peer *dp_lane_peer_to(struct dp_lane *lane, const uint8_t *packet);
-struct dp_peer *dp_lane_peer_from(struct dp_lane *lane, const uint8_t *packet);
+struct dp_peer *dp_engine_peer_to(struct dp_engine *engine, const uint8_t *packet);
+struct dp_peer *dp_engine_peer_from(struct dp_engine *engine, const uint8_t *packet);
 
 /* Reads the TUN until it is empty or enough was read. */
-void dp_lane_read_tun(struct dp_lane *lane);
+void dp_engine_read_tun(struct dp_engine *engine);
 /* Routes one packet as read from the TUN. */
-void dp_lane_send(struct dp_lane *lane, const struct vnet_hdr *hdr, const uint8_t *packet,
-		  size_t len);
+void dp_engine_send(struct dp_engine *engine, const struct vnet_hdr *hdr, const uint8_t *packet,
+		    size_t len);
 /* Sends what waits at the peer. False when there is no key or no way. */
-bool dp_lane_flush_staged(struct dp_lane *lane, struct dp_peer *peer);
+bool dp_engine_flush_staged(struct dp_engine *engine, struct dp_peer *peer);
 /* An empty packet. 0, -ENOKEY or -EDESTADDRREQ. */
-int dp_lane_send_keepalive(struct dp_lane *lane, struct dp_peer *peer);
+int dp_engine_send_keepalive(struct dp_engine *engine, struct dp_peer *peer);
 /* Answers packet with ICMP unreachable, at a bounded rate. */
-void dp_lane_unreachable(struct dp_lane *lane, const uint8_t *packet, size_t len);
+void dp_engine_unreachable(struct dp_engine *engine, const uint8_t *packet, size_t len);
 
 /* dp_outbox.c: what sending collects. */
 
 /* Room for an inner packet of len bytes behind its headers; may send what is held. NULL: too long.
  */
-uint8_t *dp_outbox_add(struct dp_lane *lane, struct dp_peer *peer, struct dp_keypair *keypair,
+uint8_t *dp_outbox_add(struct dp_engine *engine, struct dp_peer *peer, struct dp_keypair *keypair,
 		       struct dp_hop *hop, size_t len, uint8_t tos);
-void dp_outbox_flush(struct dp_lane *lane);
+void dp_outbox_flush(struct dp_engine *engine);
 
 /* dp_receive.c: from the peers. */
 
 /* One receive call on fd; false when nothing waited. */
-bool dp_lane_receive(struct dp_lane *lane, int fd);
+bool dp_engine_receive(struct dp_engine *engine, int fd);
 /* One packet, opened in place. */
-void dp_lane_input(struct dp_lane *lane, uint8_t *data, size_t len, const struct dp_path *from,
-		   uint8_t tos);
+void dp_engine_input(struct dp_engine *engine, uint8_t *data, size_t len,
+		     const struct dp_path *from, uint8_t tos);
 
 /* dp_inbox.c: what receiving collects. */
 
 /* A transport message of at least DP_DATA_OVERHEAD bytes. */
-void dp_inbox_add(struct dp_lane *lane, uint8_t *data, size_t len, const struct dp_path *from,
+void dp_inbox_add(struct dp_engine *engine, uint8_t *data, size_t len, const struct dp_path *from,
 		  uint8_t tos);
 /* Opens what is held and writes the result to the TUN. */
-void dp_inbox_flush(struct dp_lane *lane);
+void dp_inbox_flush(struct dp_engine *engine);
 
 /* Notices and events that name a peer. */
-void dp_lane_notice(struct dp_lane *lane, struct dp_peer *peer, unsigned int notice);
-void dp_lane_ask_session(struct dp_lane *lane, struct dp_peer *peer);
+void dp_engine_notice(struct dp_engine *engine, struct dp_peer *peer, unsigned int notice);
+void dp_engine_ask_session(struct dp_engine *engine, struct dp_peer *peer);
 
 #endif
