@@ -241,12 +241,27 @@ static void print_node(const json_t *node, FILE *out)
 	print_detail("reason", status_text(node, "reason", "-"), out);
 }
 
+/* "data plane  ipsec-mb, 2 workers" */
+static void print_data_plane(const json_t *data_plane, FILE *out)
+{
+	double workers = status_number(data_plane, "workers");
+
+	if (!json_is_object(data_plane))
+		return;
+	fputs("  data plane ", out);
+	print_text(out, status_text(data_plane, "cipher", "-"));
+	if (workers >= 1)
+		fprintf(out, ", %.0f worker%s", workers, workers > 1 ? "s" : "");
+	fputc('\n', out);
+}
+
 static void print_details(const json_t *status, FILE *out)
 {
 	const json_t *peers = json_object_get(status, "peers");
 	size_t i;
 
 	print_node(json_object_get(status, "self"), out);
+	print_data_plane(json_object_get(status, "data_plane"), out);
 	for (i = 0; i < json_array_size(peers); i++)
 		print_node(json_array_get(peers, i), out);
 }

@@ -124,6 +124,14 @@ static json_t *relay_json(const struct status_relay *relay)
 			 latency_json(relay->latency_ms));
 }
 
+static json_t *data_plane_json(const struct status_data_plane *data_plane)
+{
+	if (!data_plane->cipher)
+		return json_null();
+	return json_pack("{s:o, s:I}", "cipher", text_json(data_plane->cipher), "workers",
+			 (json_int_t)data_plane->workers);
+}
+
 /* json_pack would only take over values; set_new also frees them when something fails. */
 static int peer_set_path(json_t *object, const struct status_peer *peer)
 {
@@ -173,10 +181,11 @@ static json_t *peers_json(const struct status *status)
 
 json_t *status_to_json(const struct status *status)
 {
-	return json_pack("{s:i, s:o, s:s, s:o, s:o, s:o, s:o, s:o}", "schema", 1, "network",
+	return json_pack("{s:i, s:o, s:s, s:o, s:o, s:o, s:o, s:o, s:o}", "schema", 1, "network",
 			 text_json(status->network), "state", status_state_name(status->state),
 			 "self", self_json(&status->self), "coordinator",
 			 coordinator_json(&status->coordinator), "home_relay",
-			 relay_json(&status->home_relay), "peers", peers_json(status), "health",
-			 texts_json(status->health, status->health_count));
+			 relay_json(&status->home_relay), "data_plane",
+			 data_plane_json(&status->data_plane), "peers", peers_json(status),
+			 "health", texts_json(status->health, status->health_count));
 }

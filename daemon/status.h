@@ -51,6 +51,12 @@ struct status_relay {
 	double latency_ms;
 };
 
+/* How packets are carried, whoever the peer. */
+struct status_data_plane {
+	const char *cipher; /* the backend chosen; NULL: no data plane, and null in JSON */
+	unsigned int workers;
+};
+
 struct status_peer {
 	const char *name;
 	const struct ip_addr *addresses;
@@ -77,6 +83,7 @@ struct status {
 	struct status_self self;
 	struct status_coordinator coordinator;
 	struct status_relay home_relay;
+	struct status_data_plane data_plane;
 	const struct status_peer *peers;
 	size_t peer_count;
 	const char *const *health; /* one line each: what is wrong and what to do */

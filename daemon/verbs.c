@@ -105,6 +105,8 @@ static void fill_self(const struct mesh *mesh, struct status *status,
 		status->home_relay.name = relays_name(mesh->relays, home);
 		status->home_relay.transport = relays_transport(mesh->relays, home);
 	}
+	status->data_plane.cipher = dataplane_cipher(mesh->dp);
+	status->data_plane.workers = dataplane_workers(mesh->dp);
 	status->home_relay.latency_ms = rtt_ns ? (double)rtt_ns / 1e6 : STATUS_LATENCY_NONE;
 }
 

@@ -92,6 +92,7 @@ static const char sample[] =
 	"\"public_key\":\"K\"},"
 	"\"coordinator\":{\"state\":\"ok\",\"transport\":\"wss\",\"latency_ms\":12},"
 	"\"home_relay\":{\"name\":\"fra\",\"transport\":\"udp\",\"latency_ms\":8},"
+	"\"data_plane\":{\"cipher\":\"ipsec-mb\",\"workers\":2},"
 	"\"peers\":["
 	"{\"name\":\"db1\",\"addresses\":[\"100.64.0.2\",\"fd00::2\"],\"public_key\":\"D\","
 	"\"tags\":[\"tag:db\"],\"online\":true,\"path\":\"direct\","
@@ -149,6 +150,7 @@ static void test_status_details_and_colour(void **state)
 				     "  key        D\n  tags       tag:db\n"
 				     "  endpoint   203.0.113.5:41641\n"));
 	assert_non_null(strstr(text, "\nlaptop\n  addresses  100.64.0.1 fd00::1\n"));
+	assert_non_null(strstr(text, "\n  key        K\n  data plane ipsec-mb, 2 workers\n"));
 	assert_null(strchr(text, '\033'));
 	free(text);
 	text = print_status(sample, false, true);
@@ -185,7 +187,8 @@ static void test_status_hostile(void **state)
 {
 	static const char *const bad[] = {
 		"{}",
-		"{\"peers\":7,\"health\":\"x\",\"self\":[],\"home_relay\":3,\"coordinator\":1}",
+		"{\"peers\":7,\"health\":\"x\",\"self\":[],\"home_relay\":3,\"coordinator\":1,"
+		"\"data_plane\":{\"cipher\":5,\"workers\":\"\"}}",
 		"{\"state\":\"connected\",\"peers\":[1,null,{}]}",
 		"{\"network\":\"\\u001b[2J\",\"self\":{\"name\":\"\\u009b31m\"},"
 		"\"peers\":[{\"name\":\"\\u001b]0;x\\u0007\",\"path\":\"relay\",\"relay\":\"\\n\","

@@ -33,7 +33,7 @@ static void test_before_enrolment(void **state)
 				  "\"self\":{\"name\":null,\"addresses\":[],\"public_key\":null},"
 				  "\"coordinator\":{\"state\":\"none\",\"latency_ms\":null,"
 				  "\"transport\":null,\"error\":null},\"home_relay\":null,"
-				  "\"peers\":[],\"health\":[]}");
+				  "\"data_plane\":null,\"peers\":[],\"health\":[]}");
 	free(text);
 }
 
@@ -80,6 +80,7 @@ static void test_the_contract(void **state)
 		.self = { "laptop", &self, 1, key },
 		.coordinator = { "ok", "wss", NULL, 12 },
 		.home_relay = { "fra", "udp", 8 },
+		.data_plane = { "ipsec-mb", 4 },
 		.peers = peers,
 		.peer_count = 2,
 		.health = health,
@@ -95,6 +96,7 @@ static void test_the_contract(void **state)
 		      "\"coordinator\":{\"state\":\"ok\",\"latency_ms\":12.0,\"transport\":\"wss\","
 		      "\"error\":null},"
 		      "\"home_relay\":{\"name\":\"fra\",\"transport\":\"udp\",\"latency_ms\":8.0},"
+		      "\"data_plane\":{\"cipher\":\"ipsec-mb\",\"workers\":4},"
 		      "\"peers\":[{\"name\":\"db1\",\"addresses\":[\"100.64.0.2\"],"
 		      "\"public_key\":\"AQAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=\","
 		      "\"owner\":null,\"tags\":[\"tag:db\"],\"online\":true,\"path\":\"direct\","
