@@ -8,6 +8,8 @@
 #include "daemon/dp_core.h"
 #include "daemon/dp_peer.h"
 
+#define RECEIVE_BATCH 8 /* datagrams of up to 64 KiB */
+
 int dp_engine_new(struct dp_engine **out, struct dataplane *dp, unsigned int number)
 {
 	struct dp_engine *engine = aligned_alloc(64, (sizeof(*engine) + 63) & ~(size_t)63);
@@ -25,7 +27,7 @@ int dp_engine_new(struct dp_engine **out, struct dataplane *dp, unsigned int num
 	coalesce_init(&engine->in.merged, dp->tun.tso, dp->tun.uso);
 	engine->out.bytes = aligned_alloc(64, DP_OUT_BYTES);
 	engine->packet = aligned_alloc(64, PACKET_MAX + 1);
-	engine->receiver = udp_receiver_new();
+	engine->receiver = udp_receiver_new(RECEIVE_BATCH);
 	if (!engine->out.bytes || !engine->packet || !engine->receiver)
 		goto fail;
 	err = dp_queue_init(&engine->events, dp->wake_fd);

@@ -1,15 +1,15 @@
 #ifndef WARREN_DAEMON_DP_QUEUE_H
 #define WARREN_DAEMON_DP_QUEUE_H
 
-#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/queue.h"
 #include "daemon/dataplane.h"
 
 /*
- * Events from one engine to the control thread: a bounded byte ring with one writer and one reader.
+ * Events from one engine to the control thread, in a bounded ring with one writer and one reader.
  * They name peers and keypairs by number, because either may be gone when the event is read.
  */
 enum dp_event_kind {
@@ -36,12 +36,7 @@ struct dp_event {
 #define DP_QUEUE_SIZE (512U * 1024)
 
 struct dp_queue {
-	uint8_t *ring;
-	int wake_fd;                     /* eventfd of the reader, borrowed */
-	_Alignas(64) atomic_size_t head; /* written by the writer */
-	_Alignas(64) atomic_size_t tail; /* written by the reader */
-	atomic_bool signalled;
-	atomic_uint_least64_t dropped;
+	struct queue queue;
 };
 
 /* 0 or -ENOMEM. */

@@ -1,52 +1,15 @@
 #ifndef WARREN_DAEMON_DP_RCU_H
 #define WARREN_DAEMON_DP_RCU_H
 
-#include <urcu-bp.h>
+#include "base/rcu.h"
 
-/*
- * Publishing to the workers: liburcu's grace periods with C11 loads and stores, so that the thread
- * sanitizer understands what is published. It cannot see a grace period, which lives in barriers
- * inside liburcu; those two edges (reader's end and defer, before the callback) are told to it.
- */
-#ifdef __SANITIZE_THREAD__
-void __tsan_acquire(void *addr);
-void __tsan_release(void *addr);
-extern char dp_rcu_grace;
-#define DP_RCU_BEFORE_GRACE() __tsan_release(&dp_rcu_grace)
-#define DP_RCU_AFTER_GRACE()  __tsan_acquire(&dp_rcu_grace)
-#else
-#define DP_RCU_BEFORE_GRACE() ((void)0)
-#define DP_RCU_AFTER_GRACE()  ((void)0)
-#endif
-
-/* pointer is an lvalue that any thread may read. */
-#define dp_rcu_publish(pointer, value)  __atomic_store_n(&(pointer), (value), __ATOMIC_RELEASE)
-#define dp_rcu_exchange(pointer, value) __atomic_exchange_n(&(pointer), (value), __ATOMIC_ACQ_REL)
-#define dp_rcu_load(pointer)            __atomic_load_n(&(pointer), __ATOMIC_ACQUIRE)
-
-static inline void dp_rcu_enter(void)
-{
-	rcu_read_lock();
-}
-
-static inline void dp_rcu_leave(void)
-{
-	DP_RCU_BEFORE_GRACE();
-	rcu_read_unlock();
-}
-
-/* Calls release(head) when no reader that could have found it is left; see dp_rcu_released. */
-static inline void dp_rcu_defer(struct rcu_head *head, void (*release)(struct rcu_head *head))
-{
-	DP_RCU_BEFORE_GRACE();
-	call_rcu(head, release);
-}
-
-/* To be the first thing in every release function: the object that head lies in. */
-#define dp_rcu_released(head, type)                \
-	({                                         \
-		DP_RCU_AFTER_GRACE();              \
-		caa_container_of(head, type, rcu); \
-	})
+/* Publishing to the workers: see base/rcu.h. */
+#define dp_rcu_publish(pointer, value)  rcu_publish(pointer, value)
+#define dp_rcu_exchange(pointer, value) rcu_exchange(pointer, value)
+#define dp_rcu_load(pointer)            rcu_load(pointer)
+#define dp_rcu_enter()                  rcu_enter()
+#define dp_rcu_leave()                  rcu_leave()
+#define dp_rcu_defer(head, release)     rcu_defer(head, release)
+#define dp_rcu_released(head, type)     rcu_released(head, type)
 
 #endif

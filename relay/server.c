@@ -15,6 +15,7 @@
 
 #define SOCKET_BUFFER        (4 * 1024 * 1024)
 #define ROUNDS_A_TURN        8 /* receives before other descriptors get their turn */
+#define RECEIVE_BATCH        8
 #define TICK_NS              (10 * NS_PER_S)
 #define STREAMS_MAX          65536
 #define STREAM_UNUSED_MAX_NS (30 * NS_PER_S) /* a stream without a registered node */
@@ -118,7 +119,7 @@ static void on_readable(void *arg, int revents)
 		for (size_t j = 0; j < count; j++)
 			on_message(relay, udp_receiver_message(relay->receiver, j), index, now_ns);
 		batch_flush(relay->batch);
-		if (count < UDP_RECEIVE_MAX)
+		if (count < RECEIVE_BATCH)
 			break;
 	}
 }
@@ -314,7 +315,7 @@ int relay_new(struct relay **out, struct loop *loop, const struct relay_config *
 			relay->sockets[i][j] = (struct relay_socket){ .relay = relay, .fd = -1 };
 	}
 	loop_timer_init(&relay->timer, loop, on_tick, relay);
-	relay->receiver = udp_receiver_new();
+	relay->receiver = udp_receiver_new(RECEIVE_BATCH);
 	relay->batch = batch_new();
 	relay->streams = map_new(sizeof(uint32_t), STREAMS_MAX);
 	if (!relay->receiver || !relay->batch || !relay->streams)

@@ -105,6 +105,11 @@ uint16_t udp_port(int fd)
 	return ep.port;
 }
 
+int udp_share(int fd)
+{
+	return set_int(fd, SOL_SOCKET, SO_REUSEPORT, 1);
+}
+
 int udp_set_fwmark(int fd, uint32_t fwmark)
 {
 	return setsockopt(fd, SOL_SOCKET, SO_MARK, &fwmark, sizeof(fwmark)) < 0 ? -errno : 0;

@@ -30,6 +30,11 @@ struct udp_config {
 int udp_open(int *fd, const struct udp_config *config);
 /* The bound port, 0 when there is none. */
 uint16_t udp_port(int fd);
+/*
+ * Lets later sockets with `reuseport` bind beside this one, which was bound alone: so no other
+ * program can have the port, and none of ours gets it unawares. 0 or -errno.
+ */
+int udp_share(int fd);
 int udp_set_fwmark(int fd, uint32_t fwmark);
 
 /*
@@ -39,6 +44,11 @@ int udp_set_fwmark(int fd, uint32_t fwmark);
  * 0 or -errno.
  */
 int udp_steer(int fd, unsigned int workers);
+/*
+ * The same for a relay: ChannelData goes to one of the sockets 1 to shards, always the same for one
+ * sender's address and port, and everything else to socket 0.
+ */
+int udp_steer_channels(int fd, unsigned int shards);
 
 /* Where datagrams go, made once and used for many. Its flags may be set by any thread. */
 struct udp_route {
@@ -89,13 +99,13 @@ struct udp_message {
 	uint8_t tos;
 };
 
-#define UDP_RECEIVE_MAX 8 /* datagrams of one udp_receive */
+#define UDP_RECEIVE_MAX 64 /* datagrams of one udp_receive, at most */
 
 /* Buffers for receiving; belongs to one thread. */
 struct udp_receiver;
 
-/* NULL when out of memory. */
-struct udp_receiver *udp_receiver_new(void);
+/* count: datagrams of one udp_receive, each up to 64 KiB. NULL when out of memory. */
+struct udp_receiver *udp_receiver_new(size_t count);
 /* Accepts NULL. */
 void udp_receiver_free(struct udp_receiver *receiver);
 /* Returns how many messages came (0: none waits). Valid until the next call. */

@@ -19,6 +19,8 @@
 	 CMSG_SPACE(sizeof(int)) * 3)
 
 struct udp_receiver {
+	size_t count;
+	size_t touched; /* headers that the kernel wrote to */
 	struct mmsghdr msg[UDP_RECEIVE_MAX];
 	struct iovec iov[UDP_RECEIVE_MAX];
 	struct sockaddr_in6 from[UDP_RECEIVE_MAX]; /* the larger of the two */
@@ -27,18 +29,20 @@ struct udp_receiver {
 	uint8_t *data;
 };
 
-struct udp_receiver *udp_receiver_new(void)
+struct udp_receiver *udp_receiver_new(size_t count)
 {
 	struct udp_receiver *receiver = calloc(1, sizeof(*receiver));
 
 	if (!receiver)
 		return NULL;
-	receiver->data = aligned_alloc(64, UDP_RECEIVE_MAX * BUFFER_STRIDE);
+	receiver->count = count < UDP_RECEIVE_MAX ? count : UDP_RECEIVE_MAX;
+	receiver->data = aligned_alloc(64, receiver->count * BUFFER_STRIDE);
 	if (!receiver->data) {
 		free(receiver);
 		return NULL;
 	}
-	for (size_t i = 0; i < UDP_RECEIVE_MAX; i++)
+	receiver->touched = receiver->count;
+	for (size_t i = 0; i < receiver->count; i++)
 		receiver->iov[i] =
 			(struct iovec){ receiver->data + i * BUFFER_STRIDE, BUFFER_SIZE };
 	return receiver;
@@ -106,7 +110,7 @@ size_t udp_receive(struct udp_receiver *receiver, int fd)
 {
 	int count;
 
-	for (size_t i = 0; i < UDP_RECEIVE_MAX; i++)
+	for (size_t i = 0; i < receiver->touched; i++)
 		receiver->msg[i].msg_hdr = (struct msghdr){
 			.msg_name = &receiver->from[i],
 			.msg_namelen = sizeof(receiver->from[i]),
@@ -115,7 +119,8 @@ size_t udp_receive(struct udp_receiver *receiver, int fd)
 			.msg_control = receiver->control[i],
 			.msg_controllen = CONTROL_SIZE,
 		};
-	count = recvmmsg(fd, receiver->msg, UDP_RECEIVE_MAX, MSG_DONTWAIT, NULL);
+	count = recvmmsg(fd, receiver->msg, (unsigned int)receiver->count, MSG_DONTWAIT, NULL);
+	receiver->touched = count > 0 ? (size_t)count : 0;
 	for (int i = 0; i < count; i++) {
 		struct udp_message *message = &receiver->message[i];
 

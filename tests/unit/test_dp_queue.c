@@ -80,7 +80,7 @@ static void test_a_full_queue_drops_and_counts(void **state)
 	while (dp_queue_push(queue, &event, data))
 		taken++;
 	assert_in_range(taken, 200, DP_QUEUE_SIZE / 1400);
-	assert_int_equal(atomic_load(&queue->dropped), 1);
+	assert_int_equal(atomic_load(&queue->queue.dropped), 1);
 	while (dp_queue_peek(queue)) {
 		dp_queue_pop(queue);
 		found++;

@@ -24,7 +24,7 @@ static int setup(void **state)
 	netns_enter();
 	netns_run("ip link set lo up");
 	netns_run("ip addr add 127.0.0.9/8 dev lo");
-	receiver = udp_receiver_new();
+	receiver = udp_receiver_new(8);
 	return receiver ? 0 : -1;
 }
 
@@ -305,6 +305,78 @@ static void test_steering_by_receiver_index(void **state)
 	steering(AF_INET6, "[::1]");
 }
 
+/* Which of the group has something; -1 none. Takes it. */
+static int taken_by(const int *group, size_t count)
+{
+	for (int tries = 0; tries < 200; tries++) {
+		for (size_t i = 0; i < count; i++)
+			if (udp_receive(receiver, group[i]) > 0)
+				return (int)i;
+		usleep(1000);
+	}
+	return -1;
+}
+
+static void channel_steering(int family, const char *address)
+{
+	struct udp_config beside = { .family = family, .reuseport = true };
+	int group[WORKERS + 1];
+	bool used[WORKERS + 1] = { false };
+	uint8_t data[64] = { 0x41, 2, 0, 20 };
+	struct udp_route route;
+	char text[64];
+	int other;
+
+	group[0] = open_socket(family, 0, false);
+	beside.port = udp_port(group[0]);
+	assert_int_equal(udp_open(&other, &beside), -EADDRINUSE);
+	assert_int_equal(udp_share(group[0]), 0);
+	for (size_t i = 1; i <= WORKERS; i++)
+		group[i] = open_socket(family, beside.port, true);
+	assert_int_equal(udp_steer_channels(group[0], WORKERS), 0);
+	snprintf(text, sizeof(text), "%s:%u", address, beside.port);
+	route = route_to(text, NULL);
+	for (int i = 0; i < 32; i++) {
+		int from = open_socket(family, 0, false);
+		struct udp_datagram datagram = {
+			.route = &route, .data = data, .len = 24, .segment = 24
+		};
+		int where;
+
+		data[0] = 0x41;
+		assert_int_equal(udp_send(from, &datagram, 1, NULL), 0);
+		where = taken_by(group, WORKERS + 1);
+		assert_true(where > 0);
+		used[where] = true;
+		for (int again = 0; again < 3; again++) {
+			assert_int_equal(udp_send(from, &datagram, 1, NULL), 0);
+			assert_int_equal(taken_by(group, WORKERS + 1), where);
+		}
+		data[0] = 0; /* STUN */
+		assert_int_equal(udp_send(from, &datagram, 1, NULL), 0);
+		assert_int_equal(taken_by(group, WORKERS + 1), 0);
+		data[0] = 0x50;
+		assert_int_equal(udp_send(from, &datagram, 1, NULL), 0);
+		assert_int_equal(taken_by(group, WORKERS + 1), 0);
+		data[0] = 0x41;
+		datagram.len = datagram.segment = 3;
+		assert_int_equal(udp_send(from, &datagram, 1, NULL), 0);
+		assert_int_equal(taken_by(group, WORKERS + 1), 0);
+		close(from);
+	}
+	for (size_t i = 1; i <= WORKERS; i++)
+		assert_true(used[i]);
+	for (size_t i = 0; i <= WORKERS; i++)
+		close(group[i]);
+}
+
+static void test_steering_of_channels_by_sender(void **state)
+{
+	(void)state;
+	channel_steering(AF_INET, "127.0.0.1");
+	channel_steering(AF_INET6, "[::1]");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -316,6 +388,7 @@ int main(void)
 		cmocka_unit_test(test_one_unreachable_does_not_stop_the_others),
 		cmocka_unit_test(test_a_taken_port_is_said),
 		cmocka_unit_test(test_steering_by_receiver_index),
+		cmocka_unit_test(test_steering_of_channels_by_sender),
 	};
 
 	return cmocka_run_group_tests(tests, setup, teardown);

@@ -1,8 +1,8 @@
-#include "daemon/dp_rcu.h"
+#include "base/rcu.h"
 
 #ifdef __SANITIZE_THREAD__
 
-char dp_rcu_grace;
+char rcu_grace;
 
 const char *__tsan_default_suppressions(void);
 
