@@ -143,7 +143,7 @@ int main(int argc, char **argv)
 	engine.path.kind = DP_PATH_UDP;
 	engine.first = argv[4][0] == 'a';
 	engine.peer = dataplane_peer_new(engine.dp, NULL);
-	if (!engine.peer || dataplane_index_new(engine.dp, &engine.index) < 0)
+	if (!engine.peer || dataplane_index_new(engine.peer, &engine.index) < 0)
 		return 1;
 	dataplane_peer_set_path(engine.peer, &engine.path);
 	dataplane_allowed_ip_set(engine.peer, &any4);

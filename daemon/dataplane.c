@@ -247,6 +247,11 @@ unsigned int dataplane_workers(const struct dataplane *dp)
 	return dp->workers;
 }
 
+unsigned int dataplane_lanes(const struct dataplane *dp)
+{
+	return dp->config.lanes ? dp->workers : 1;
+}
+
 /* Workers stand still meanwhile; packets wait in the TUN and, on a new port, are lost anyway. */
 static void adopt_sockets(struct dataplane *dp, const struct dp_sockets *sockets)
 {
@@ -333,9 +338,13 @@ void dataplane_set_flows(struct dataplane *dp, struct filter_flows *flows)
 	dp_rcu_publish(dp->flows, flows);
 }
 
-int dataplane_index_new(struct dataplane *dp, uint32_t *index)
+int dataplane_index_new(struct dp_peer *peer, uint32_t *index)
 {
-	return dp_index_new(dp->indexes, (uint8_t)(dp->next_worker++ % dp->workers), index);
+	struct dataplane *dp = peer->dp;
+	/* Lanes count from 0 and spread by themselves. */
+	uint8_t low = dp->config.lanes ? 0 : (uint8_t)(peer->id % dp->workers);
+
+	return dp_index_new(dp->indexes, low, index);
 }
 
 void dataplane_index_free(struct dataplane *dp, uint32_t index)

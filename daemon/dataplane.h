@@ -22,7 +22,10 @@ struct dataplane;
 /* A peer as the workers know it: current keypair, path, rules, staged packets, counters. */
 struct dp_peer;
 
-/* One transport session in one slot: both keys, nonce counter, replay window. */
+/*
+ * One transport session in one slot: both keys, nonce counter, replay window; and of our own nodes'
+ * sessions the lanes that they are spread over, so that many cores work for one peer.
+ */
 struct dp_keypair;
 
 enum dp_path_kind {
@@ -50,6 +53,7 @@ struct dp_config {
 	bool no_tun_offload;  /* kill switches, one for each offload */
 	bool no_udp_gso;
 	bool no_udp_gro;
+	bool lanes;  /* peers are our own nodes: lanes are received, and sent on where told */
 	bool follow; /* a peer's path follows its authentic packets at once, as plain WireGuard's */
 	const char *cipher; /* NULL: the fastest measured at start; or a name of aead.h */
 };
@@ -102,6 +106,8 @@ const char *dataplane_tun_name(const struct dataplane *dp);
 uint32_t dataplane_tun_ifindex(const struct dataplane *dp);
 const char *dataplane_cipher(const struct dataplane *dp);
 unsigned int dataplane_workers(const struct dataplane *dp);
+/* Over how many lanes peers had best send to us: 1 to DP_WORKERS_MAX. */
+unsigned int dataplane_lanes(const struct dataplane *dp);
 /* Rebinds every socket to another port (0: any) or mark. 0 or -errno, then the old one stays. */
 int dataplane_set_port(struct dataplane *dp, uint16_t port);
 int dataplane_set_fwmark(struct dataplane *dp, uint32_t fwmark);
@@ -145,9 +151,10 @@ bool dataplane_allowed_ip_next(const struct dp_peer *peer, size_t *cursor, struc
 
 /*
  * A fresh receiver index, random but for its low byte, which names the worker that the steering
- * program brings its packets to. 0, or -ENOSPC. Released by index_free, or with its keypair.
+ * program brings its packets to: always the same one for a peer, so that a new session does not
+ * change the order of packets. 0, or -ENOSPC. Released by index_free, or with its keypair.
  */
-int dataplane_index_new(struct dataplane *dp, uint32_t *index);
+int dataplane_index_new(struct dp_peer *peer, uint32_t *index);
 void dataplane_index_free(struct dataplane *dp, uint32_t index);
 
 struct dp_keypair_config {
@@ -167,6 +174,15 @@ struct dp_keypair *dataplane_keypair_new(struct dp_peer *peer,
 void dataplane_keypair_free(struct dp_keypair *keypair);
 /* NULL: nothing may be sent. */
 void dataplane_peer_set_current(struct dp_peer *peer, struct dp_keypair *keypair);
+
+/*
+ * The peer said, authentically, what its dataplane_lanes is: so it receives on lanes, and packets
+ * of all its sessions from now on are spread over as many as the one with more workers has. 1 at
+ * first; without config.lanes it stays so.
+ */
+void dataplane_peer_set_lanes(struct dp_peer *peer, unsigned int lanes);
+/* How many lanes the peer is sent to on. */
+unsigned int dataplane_peer_lanes(const struct dp_peer *peer);
 
 /* Sends what waits, or drops it (with ICMP unreachable to the host when `unreachable`). */
 void dataplane_peer_flush(struct dp_peer *peer);

@@ -52,7 +52,6 @@ struct dataplane {
 	struct dp_queue input; /* what streams brought since the last turn, to be opened together */
 	struct map *peers;     /* id to peer */
 	uint64_t next_peer_id;
-	unsigned int next_worker;      /* whose index is given out next */
 	struct loop_watch *wake;       /* events of all engines */
 	struct loop_watch *watches[2]; /* the control engine's sockets */
 	int wake_fd;

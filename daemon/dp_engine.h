@@ -15,6 +15,7 @@
 struct dataplane;
 struct dp_hop;
 struct dp_keypair;
+struct dp_lane;
 struct dp_peer;
 struct segment_plan;
 
@@ -40,13 +41,23 @@ struct dp_out_packet {
 	uint8_t tos;
 };
 
+/* How a packet gets to a peer. */
+struct dp_way {
+	struct dp_peer *peer;
+	struct dp_keypair *keypair;
+	struct dp_hop *hop;
+	uint8_t lane;
+};
+
 /* Consecutive packets of one peer: one reservation of nonces, one mark of the timers. */
 struct dp_out_run {
 	struct dp_peer *peer;
 	struct dp_keypair *keypair;
+	struct dp_lane *lane; /* looked up when it is sealed */
 	struct dp_hop *hop;
 	uint16_t first;
 	uint16_t count;
+	uint8_t lane_number;
 	bool data;    /* not only keepalives */
 	bool refused; /* the keypair was used up */
 };
@@ -63,9 +74,11 @@ struct dp_outbox {
 
 #define DP_IN_PACKETS 512
 
-/* Received packets of one keypair from one place, opened together. */
+/* Received packets of one keypair's lane from one place, opened together. */
 struct dp_inbox {
 	struct dp_keypair *keypair;
+	uint32_t index; /* that they came to: the keypair's, plus the lane's number */
+	uint8_t lane_number;
 	struct dp_path from;
 	uint8_t tos;
 	size_t count;
@@ -130,8 +143,7 @@ void dp_engine_unreachable(struct dp_engine *engine, const uint8_t *packet, size
 
 /* Room for an inner packet of len bytes behind its headers; may send what is held. NULL: too long.
  */
-uint8_t *dp_outbox_add(struct dp_engine *engine, struct dp_peer *peer, struct dp_keypair *keypair,
-		       struct dp_hop *hop, size_t len, uint8_t tos);
+uint8_t *dp_outbox_add(struct dp_engine *engine, const struct dp_way *way, size_t len, uint8_t tos);
 void dp_outbox_flush(struct dp_engine *engine);
 
 /* dp_receive.c: from the peers. */

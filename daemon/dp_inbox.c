@@ -1,4 +1,5 @@
 #include <errno.h>
+#include <sodium.h>
 #include <string.h>
 #include <sys/uio.h>
 
@@ -11,6 +12,7 @@
 #include "daemon/dp_peer.h"
 #include "proto/filter.h"
 #include "proto/inner.h"
+#include "proto/lane_key.h"
 
 /* An owner that leaves a path where it is should not be told with every batch. */
 #define PATH_SEEN_INTERVAL_NS (50 * NS_PER_MS)
@@ -158,17 +160,44 @@ static void post_path(struct dp_engine *engine, struct dp_peer *peer, const stru
 }
 
 /* Drops forgeries and repetitions from the run; returns how many packets are left. */
-static size_t keep_new(struct dp_inbox *in)
+static size_t keep_new(struct dp_inbox *in, struct dp_lane *lane)
 {
-	struct dp_keypair *keypair = in->keypair;
 	size_t kept = 0;
 
-	pthread_mutex_lock(&keypair->replay_lock);
+	pthread_mutex_lock(&lane->replay_lock);
 	for (size_t i = 0; i < in->count; i++)
-		if (in->job[i].authentic && replay_accept(&keypair->replay, in->job[i].counter))
+		if (in->job[i].authentic && replay_accept(&lane->replay, in->job[i].counter))
 			in->job[kept++] = in->job[i];
-	pthread_mutex_unlock(&keypair->replay_lock);
+	pthread_mutex_unlock(&lane->replay_lock);
 	return kept;
+}
+
+/* A lane that nobody used is made when a packet proves that the peer has its key, not before. */
+static struct dp_lane *open_first(struct dp_engine *engine)
+{
+	struct dp_inbox *in = &engine->in;
+	struct dp_keypair *keypair = in->keypair;
+	uint8_t key[LANE_KEY_SIZE];
+	bool authentic = false;
+
+	lane_key_derive(key, keypair->first.recv_key, in->lane_number);
+	aead_open(engine->aead, key, in->job, in->count);
+	sodium_memzero(key, sizeof(key));
+	for (size_t i = 0; i < in->count; i++)
+		authentic |= in->job[i].authentic;
+	return authentic ? dp_keypair_lane(keypair, in->lane_number) : NULL;
+}
+
+static size_t open_jobs(struct dp_engine *engine)
+{
+	struct dp_inbox *in = &engine->in;
+	struct dp_lane *lane = dp_keypair_find_lane(in->keypair, in->lane_number);
+
+	if (lane)
+		aead_open(engine->aead, lane->recv_key, in->job, in->count);
+	else
+		lane = open_first(engine);
+	return lane ? keep_new(in, lane) : 0;
 }
 
 static void open_run(struct dp_engine *engine)
@@ -179,8 +208,7 @@ static void open_run(struct dp_engine *engine)
 	bool data = false;
 	size_t kept;
 
-	aead_open(engine->aead, keypair->recv_key, in->job, in->count);
-	kept = keep_new(in);
+	kept = open_jobs(engine);
 	in->count = 0;
 	if (!kept)
 		return;
@@ -196,6 +224,12 @@ static void open_run(struct dp_engine *engine)
 			take_inner(engine, keypair->peer, in->job[i].out, in->job[i].len, in->tos);
 }
 
+/* index is the keypair's but for the lowest byte. */
+static bool has_lane(const struct dataplane *dp, const struct dp_keypair *keypair, uint32_t index)
+{
+	return (uint8_t)(index - keypair->local_index) < (dp->config.lanes ? DP_LANES_MAX : 1);
+}
+
 void dp_inbox_add(struct dp_engine *engine, uint8_t *data, size_t len, const struct dp_path *from,
 		  uint8_t tos)
 {
@@ -203,16 +237,18 @@ void dp_inbox_add(struct dp_engine *engine, uint8_t *data, size_t len, const str
 	uint32_t index = load_le32(data + 4);
 	uint64_t counter = load_le64(data + 8);
 
-	if (in->count && (in->keypair->local_index != index || in->tos != tos ||
-			  in->count == DP_IN_PACKETS || !same_place(&in->from, from)))
+	if (in->count && (in->index != index || in->tos != tos || in->count == DP_IN_PACKETS ||
+			  !same_place(&in->from, from)))
 		open_run(engine);
 	if (!in->count) {
 		struct dp_keypair *keypair = dp_index_find(engine->dp->indexes, index);
 
-		if (!keypair ||
+		if (!keypair || !has_lane(engine->dp, keypair, index) ||
 		    engine->now_ns >= keypair->created_ns + REJECT_AFTER_TIME_S * NS_PER_S)
 			return;
 		in->keypair = keypair;
+		in->index = index;
+		in->lane_number = (uint8_t)(index - keypair->local_index);
 		in->from = *from;
 		in->tos = tos;
 	}

@@ -41,22 +41,27 @@ void dp_index_table_free(struct dp_index_table *table)
 	free(table);
 }
 
-/* Indexes are our own random numbers, so their bits are hash enough. */
+/* Indexes are our own random numbers, so their bits are hash enough. The lowest 8 say no more. */
 static struct entry **bucket(struct dp_index_table *table, uint32_t index)
 {
 	return &table->buckets[(index >> 8) & (BUCKETS - 1)];
+}
+
+static bool same(uint32_t a, uint32_t b)
+{
+	return a >> 8 == b >> 8;
 }
 
 static struct entry *find(struct dp_index_table *table, uint32_t index)
 {
 	struct entry *entry = dp_rcu_load(*bucket(table, index));
 
-	while (entry && entry->index != index)
+	while (entry && !same(entry->index, index))
 		entry = dp_rcu_load(entry->next);
 	return entry;
 }
 
-int dp_index_new(struct dp_index_table *table, uint8_t worker, uint32_t *index)
+int dp_index_new(struct dp_index_table *table, uint8_t low, uint32_t *index)
 {
 	struct entry *entry;
 	uint32_t number;
@@ -67,7 +72,7 @@ int dp_index_new(struct dp_index_table *table, uint8_t worker, uint32_t *index)
 	if (!entry)
 		return -ENOMEM;
 	do
-		number = (randombytes_random() & ~0xFFU) | worker;
+		number = (randombytes_random() & ~0xFFU) | low;
 	while (find(table, number));
 	entry->index = number;
 	entry->next = *bucket(table, number);
@@ -95,7 +100,7 @@ void dp_index_remove(struct dp_index_table *table, uint32_t index)
 	struct entry **link = bucket(table, index);
 	struct entry *entry;
 
-	while (*link && (*link)->index != index)
+	while (*link && !same((*link)->index, index))
 		link = &(*link)->next;
 	entry = *link;
 	if (!entry)

@@ -2,11 +2,35 @@
 
 #include <sodium.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/clock.h"
 #include "daemon/dp_core.h"
 #include "daemon/dp_index.h"
 #include "daemon/dp_peer.h"
+#include "proto/lane_key.h"
+
+static void lane_init(struct dp_lane *lane)
+{
+	atomic_init(&lane->send_counter, 0);
+	pthread_mutex_init(&lane->replay_lock, NULL);
+	replay_init(&lane->replay);
+}
+
+/* Wipes. */
+static void lane_clear(struct dp_lane *lane)
+{
+	pthread_mutex_destroy(&lane->replay_lock);
+	sodium_memzero(lane, sizeof(*lane));
+}
+
+static void lane_free(struct dp_lane *lane)
+{
+	if (!lane)
+		return;
+	lane_clear(lane);
+	free(lane);
+}
 
 struct dp_keypair *dataplane_keypair_new(struct dp_peer *peer,
 					 const struct dp_keypair_config *config)
@@ -23,13 +47,10 @@ struct dp_keypair *dataplane_keypair_new(struct dp_peer *peer,
 		.created_ns = config->created_ns,
 		.initiator = config->initiator,
 	};
-	for (size_t i = 0; i < sizeof(keypair->send_key); i++) {
-		keypair->send_key[i] = config->send_key[i];
-		keypair->recv_key[i] = config->recv_key[i];
-	}
+	memcpy(keypair->first.send_key, config->send_key, sizeof(keypair->first.send_key));
+	memcpy(keypair->first.recv_key, config->recv_key, sizeof(keypair->first.recv_key));
 	atomic_init(&keypair->confirmed, config->initiator);
-	pthread_mutex_init(&keypair->replay_lock, NULL);
-	replay_init(&keypair->replay);
+	lane_init(&keypair->first);
 	peer->keypairs = keypair;
 	dp_index_set(peer->dp->indexes, keypair->local_index, keypair);
 	return keypair;
@@ -38,9 +59,12 @@ struct dp_keypair *dataplane_keypair_new(struct dp_peer *peer,
 static void wipe_and_free(struct rcu_head *rcu)
 {
 	struct dp_keypair *keypair = dp_rcu_released(rcu, struct dp_keypair);
+	struct dp_lanes *lanes = atomic_load(&keypair->lanes);
 
-	pthread_mutex_destroy(&keypair->replay_lock);
-	sodium_memzero(keypair, sizeof(*keypair));
+	for (size_t i = 1; lanes && i < DP_LANES_MAX; i++)
+		lane_free(atomic_load(&lanes->lane[i]));
+	free(lanes);
+	lane_clear(&keypair->first);
 	free(keypair);
 }
 
@@ -76,26 +100,79 @@ static bool older_than(const struct dp_keypair *keypair, uint64_t now_ns, uint64
 bool dp_keypair_usable(const struct dp_keypair *keypair, uint64_t now_ns)
 {
 	return !older_than(keypair, now_ns, REJECT_AFTER_TIME_S) &&
-	       atomic_load_explicit(&keypair->send_counter, memory_order_relaxed) <
+	       atomic_load_explicit(&keypair->first.send_counter, memory_order_relaxed) <
 		       REPLAY_COUNTER_LIMIT;
 }
 
-bool dp_keypair_wants_rekey(const struct dp_keypair *keypair, uint64_t now_ns)
+bool dp_keypair_wants_rekey(const struct dp_keypair *keypair, const struct dp_lane *lane,
+			    uint64_t now_ns)
 {
-	if (atomic_load_explicit(&keypair->send_counter, memory_order_relaxed) >=
-	    REKEY_AFTER_MESSAGES)
+	if (atomic_load_explicit(&lane->send_counter, memory_order_relaxed) >= REKEY_AFTER_MESSAGES)
 		return true;
 	return keypair->initiator && older_than(keypair, now_ns, REKEY_AFTER_TIME_S);
 }
 
-bool dp_keypair_reserve(struct dp_keypair *keypair, size_t count, uint64_t *first)
+struct dp_lane *dp_keypair_find_lane(struct dp_keypair *keypair, unsigned int number)
 {
-	uint64_t next = atomic_load_explicit(&keypair->send_counter, memory_order_relaxed);
+	struct dp_lanes *lanes;
+
+	if (!number)
+		return &keypair->first;
+	lanes = atomic_load_explicit(&keypair->lanes, memory_order_acquire);
+	return lanes ? atomic_load_explicit(&lanes->lane[number], memory_order_acquire) : NULL;
+}
+
+/* Two threads may come at the same time: one's is taken, the other's thrown away. */
+static struct dp_lanes *lanes_of(struct dp_keypair *keypair)
+{
+	struct dp_lanes *lanes = atomic_load_explicit(&keypair->lanes, memory_order_acquire);
+	struct dp_lanes *made;
+
+	if (lanes)
+		return lanes;
+	made = calloc(1, sizeof(*made));
+	if (!made || atomic_compare_exchange_strong(&keypair->lanes, &lanes, made))
+		return made;
+	free(made);
+	return lanes;
+}
+
+static struct dp_lane *lane_new(const struct dp_keypair *keypair, uint8_t number)
+{
+	struct dp_lane *lane = aligned_alloc(64, sizeof(*lane));
+
+	if (!lane)
+		return NULL;
+	lane_init(lane);
+	lane_key_derive(lane->send_key, keypair->first.send_key, number);
+	lane_key_derive(lane->recv_key, keypair->first.recv_key, number);
+	return lane;
+}
+
+struct dp_lane *dp_keypair_lane(struct dp_keypair *keypair, unsigned int number)
+{
+	struct dp_lane *lane = dp_keypair_find_lane(keypair, number);
+	struct dp_lanes *lanes;
+	struct dp_lane *made;
+
+	if (lane)
+		return lane;
+	lanes = lanes_of(keypair);
+	made = lanes ? lane_new(keypair, (uint8_t)number) : NULL;
+	if (!made || atomic_compare_exchange_strong(&lanes->lane[number], &lane, made))
+		return made;
+	lane_free(made);
+	return lane;
+}
+
+bool dp_lane_reserve(struct dp_lane *lane, size_t count, uint64_t *first)
+{
+	uint64_t next = atomic_load_explicit(&lane->send_counter, memory_order_relaxed);
 
 	do {
 		if (next >= REPLAY_COUNTER_LIMIT || count > REPLAY_COUNTER_LIMIT - next)
 			return false;
-	} while (!atomic_compare_exchange_weak_explicit(&keypair->send_counter, &next, next + count,
+	} while (!atomic_compare_exchange_weak_explicit(&lane->send_counter, &next, next + count,
 							memory_order_relaxed,
 							memory_order_relaxed));
 	*first = next;

@@ -31,27 +31,30 @@ static size_t padded_len(struct dataplane *dp, size_t len)
 	return padded;
 }
 
-static struct dp_out_run *run_for(struct dp_outbox *out, struct dp_peer *peer,
-				  struct dp_keypair *keypair, struct dp_hop *hop)
+static struct dp_out_run *run_for(struct dp_outbox *out, const struct dp_way *way)
 {
 	struct dp_out_run *run = out->runs ? &out->run[out->runs - 1] : NULL;
 
-	if (run && run->keypair == keypair && run->hop == hop)
+	if (run && run->keypair == way->keypair && run->hop == way->hop &&
+	    run->lane_number == way->lane)
 		return run;
 	run = &out->run[out->runs++];
 	*run = (struct dp_out_run){
-		.peer = peer, .keypair = keypair, .hop = hop, .first = (uint16_t)out->packets
+		.peer = way->peer,
+		.keypair = way->keypair,
+		.hop = way->hop,
+		.first = (uint16_t)out->packets,
+		.lane_number = way->lane,
 	};
 	return run;
 }
 
-uint8_t *dp_outbox_add(struct dp_engine *engine, struct dp_peer *peer, struct dp_keypair *keypair,
-		       struct dp_hop *hop, size_t len, uint8_t tos)
+uint8_t *dp_outbox_add(struct dp_engine *engine, const struct dp_way *way, size_t len, uint8_t tos)
 {
 	struct dp_outbox *out = &engine->out;
 	size_t padded = padded_len(engine->dp, len);
 	size_t wire = padded + DP_DATA_OVERHEAD;
-	size_t prefix = hop->path.channel ? DP_CHANNEL_HEADER : 0;
+	size_t prefix = way->hop->path.channel ? DP_CHANNEL_HEADER : 0;
 	struct dp_out_run *run;
 	uint8_t *message;
 
@@ -59,14 +62,14 @@ uint8_t *dp_outbox_add(struct dp_engine *engine, struct dp_peer *peer, struct dp
 		return NULL;
 	if (out->packets == DP_OUT_PACKETS || out->used + prefix + wire > DP_OUT_BYTES)
 		dp_outbox_flush(engine);
-	run = run_for(out, peer, keypair, hop);
+	run = run_for(out, way);
 	message = out->bytes + out->used + prefix;
 	if (prefix) {
-		store_be16(message - 4, hop->path.channel);
+		store_be16(message - 4, way->hop->path.channel);
 		store_be16(message - 2, (uint16_t)wire);
 	}
 	store_le32(message, DATA_TYPE);
-	store_le32(message + 4, keypair->remote_index);
+	store_le32(message + 4, way->keypair->remote_index + way->lane);
 	memset(message + DP_DATA_HEADER + len, 0, padded - len);
 	out->packet[out->packets++] = (struct dp_out_packet){
 		.offset = (uint32_t)(message - out->bytes), .len = (uint16_t)wire, .tos = tos
@@ -82,7 +85,8 @@ static void seal_run(struct dp_engine *engine, struct dp_out_run *run)
 	struct dp_outbox *out = &engine->out;
 	uint64_t counter;
 
-	if (!dp_keypair_reserve(run->keypair, run->count, &counter)) {
+	run->lane = dp_keypair_lane(run->keypair, run->lane_number);
+	if (!run->lane || !dp_lane_reserve(run->lane, run->count, &counter)) {
 		run->refused = true;
 		dp_count(&run->peer->tx_dropped, run->count);
 		dp_engine_ask_session(engine, run->peer);
@@ -101,7 +105,7 @@ static void seal_run(struct dp_engine *engine, struct dp_out_run *run)
 			.counter = counter + i,
 		};
 	}
-	aead_seal(engine->aead, run->keypair->send_key, out->job, run->count);
+	aead_seal(engine->aead, run->lane->send_key, out->job, run->count);
 }
 
 static void mark_sent(struct dp_engine *engine, const struct dp_out_run *run)
@@ -123,7 +127,7 @@ static void mark_sent(struct dp_engine *engine, const struct dp_out_run *run)
 						       engine->now_ns);
 		dp_engine_notice(engine, peer, DP_NOTICE_UNANSWERED);
 	}
-	if (dp_keypair_wants_rekey(run->keypair, engine->now_ns))
+	if (dp_keypair_wants_rekey(run->keypair, run->lane, engine->now_ns))
 		dp_engine_notice(engine, peer, DP_NOTICE_REKEY);
 }
 

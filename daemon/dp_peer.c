@@ -20,6 +20,7 @@ struct dp_peer *dataplane_peer_new(struct dataplane *dp, void *owner)
 	peer->owner = owner;
 	peer->id = ++dp->next_peer_id;
 	peer->staged_end = &peer->staged_first;
+	atomic_init(&peer->lanes, 1);
 	pthread_mutex_init(&peer->staged_lock, NULL);
 	if (map_insert(dp->peers, &peer->id, peer) < 0) {
 		pthread_mutex_destroy(&peer->staged_lock);
@@ -143,6 +144,25 @@ int dataplane_peer_set_rules(struct dp_peer *peer, struct filter_rules *filter)
 void dataplane_peer_set_current(struct dp_peer *peer, struct dp_keypair *keypair)
 {
 	dp_rcu_publish(peer->current, keypair);
+}
+
+void dataplane_peer_set_lanes(struct dp_peer *peer, unsigned int lanes)
+{
+	unsigned int own = dataplane_lanes(peer->dp);
+
+	if (!peer->dp->config.lanes)
+		return;
+	/* With more workers than lanes on one side some would have nothing to do. */
+	if (lanes < own)
+		lanes = own;
+	if (lanes > DP_LANES_MAX)
+		lanes = DP_LANES_MAX;
+	atomic_store_explicit(&peer->lanes, lanes, memory_order_relaxed);
+}
+
+unsigned int dataplane_peer_lanes(const struct dp_peer *peer)
+{
+	return atomic_load_explicit(&peer->lanes, memory_order_relaxed);
 }
 
 static void drop_oldest(struct dp_peer *peer)

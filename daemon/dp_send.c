@@ -11,6 +11,7 @@
 #include "daemon/dp_keypair.h"
 #include "daemon/dp_peer.h"
 #include "proto/filter.h"
+#include "proto/flow_slot.h"
 #include "proto/inner.h"
 #include "proto/segment.h"
 #include "proto/wg_message.h"
@@ -72,14 +73,23 @@ void dp_engine_unreachable(struct dp_engine *engine, const uint8_t *packet, size
 		return; /* the device is down: nobody to tell */
 }
 
-/* Both a key and a way, or nothing. */
-static bool find_way(struct dp_engine *engine, struct dp_peer *peer, struct dp_keypair **keypair,
-		     struct dp_hop **hop)
+/* Both a key and a path; the lane is the packet's matter. */
+static bool find_way(struct dp_engine *engine, struct dp_peer *peer, struct dp_way *way)
 {
-	*keypair = dp_rcu_load(peer->current);
-	*hop = dp_rcu_load(peer->hop);
-	return *keypair && dp_keypair_usable(*keypair, engine->now_ns) && *hop &&
-	       (*hop)->path.kind != DP_PATH_NONE;
+	*way = (struct dp_way){ .peer = peer,
+				.keypair = dp_rcu_load(peer->current),
+				.hop = dp_rcu_load(peer->hop) };
+	return way->keypair && dp_keypair_usable(way->keypair, engine->now_ns) && way->hop &&
+	       way->hop->path.kind != DP_PATH_NONE;
+}
+
+/* Decided by the flow alone, so that no packet overtakes another of the same flow. */
+static void choose_lane(struct dp_way *way, const struct inner *inner, const uint8_t *packet)
+{
+	unsigned int lanes = dataplane_peer_lanes(way->peer);
+
+	if (lanes > 1)
+		way->lane = (uint8_t)(flow_slot(inner, packet) % lanes);
 }
 
 /* The UDP header, also of the first fragment of many; NULL: there is none. */
@@ -102,9 +112,9 @@ static const uint8_t *udp_header(const struct inner *inner, const uint8_t *packe
  * the tunnel brings it back, and every round would make it longer, then two of it, and so on. The
  * index that the peer gave us tells it from other tunnels to the same endpoint.
  */
-static bool is_our_own(const struct dp_keypair *keypair, const struct dp_hop *hop,
-		       const struct inner *inner, const uint8_t *packet)
+static bool is_our_own(const struct dp_way *way, const struct inner *inner, const uint8_t *packet)
 {
+	const struct dp_hop *hop = way->hop;
 	size_t prefix = hop->path.channel ? DP_CHANNEL_HEADER : 0;
 	const uint8_t *udp = udp_header(inner, packet);
 	const uint8_t *message;
@@ -115,18 +125,19 @@ static bool is_our_own(const struct dp_keypair *keypair, const struct dp_hop *ho
 		return false;
 	message = udp + UDP_HEADER + prefix;
 	return packet + inner->len >= message + DP_DATA_HEADER && load_le32(message) == WG_DATA &&
-	       load_le32(message + 4) == keypair->remote_index;
+	       load_le32(message + 4) - way->keypair->remote_index <
+		       dataplane_peer_lanes(way->peer);
 }
 
 /* Cuts one packet of the TUN and puts the pieces in the outbox. */
-static void send_plan(struct dp_engine *engine, struct dp_peer *peer, struct dp_keypair *keypair,
-		      struct dp_hop *hop, const struct segment_plan *plan, uint8_t tos)
+static void send_plan(struct dp_engine *engine, const struct dp_way *way,
+		      const struct segment_plan *plan, uint8_t tos)
 {
 	for (size_t i = 0; i < plan->count; i++) {
-		uint8_t *out = dp_outbox_add(engine, peer, keypair, hop, segment_len(plan, i), tos);
+		uint8_t *out = dp_outbox_add(engine, way, segment_len(plan, i), tos);
 
 		if (!out) {
-			dp_count(&peer->tx_dropped, plan->count - i);
+			dp_count(&way->peer->tx_dropped, plan->count - i);
 			return;
 		}
 		segment_write(plan, i, out);
@@ -148,9 +159,8 @@ void dp_engine_send(struct dp_engine *engine, const struct vnet_hdr *hdr, const 
 		    size_t len)
 {
 	struct segment_plan plan;
-	struct dp_keypair *keypair;
 	struct dp_peer *peer;
-	struct dp_hop *hop;
+	struct dp_way way;
 	struct inner inner;
 
 	if (inner_parse(&inner, packet, len) < 0 || segment_plan(&plan, hdr, packet, len) < 0)
@@ -161,13 +171,14 @@ void dp_engine_send(struct dp_engine *engine, const struct vnet_hdr *hdr, const 
 		return;
 	}
 	note_flow(engine, packet, len);
-	if (find_way(engine, peer, &keypair, &hop) &&
+	if (find_way(engine, peer, &way) &&
 	    !atomic_load_explicit(&peer->staging, memory_order_acquire)) {
-		if (is_our_own(keypair, hop, &inner, packet)) {
+		if (is_our_own(&way, &inner, packet)) {
 			dp_count(&peer->tx_dropped, plan.count);
 			return;
 		}
-		send_plan(engine, peer, keypair, hop, &plan, inner.tos & ECN_MASK);
+		choose_lane(&way, &inner, packet);
+		send_plan(engine, &way, &plan, inner.tos & ECN_MASK);
 		return;
 	}
 	if (!dp_peer_stage(peer, hdr, packet, len, plan.count))
@@ -175,32 +186,33 @@ void dp_engine_send(struct dp_engine *engine, const struct vnet_hdr *hdr, const 
 	dp_engine_ask_session(engine, peer);
 }
 
-static void send_staged(struct dp_engine *engine, struct dp_peer *peer, struct dp_keypair *keypair,
-			struct dp_hop *hop, const struct dp_staged *staged)
+static void send_staged(struct dp_engine *engine, struct dp_way *way,
+			const struct dp_staged *staged)
 {
 	struct segment_plan plan;
 	struct inner inner;
 
 	/* Both were checked before it was queued. */
-	if (inner_parse(&inner, staged->packet, staged->len) == 0 &&
-	    segment_plan(&plan, &staged->hdr, staged->packet, staged->len) == 0)
-		send_plan(engine, peer, keypair, hop, &plan, inner.tos & ECN_MASK);
+	if (inner_parse(&inner, staged->packet, staged->len) < 0 ||
+	    segment_plan(&plan, &staged->hdr, staged->packet, staged->len) < 0)
+		return;
+	choose_lane(way, &inner, staged->packet);
+	send_plan(engine, way, &plan, inner.tos & ECN_MASK);
 }
 
 bool dp_engine_flush_staged(struct dp_engine *engine, struct dp_peer *peer)
 {
-	struct dp_keypair *keypair;
 	struct dp_staged *staged;
-	struct dp_hop *hop;
+	struct dp_way way;
 
-	if (!find_way(engine, peer, &keypair, &hop))
+	if (!find_way(engine, peer, &way))
 		return false;
 	atomic_store(&peer->asked, false);
 	while ((staged = dp_peer_take_staged(peer))) {
 		while (staged) {
 			struct dp_staged *next = staged->next;
 
-			send_staged(engine, peer, keypair, hop, staged);
+			send_staged(engine, &way, staged);
 			free(staged);
 			staged = next;
 		}
@@ -212,15 +224,14 @@ bool dp_engine_flush_staged(struct dp_engine *engine, struct dp_peer *peer)
 
 int dp_engine_send_keepalive(struct dp_engine *engine, struct dp_peer *peer)
 {
-	struct dp_keypair *keypair = dp_rcu_load(peer->current);
-	struct dp_hop *hop = dp_rcu_load(peer->hop);
+	struct dp_way way;
 
-	if (!keypair || !dp_keypair_usable(keypair, engine->now_ns))
-		return -ENOKEY;
-	if (!hop || hop->path.kind == DP_PATH_NONE)
-		return -EDESTADDRREQ;
-	dp_outbox_add(engine, peer, keypair, hop, 0, 0);
-	return 0;
+	if (find_way(engine, peer, &way)) {
+		dp_outbox_add(engine, &way, 0, 0);
+		return 0;
+	}
+	return way.keypair && dp_keypair_usable(way.keypair, engine->now_ns) ? -EDESTADDRREQ
+									     : -ENOKEY;
 }
 
 void dp_engine_read_tun(struct dp_engine *engine)

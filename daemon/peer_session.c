@@ -18,7 +18,7 @@
 static int index_register(struct peer *peer, uint32_t *index)
 {
 	struct device *device = peer->device;
-	int ret = dataplane_index_new(device->dp, index);
+	int ret = dataplane_index_new(peer->dp, index);
 
 	if (ret < 0)
 		return ret;

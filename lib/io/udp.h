@@ -39,8 +39,8 @@ int udp_set_fwmark(int fd, uint32_t fwmark);
 
 /*
  * Attaches the steering program to the reuseport group of fd: WireGuard data goes to the socket
- * whose number (in the order of binding) is the low byte of its receiver index, also inside TURN
- * ChannelData; everything else, and numbers that are not below workers, to socket `workers`.
+ * whose number (in the order of binding) is the low byte of its receiver index modulo workers, also
+ * inside TURN ChannelData; everything else to socket `workers`.
  * 0 or -errno.
  */
 int udp_steer(int fd, unsigned int workers);

@@ -42,7 +42,7 @@ int udp_steer(int fd, unsigned int workers)
 		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, DATA_TYPE_WORD, 0, 3),
 		BPF_STMT(BPF_LD | BPF_B | BPF_ABS, CHANNEL_HEADER + 4),
 		/* number: */
-		BPF_JUMP(BPF_JMP | BPF_JGE | BPF_K, workers, 1, 0),
+		BPF_STMT(BPF_ALU | BPF_MOD | BPF_K, workers),
 		BPF_STMT(BPF_RET | BPF_A, 0),
 		/* other: */
 		BPF_STMT(BPF_RET | BPF_K, workers),

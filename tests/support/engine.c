@@ -198,7 +198,7 @@ void engine_add_keypair(struct engine *e, bool initiator, uint64_t age_s)
 					    .initiator = initiator,
 					    .created_ns = clock_now_ns() - age_s * NS_PER_S };
 
-	assert_int_equal(dataplane_index_new(e->dp, &e->index), 0);
+	assert_int_equal(dataplane_index_new(e->peer, &e->index), 0);
 	config.local_index = e->index;
 	memset(config.send_key, SEND_KEY, sizeof(config.send_key));
 	memset(config.recv_key, RECV_KEY, sizeof(config.recv_key));

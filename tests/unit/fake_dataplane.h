@@ -161,8 +161,10 @@ void dataplane_peer_path(const struct dp_peer *peer, struct dp_path *path)
 	*path = peer->path;
 }
 
-int dataplane_index_new(struct dataplane *dp, uint32_t *index)
+int dataplane_index_new(struct dp_peer *peer, uint32_t *index)
 {
+	struct dataplane *dp = peer->dp;
+
 	*index = 0x1000 + dp->next_index++;
 	dp->indices++;
 	return 0;

@@ -294,8 +294,8 @@ static void test_the_last_counter(void **state)
 	uint64_t first;
 
 	engine_open_session(e);
-	atomic_store(&e->keypair->send_counter, REPLAY_COUNTER_LIMIT - 2);
-	assert_false(dp_keypair_reserve(e->keypair, 3, &first));
+	atomic_store(&e->keypair->first.send_counter, REPLAY_COUNTER_LIMIT - 2);
+	assert_false(dp_lane_reserve(&e->keypair->first, 3, &first));
 	engine_inner_send(e, "a", 1);
 	assert_int_equal(next_plain(e, &counter), 32);
 	assert_int_equal(counter, REPLAY_COUNTER_LIMIT - 2); /* all 64 bits */
@@ -304,7 +304,7 @@ static void test_the_last_counter(void **state)
 	engine_inner_send(e, "c", 1);
 	assert_int_equal(next_plain(e, &counter), -1);
 	assert_true(engine_wait(e, &e->need_session, 1));
-	assert_int_equal(atomic_load(&e->keypair->send_counter), REPLAY_COUNTER_LIMIT);
+	assert_int_equal(atomic_load(&e->keypair->first.send_counter), REPLAY_COUNTER_LIMIT);
 }
 
 static void test_notices_of_sending(void **state)
@@ -336,7 +336,7 @@ static void test_a_responder_never_asks_for_a_rekey_by_age(void **state)
 	engine_inner_send(e, "x", 1);
 	engine_idle(e);
 	assert_int_equal(e->notices, 0);
-	atomic_store(&e->keypair->send_counter, REKEY_AFTER_MESSAGES);
+	atomic_store(&e->keypair->first.send_counter, REKEY_AFTER_MESSAGES);
 	engine_inner_send(e, "x", 1);
 	assert_true(engine_wait(e, &e->notices, DP_NOTICE_REKEY));
 }

@@ -57,6 +57,28 @@ static void test_never_gives_an_index_twice(void **state)
 	dp_index_table_free(table);
 }
 
+static void test_the_lowest_byte_is_not_asked(void **state)
+{
+	struct dp_index_table *table = dp_index_table_new();
+	uint32_t index;
+
+	(void)state;
+	assert_int_equal(dp_index_new(table, 3, &index), 0);
+	assert_int_equal(index & 0xFF, 3);
+	dp_index_set(table, index, fake(1));
+	for (uint32_t low = 0; low < 256; low++)
+		assert_ptr_equal(dp_index_find(table, (index & ~0xFFU) | low), fake(1));
+	assert_null(dp_index_find(table, index + 0x100));
+	/* So none may be given out that differs in it alone. */
+	for (size_t i = 0; i < 3 * MANY; i++) {
+		uint32_t other;
+
+		assert_int_equal(dp_index_new(table, (uint8_t)i, &other), 0);
+		assert_int_not_equal(other >> 8, index >> 8);
+	}
+	dp_index_table_free(table);
+}
+
 static void test_the_table_has_an_end(void **state)
 {
 	struct dp_index_table *table = dp_index_table_new();
@@ -82,6 +104,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_finds_what_was_bound),
 		cmocka_unit_test(test_never_gives_an_index_twice),
+		cmocka_unit_test(test_the_lowest_byte_is_not_asked),
 		cmocka_unit_test(test_the_table_has_an_end),
 	};
 

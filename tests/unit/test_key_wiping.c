@@ -109,7 +109,7 @@ static void give_keys(struct engine *e, const struct secret *send, const struct 
 					    .initiator = true,
 					    .created_ns = clock_now_ns() };
 
-	assert_int_equal(dataplane_index_new(e->dp, &config.local_index), 0);
+	assert_int_equal(dataplane_index_new(e->peer, &config.local_index), 0);
 	secret_show(send, config.send_key);
 	secret_show(recv, config.recv_key);
 	e->index = config.local_index;

@@ -261,8 +261,9 @@ static void steering(int family, const char *address)
 	assert_int_equal(udp_steer(group[0], WORKERS), 0);
 	snprintf(text, sizeof(text), "%s:%u", address, udp_port(group[0]));
 	route = route_to(text, NULL);
-	for (uint8_t index = 0; index < 6; index++) {
-		size_t where = index < WORKERS ? index : WORKERS;
+	for (unsigned int i = 0; i < 256; i += i < 6 ? 1 : 83) {
+		uint8_t index = (uint8_t)i;
+		size_t where = index % WORKERS;
 
 		memset(data, 0, sizeof(data));
 		data[0] = 4;
