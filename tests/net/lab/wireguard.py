@@ -16,7 +16,8 @@ def bracketed(address, port):
 
 
 class Device:
-    """One device: kind "warren" is warrend --standalone, "go" is wireguard-go."""
+    """One device: kind "warren" is warrend --standalone, "go" is wireguard-go; or the command line of
+    another userspace WireGuard; or None where the kernel has made the device already."""
 
     def __init__(self, lab, ns, tun, kind, port=51820, inner=(), options=()):
         self.lab, self.ns, self.tun, self.kind, self.port = lab, ns, tun, kind, port
@@ -26,9 +27,12 @@ class Device:
             self.process = ns.start(tun, lab.bin("warrend"), "--standalone", "--tun", tun,
                                     "--port", port, *options)
             self.process.wait_log("ready")
-        else:
+        elif kind == "go":
             self.process = ns.start(tun, tool("wireguard-go"), "-f", tun,
                                     env={**os.environ, "LOG_LEVEL": "verbose"})
+        else:
+            self.process = ns.start(tun, *kind) if kind else None
+        if kind != "warren":
             wait_until(f"{tun} answers", lambda: self.wg("show", tun, expect=None).returncode == 0)
         self.set("listen-port", port, "private-key", self.file("key", self.private))
         ns.ip_batch([f"addr add {a}/{128 if ':' in a else 32} dev {tun}" + " nodad" * (":" in a)

@@ -1,0 +1,49 @@
+"""The run itself: in every round all tunnels stand, and for each measurement everybody has a turn
+before the next one begins. So what is compared was measured within a minute or so."""
+import sys
+
+from . import contenders
+from .testbed import CheckFailed, one_line
+
+FAILURES = (CheckFailed, OSError, ValueError, KeyError)
+
+
+class Alternation:
+    """`rounds` and `errors` grow as it goes, so that an interrupted run has something to show."""
+
+    def __init__(self, bed, names, measurements, seconds):
+        self.bed, self.names, self.measurements, self.seconds = bed, names, measurements, seconds
+        self.rounds, self.errors = [], []
+
+    def round(self):
+        measured = {name: {} for name in self.names}
+        self.rounds.append(measured)
+        pairs, tunnels = {}, {}
+        try:
+            for name in self.names:
+                pairs[name] = self.bed.pair(name)
+                tunnels[name] = self._try(name, None, lambda n=name: contenders.lay(
+                    contenders.ALL[n], pairs[n]))
+            for measurement in self.measurements:
+                for name in [n for n in self.names if tunnels[n]]:
+                    say(f"round {len(self.rounds)}: {measurement.name}: {name}")
+                    measured[name] |= self._try(name, measurement, lambda n=name, m=measurement: m.measure(
+                        pairs[n], tunnels[n], self.seconds)) or {}
+        finally:
+            for pair in pairs.values():
+                pair.remove()
+
+    def _try(self, name, measurement, action):
+        try:
+            return action()
+        except FAILURES as error:
+            figures = measurement.figures if measurement else [f for m in self.measurements for f in m.figures]
+            what = measurement.name if measurement else "laying the tunnel"
+            self.errors.append({"contender": name, "measurement": what, "round": len(self.rounds),
+                                "figures": list(figures), "why": one_line(error)})
+            say(f"FAILED: {name}: {what}: {one_line(error)}")
+            return None
+
+
+def say(text):
+    print(text, file=sys.stderr, flush=True)
