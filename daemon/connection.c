@@ -23,6 +23,7 @@
 #define OFFER_TRIES_MAX        6
 #define PROBE_SIZE             8        /* bytes: a number that comes back */
 #define OTHER_RELAY_PENALTY_NS NS_PER_S /* of a relay where the peer is not known to be */
+#define PAIR_WATCH_MS          100      /* between two looks whether data that flows is answered */
 #define RELAY_WATCH_MS         500 /* between two questions whether the relay in use still lives */
 
 struct connection {
@@ -126,6 +127,21 @@ static void use_path(struct connection *conn, const struct path_current *current
 	}
 }
 
+/*
+ * The chooser wants to know when data goes unanswered. While data flows every packet goes
+ * unanswered for a moment, and a notice for each would keep both threads busy; no step of the
+ * chooser comes sooner after it than the next look.
+ */
+static void watch_pair(struct connection *conn)
+{
+	const struct path_activity *activity = &conn->choice.activity;
+
+	if (now_ns(conn) < activity->last_tx_data_ns + NS_PER_S)
+		conn->watch_due_ns = now_ns(conn) + PAIR_WATCH_MS * NS_PER_MS;
+	else
+		dataplane_peer_notify(peer_dp(wireguard(conn)), DP_NOTICE_UNANSWERED);
+}
+
 static void follow_orders(struct connection *conn)
 {
 	struct path_order order;
@@ -141,7 +157,7 @@ static void follow_orders(struct connection *conn)
 				ice_probe(conn->ice, order.id, now_ns(conn));
 			break;
 		case PATH_ORDER_WATCH:
-			dataplane_peer_notify(peer_dp(wireguard(conn)), DP_NOTICE_UNANSWERED);
+			watch_pair(conn);
 			break;
 		case PATH_ORDER_RESTART:
 			if (conn->ice)

@@ -10,6 +10,9 @@
 /* Well above HANDSHAKE_INITIATIONS_MIN_NS, because the two may travel at different speeds. */
 #define RESEND_MIN_NS (5 * HANDSHAKE_INITIATIONS_MIN_NS)
 
+/* Data this young is probably followed by more. */
+#define FLOWING_NS NS_PER_S
+
 /* Handshakes, keypair slots and timers of a peer. */
 
 #define TOS_HANDSHAKE 0x88 /* AF41, as the kernel's */
@@ -71,49 +74,76 @@ void peer_sessions_end(struct peer *peer)
 	keypair_drop(&peer->previous);
 }
 
-static void marks_read(const struct peer *peer, struct timers_marks *marks)
+static struct timers_marks timers_marks_of(const struct dp_activity *activity)
 {
-	struct dp_activity a;
-
-	dataplane_peer_activity(peer->dp, &a);
-	*marks = (struct timers_marks){
-		.last_tx_ns = a.last_tx_ns,
-		.last_rx_ns = a.last_rx_ns,
-		.last_tx_data_ns = a.last_tx_data_ns,
-		.unanswered_since_ns = a.unanswered_since_ns,
-		.unacked_since_ns = a.unacked_since_ns,
+	return (struct timers_marks){
+		.last_tx_ns = activity->last_tx_ns,
+		.last_rx_ns = activity->last_rx_ns,
+		.last_tx_data_ns = activity->last_tx_data_ns,
+		.unanswered_since_ns = activity->unanswered_since_ns,
+		.unacked_since_ns = activity->unacked_since_ns,
 	};
 }
 
-/* Asks for the notices that would bring a deadline which does not exist yet. */
-static void ask_notices(struct peer *peer, const struct timers_marks *marks)
+static void marks_read(const struct peer *peer, struct timers_marks *marks)
 {
+	struct dp_activity activity;
+
+	dataplane_peer_activity(peer->dp, &activity);
+	*marks = timers_marks_of(&activity);
+}
+
+static bool data_flows(const struct dp_activity *activity, uint64_t now_ns)
+{
+	return now_ns < activity->last_tx_data_ns + FLOWING_NS ||
+	       now_ns < activity->last_rx_data_ns + FLOWING_NS;
+}
+
+/*
+ * Asks for the notices that would bring a deadline which does not exist yet. While data flows both
+ * ways its marks come and go with every packet, and so would the notices: it is enough to look
+ * again before the first deadline that a mark set from now on can have. Returns when.
+ */
+static uint64_t ask_notices(struct peer *peer, const struct dp_activity *activity)
+{
+	const uint64_t now_ns = loop_now_ns(peer->device->loop);
+	uint64_t look_ns = CLOCK_NEVER;
 	unsigned int ask = 0;
 
 	if (!peer->timers.session)
-		return;
-	if (!marks->unanswered_since_ns)
+		return look_ns;
+	if (!activity->unanswered_since_ns)
 		ask |= DP_NOTICE_UNANSWERED;
-	if (!marks->unacked_since_ns)
+	if (!activity->unacked_since_ns)
 		ask |= DP_NOTICE_UNACKED;
+	if (ask && data_flows(activity, now_ns)) {
+		ask = 0;
+		look_ns = now_ns + KEEPALIVE_TIMEOUT_NS;
+	}
 	if (peer->current && peer->current_initiator && !peer->timers.wanted &&
 	    !timers_handshake_under_way(&peer->timers))
 		ask |= DP_NOTICE_REKEY;
 	ask &= ~peer->notices;
 	if (!ask)
-		return;
+		return look_ns;
 	/* Marked first: the answer may come at once. */
 	peer->notices |= ask;
 	dataplane_peer_notify(peer->dp, ask);
+	return look_ns;
 }
 
 void peer_timer_arm(struct peer *peer)
 {
+	struct dp_activity activity;
 	struct timers_marks marks;
+	uint64_t look_ns;
+	uint64_t next_ns;
 
-	marks_read(peer, &marks);
-	ask_notices(peer, &marks);
-	loop_timer_set(&peer->timer, timers_next(&peer->timers, &marks));
+	dataplane_peer_activity(peer->dp, &activity);
+	marks = timers_marks_of(&activity);
+	look_ns = ask_notices(peer, &activity);
+	next_ns = timers_next(&peer->timers, &marks);
+	loop_timer_set(&peer->timer, look_ns < next_ns ? look_ns : next_ns);
 }
 
 static void send_handshake(struct peer *peer, const struct dp_path *path, uint8_t *msg, size_t len,

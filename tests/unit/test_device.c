@@ -202,6 +202,36 @@ static void test_unanswered(void **state)
 	assert_int_equal(a.dp->sent, 2);
 }
 
+/*
+ * Packets of both directions set and clear the marks all along: nothing is asked of the workers
+ * until it is quiet, and yet what goes unanswered meanwhile is seen in time.
+ */
+static void test_flowing_data_needs_no_notices(void **state)
+{
+	struct dp_activity *marks = &a.dp_peer->activity;
+	int keepalives;
+
+	(void)state;
+	establish();
+	wait_ns(60 * NS_PER_S);
+	a.dp_peer->notify = 0;
+	marks->last_tx_data_ns = loop.now_ns;
+	marks->last_rx_data_ns = loop.now_ns;
+	a.dp->ops->activity(a.dp->arg, a.dp_peer, DP_NOTICE_UNANSWERED | DP_NOTICE_UNACKED);
+	settle();
+	assert_int_equal(a.dp_peer->notify, 0);
+	/* What came a second later is acknowledged to the nanosecond. */
+	wait_ns(NS_PER_S);
+	marks->last_rx_data_ns = loop.now_ns;
+	marks->unacked_since_ns = loop.now_ns;
+	keepalives = a.dp_peer->keepalives;
+	wait_ns(KEEPALIVE_TIMEOUT_NS - 1);
+	assert_int_equal(a.dp_peer->keepalives, keepalives);
+	assert_int_equal(a.dp_peer->notify, DP_NOTICE_UNANSWERED); /* it is quiet by now */
+	wait_ns(1);
+	assert_int_equal(a.dp_peer->keepalives, keepalives + 1);
+}
+
 static void stick(const char *local)
 {
 	struct dp_path path = { .kind = DP_PATH_UDP, .remote = b.address };
@@ -529,6 +559,7 @@ int main(void)
 		TEST(test_no_session_after_180_s),
 		TEST(test_rekey_notice),
 		TEST(test_unanswered),
+		TEST(test_flowing_data_needs_no_notices),
 		TEST(test_silence_frees_the_source),
 		MESH(test_an_owners_source_stays),
 		TEST(test_passive_keepalive),
