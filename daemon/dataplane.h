@@ -87,6 +87,8 @@ struct dp_ops {
 	/* An authentic packet came from elsewhere than the peer's path points (or pointed) to. */
 	void (*path_seen)(void *arg, struct dp_peer *peer, const struct dp_path *from);
 	void (*activity)(void *arg, struct dp_peer *peer, unsigned int notices);
+	/* The kernel cuts no more on the peer's path, and for which errno. May be NULL. */
+	void (*gso_off)(void *arg, struct dp_peer *peer, int reason);
 	/* A packet for a DP_PATH_STREAM path, sealed and framed as ChannelData when channel is set.
 	 */
 	void (*stream_output)(void *arg, uint32_t stream, const uint8_t *data, size_t len);
@@ -129,6 +131,16 @@ void *dp_peer_owner(const struct dp_peer *peer);
 int dataplane_peer_set_path(struct dp_peer *peer, const struct dp_path *path);
 /* The path as it is now; differs from the one set when `follow` is on. */
 void dataplane_peer_path(const struct dp_peer *peer, struct dp_path *path);
+/*
+ * Stops cutting by the kernel (UDP_SEGMENT) on the peer's path as it is now, for the errno that
+ * says why: ETIMEDOUT when cut packets do not arrive. EIO, EINVAL and EMSGSIZE of a send do the
+ * same by themselves. It stays so while the path leads to the same place.
+ */
+void dataplane_peer_gso_off(struct dp_peer *peer, int reason);
+/* 0 while the kernel may cut; or the errno for which it may not. */
+int dataplane_peer_gso_error(const struct dp_peer *peer);
+/* Such an errno as a word for people: "EIO", "loss". */
+const char *dataplane_gso_reason(int error);
 /*
  * What the peer may start towards us, and the flow table that lets answers back in. NULL rules drop
  * everything inbound; without a call nothing is filtered (a plain WireGuard device). The rules are

@@ -57,6 +57,10 @@ static void dispatch_peer(struct dataplane *dp, const struct dp_event *event)
 	case DP_EVENT_ACTIVITY:
 		dp->ops->activity(dp->arg, peer, event->notices);
 		break;
+	case DP_EVENT_GSO_OFF:
+		if (dp->ops->gso_off)
+			dp->ops->gso_off(dp->arg, peer, event->error);
+		break;
 	default:
 		break;
 	}

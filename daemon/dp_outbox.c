@@ -217,6 +217,21 @@ static void send_run(struct dp_engine *engine, const struct dp_out_run *run,
 	}
 }
 
+/* Once for every hop: its owner is told that the kernel does not cut this way, and why. */
+static void tell_gso(struct dp_engine *engine, const struct dp_out_run *run)
+{
+	struct dp_hop *hop = run->hop;
+	int error = atomic_load_explicit(&hop->route.gso_error, memory_order_relaxed);
+	struct dp_event event = { .kind = DP_EVENT_GSO_OFF, .error = error };
+
+	if (!error || atomic_load_explicit(&hop->gso_told, memory_order_relaxed) ||
+	    atomic_exchange(&hop->gso_told, true))
+		return;
+	event.peer_id = run->peer->id;
+	if (!dp_queue_push(&engine->events, &event, NULL))
+		atomic_store(&hop->gso_told, false);
+}
+
 void dp_outbox_flush(struct dp_engine *engine)
 {
 	struct dp_outbox *out = &engine->out;
@@ -237,6 +252,8 @@ void dp_outbox_flush(struct dp_engine *engine)
 	}
 	send_batch(&batches[0]);
 	send_batch(&batches[1]);
+	for (size_t i = 0; i < out->runs; i++)
+		tell_gso(engine, &out->run[i]);
 	out->used = 0;
 	out->packets = 0;
 	out->runs = 0;

@@ -106,6 +106,15 @@ void *dp_peer_owner(const struct dp_peer *peer)
 	return peer->owner;
 }
 
+/* What was learned of the way to a place holds for another hop to it. */
+static void inherit_gso(struct dp_hop *hop, struct dp_hop *old)
+{
+	if (old && old->path.kind == hop->path.kind &&
+	    endpoint_equal(&old->path.remote, &hop->path.remote))
+		atomic_store(&hop->route.gso_error, atomic_load(&old->route.gso_error));
+	atomic_store(&hop->gso_told, atomic_load(&hop->route.gso_error) != 0);
+}
+
 int dataplane_peer_set_path(struct dp_peer *peer, const struct dp_path *path)
 {
 	struct dp_hop *hop = calloc(1, sizeof(*hop));
@@ -114,6 +123,9 @@ int dataplane_peer_set_path(struct dp_peer *peer, const struct dp_path *path)
 		return -ENOMEM;
 	hop->path = *path;
 	udp_route_init(&hop->route, &path->remote, &path->local, path->ifindex);
+	dp_rcu_enter();
+	inherit_gso(hop, dp_rcu_load(peer->hop));
+	dp_rcu_leave();
 	set_hop(peer, hop);
 	return 0;
 }
@@ -126,6 +138,46 @@ void dataplane_peer_path(const struct dp_peer *peer, struct dp_path *path)
 	hop = dp_rcu_load(peer->hop);
 	*path = hop ? hop->path : (struct dp_path){ .kind = DP_PATH_NONE };
 	dp_rcu_leave();
+}
+
+void dataplane_peer_gso_off(struct dp_peer *peer, int reason)
+{
+	struct dp_hop *hop;
+	int on = 0;
+
+	dp_rcu_enter();
+	hop = dp_rcu_load(peer->hop);
+	if (hop)
+		atomic_compare_exchange_strong(&hop->route.gso_error, &on, reason);
+	dp_rcu_leave();
+}
+
+int dataplane_peer_gso_error(const struct dp_peer *peer)
+{
+	struct dp_hop *hop;
+	int error;
+
+	dp_rcu_enter();
+	hop = dp_rcu_load(peer->hop);
+	error = hop ? atomic_load(&hop->route.gso_error) : 0;
+	dp_rcu_leave();
+	return error;
+}
+
+const char *dataplane_gso_reason(int error)
+{
+	switch (error) {
+	case EIO:
+		return "EIO";
+	case EINVAL:
+		return "EINVAL";
+	case EMSGSIZE:
+		return "EMSGSIZE";
+	case ETIMEDOUT:
+		return "loss";
+	default:
+		return "error";
+	}
 }
 
 int dataplane_peer_set_rules(struct dp_peer *peer, struct filter_rules *filter)

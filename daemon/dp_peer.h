@@ -19,6 +19,7 @@ struct dp_keypair;
 struct dp_hop {
 	struct dp_path path;
 	struct udp_route route;
+	atomic_bool gso_told; /* the owner knows of route.gso_error */
 	struct rcu_head rcu;
 };
 

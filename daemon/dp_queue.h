@@ -19,6 +19,7 @@ enum dp_event_kind {
 	DP_EVENT_CONFIRMED,
 	DP_EVENT_PATH_SEEN,
 	DP_EVENT_ACTIVITY,
+	DP_EVENT_GSO_OFF,
 	DP_EVENT_STREAM,
 	DP_EVENT_INPUT, /* control thread to itself: a packet that a stream brought */
 };
@@ -26,6 +27,7 @@ enum dp_event_kind {
 struct dp_event {
 	enum dp_event_kind kind;
 	unsigned int notices; /* DP_EVENT_ACTIVITY */
+	int error;            /* DP_EVENT_GSO_OFF */
 	uint64_t peer_id;
 	uint32_t local_index; /* DP_EVENT_CONFIRMED */
 	uint32_t stream;      /* DP_EVENT_STREAM */

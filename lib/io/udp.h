@@ -60,7 +60,7 @@ struct udp_route {
 	socklen_t to_len;     /* 0: nowhere */
 	struct ip_addr local; /* family 0: the kernel's choice */
 	uint32_t ifindex;
-	atomic_bool no_gso;    /* the kernel refused UDP_SEGMENT this way */
+	atomic_int gso_error;  /* the errno for which UDP_SEGMENT is not used this way; 0: it is */
 	atomic_bool no_source; /* the local address is gone */
 };
 

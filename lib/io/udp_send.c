@@ -120,7 +120,7 @@ static size_t part_len(const struct udp_datagram *datagram, size_t offset)
 {
 	size_t rest = datagram->len - offset;
 
-	if (atomic_load_explicit(&datagram->route->no_gso, memory_order_relaxed) &&
+	if (atomic_load_explicit(&datagram->route->gso_error, memory_order_relaxed) &&
 	    rest > datagram->segment)
 		return datagram->segment;
 	return rest;
@@ -156,7 +156,7 @@ static int wait_for_room(int fd)
 }
 
 /* Cutting failed. If the first packet goes out alone, cutting is to blame and stays off. */
-static bool retry_without_gso(int fd, struct outgoing *out, struct cursor *at)
+static bool retry_without_gso(int fd, struct outgoing *out, struct cursor *at, int err)
 {
 	const struct udp_datagram *datagram = &at->datagrams[at->index];
 
@@ -164,7 +164,7 @@ static bool retry_without_gso(int fd, struct outgoing *out, struct cursor *at)
 	fill(out, datagram, at->offset, datagram->segment);
 	if (sendmsg(fd, &out->msg[0].msg_hdr, 0) < 0)
 		return false;
-	atomic_store_explicit(&datagram->route->no_gso, true, memory_order_relaxed);
+	atomic_store_explicit(&datagram->route->gso_error, err, memory_order_relaxed);
 	advance(at, datagram->segment);
 	return true;
 }
@@ -191,7 +191,7 @@ static bool recover(int fd, struct outgoing *out, struct cursor *at, int err)
 		return true;
 	if (err == EAGAIN)
 		return wait_for_room(fd) == 0;
-	if (cut && is_gso_error(err) && retry_without_gso(fd, out, at))
+	if (cut && is_gso_error(err) && retry_without_gso(fd, out, at, err))
 		return true;
 	if (uses_source(datagram->route) && is_source_error(err)) {
 		atomic_store_explicit(&datagram->route->no_source, true, memory_order_relaxed);

@@ -96,6 +96,15 @@ static void on_stream(void *arg, uint32_t stream, const uint8_t *data, size_t le
 	keep(e, data, len);
 }
 
+static void on_gso_off(void *arg, struct dp_peer *peer, int reason)
+{
+	struct engine *e = arg;
+
+	assert_ptr_equal(peer, e->peer);
+	e->gso_offs++;
+	e->gso_reason = reason;
+}
+
 static const struct dp_ops ops = {
 	.need_session = on_need_session,
 	.handshake_message = on_handshake,
@@ -104,6 +113,7 @@ static const struct dp_ops ops = {
 	.path_seen = on_path,
 	.activity = on_activity,
 	.stream_output = on_stream,
+	.gso_off = on_gso_off,
 };
 
 static struct sockaddr_in address(uint32_t ip, uint16_t port)

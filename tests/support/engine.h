@@ -36,6 +36,8 @@ struct engine {
 	unsigned int confirmed;
 	unsigned int paths;
 	unsigned int streams;
+	unsigned int gso_offs;
+	int gso_reason;
 	unsigned int notices; /* all bits ever told */
 	struct dp_path last_path;
 	uint8_t last_data[2048];

@@ -231,6 +231,31 @@ static void test_a_channel_is_four_bytes_more(void **state)
 	assert_int_equal(engine_open(e, plain, message + 4, len - 4, &counter), 48);
 }
 
+/* A path stays uncut while it leads to the same place, and nobody is told twice. */
+static void test_cutting_is_switched_off_for_a_path(void **state)
+{
+	struct engine *e = *state;
+	struct dp_path elsewhere = e->path;
+
+	engine_open_session(e);
+	assert_int_equal(dataplane_peer_gso_error(e->peer), 0);
+	dataplane_peer_gso_off(e->peer, ETIMEDOUT);
+	dataplane_peer_gso_off(e->peer, EIO); /* the first reason stays */
+	assert_int_equal(dataplane_peer_gso_error(e->peer), ETIMEDOUT);
+	engine_inner_send(e, "x", 1);
+	assert_true(engine_wait(e, &e->gso_offs, 1));
+	assert_int_equal(e->gso_reason, ETIMEDOUT);
+	e->path.local.family = 0;
+	dataplane_peer_set_path(e->peer, &e->path);
+	assert_int_equal(dataplane_peer_gso_error(e->peer), ETIMEDOUT);
+	engine_inner_send(e, "x", 1);
+	engine_idle(e);
+	assert_int_equal(e->gso_offs, 1);
+	elsewhere.remote.port++;
+	dataplane_peer_set_path(e->peer, &elsewhere);
+	assert_int_equal(dataplane_peer_gso_error(e->peer), 0);
+}
+
 static void test_a_stream_gets_what_a_socket_would(void **state)
 {
 	struct engine *e = *state;
@@ -473,6 +498,7 @@ int main(void)
 		TEST(test_every_kind_of_ecn_goes_out),
 		TEST(test_a_responder_waits_for_the_first_packet),
 		TEST(test_a_channel_is_four_bytes_more),
+		TEST(test_cutting_is_switched_off_for_a_path),
 		TEST(test_a_stream_gets_what_a_socket_would),
 		TEST(test_keepalive),
 		TEST(test_an_old_key_is_not_sent_with),

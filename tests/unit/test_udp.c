@@ -112,7 +112,7 @@ static void test_cuts_and_joins(void **state)
 	route = route_to(text, NULL);
 	send_and_count(a, b, &route, 44 * 1452 + 99, 1452, 1);
 	send_and_count(a, b, &route, 100, 100, 0);
-	assert_false(atomic_load(&route.no_gso));
+	assert_int_equal(atomic_load(&route.gso_error), 0);
 	close(a);
 	close(b);
 }
@@ -142,7 +142,7 @@ static void test_without_gso_the_same_arrives(void **state)
 	(void)state;
 	snprintf(text, sizeof(text), "127.0.0.1:%u", udp_port(b));
 	route = route_to(text, NULL);
-	atomic_store(&route.no_gso, true);
+	atomic_store(&route.gso_error, EIO);
 	send_and_count(a, b, &route, 150 * 400 + 1, 400, 0);
 	close(a);
 	close(b);
@@ -161,7 +161,7 @@ static void test_what_the_kernel_will_not_cut_is_sent_uncut(void **state)
 	snprintf(text, sizeof(text), "127.0.0.1:%u", udp_port(b));
 	route = route_to(text, "127.0.0.1");
 	send_and_count(a, b, &route, 10 * 1452 + 5, 1452, 0);
-	assert_true(atomic_load(&route.no_gso));
+	assert_int_not_equal(atomic_load(&route.gso_error), 0);
 	assert_false(atomic_load(&route.no_source));
 	netns_run("ip link set lo mtu 65536");
 	close(a);
