@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 
 #include "base/clock.h"
 #include "daemon/dp_core.h"
@@ -58,6 +59,7 @@ void dp_engine_free(struct dp_engine *engine)
 void dp_engine_begin(struct dp_engine *engine)
 {
 	dp_rcu_enter();
+	atomic_fetch_add(&engine->turns, 1);
 	engine->now_ns = clock_now_ns();
 	engine->to.version = 0;
 	engine->from.version = 0;
@@ -67,7 +69,21 @@ void dp_engine_end(struct dp_engine *engine)
 {
 	dp_inbox_flush(engine);
 	dp_outbox_flush(engine);
+	atomic_fetch_add(&engine->turns, 1);
 	dp_rcu_leave();
+}
+
+bool dp_engine_is_drained(const struct dp_engine *engine)
+{
+	for (int i = 0; i < 2; i++) {
+		int waiting = 0;
+
+		if (engine->udp_fd[i] >= 0 && ioctl(engine->udp_fd[i], FIONREAD, &waiting) == 0 &&
+		    waiting > 0)
+			return false;
+	}
+	/* Asked last: who had taken the last packet before is not at its end then. */
+	return atomic_load(&engine->turns) % 2 == 0;
 }
 
 void dp_engine_notice(struct dp_engine *engine, struct dp_peer *peer, unsigned int notice)

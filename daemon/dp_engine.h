@@ -2,6 +2,7 @@
 #define WARREN_DAEMON_DP_ENGINE_H
 
 #include <netinet/in.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -97,6 +98,7 @@ struct dp_route_cache {
 struct dp_engine {
 	struct dataplane *dp;
 	unsigned int number;
+	atomic_uint turns; /* odd between begin and end; for other threads to see */
 	struct aead *aead;
 	int tun_fd;
 	int udp_fd[2];    /* v4, v6; -1: none */
@@ -120,6 +122,9 @@ void dp_engine_free(struct dp_engine *engine);
 void dp_engine_begin(struct dp_engine *engine);
 /* Seals and sends, opens and delivers what is left. */
 void dp_engine_end(struct dp_engine *engine);
+
+/* Whatever had come to the engine's sockets was delivered: asked by another thread. */
+bool dp_engine_is_drained(const struct dp_engine *engine);
 
 /* dp_send.c: towards the peers. */
 

@@ -1,4 +1,5 @@
 #include <errno.h>
+#include <sched.h>
 #include <sodium.h>
 #include <string.h>
 #include <sys/uio.h>
@@ -16,6 +17,9 @@
 
 /* An owner that leaves a path where it is should not be told with every batch. */
 #define PATH_SEEN_INTERVAL_NS (50 * NS_PER_MS)
+
+/* A socket's worth of packets is delivered several times over. */
+#define FIRST_LANE_WAIT_NS (10 * NS_PER_MS)
 
 static bool same_place(const struct dp_path *a, const struct dp_path *b)
 {
@@ -200,6 +204,27 @@ static size_t open_jobs(struct dp_engine *engine)
 	return lane ? keep_new(in, lane) : 0;
 }
 
+/*
+ * A flow that came on lane 0 goes on in another one when the peer learns that we receive lanes.
+ * What came before lies with the worker of lane 0 still, and is let go first; this happens once for
+ * a peer and lane, and does not wait for ever for a worker that is never idle.
+ */
+static void let_first_lane_go_first(struct dp_engine *engine, struct dp_peer *peer, uint8_t lane)
+{
+	const struct dp_engine *first = engine->dp->engines[0];
+	uint64_t bit = 1ULL << lane;
+	uint64_t end_ns;
+
+	if (!lane || atomic_load_explicit(&peer->heard, memory_order_relaxed) & bit)
+		return;
+	atomic_fetch_or(&peer->heard, bit);
+	if (engine == first || engine == dp_control_engine(engine->dp))
+		return;
+	end_ns = clock_now_ns() + FIRST_LANE_WAIT_NS;
+	while (!dp_engine_is_drained(first) && clock_now_ns() < end_ns)
+		sched_yield();
+}
+
 static void open_run(struct dp_engine *engine)
 {
 	struct dp_inbox *in = &engine->in;
@@ -219,6 +244,7 @@ static void open_run(struct dp_engine *engine)
 	mark_received(engine, keypair, bytes, data);
 	post_path(engine, keypair->peer, &in->from);
 	post_confirmed(engine, keypair);
+	let_first_lane_go_first(engine, keypair->peer, in->lane_number);
 	for (size_t i = 0; i < kept; i++)
 		if (in->job[i].len)
 			take_inner(engine, keypair->peer, in->job[i].out, in->job[i].len, in->tos);

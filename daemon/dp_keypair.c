@@ -51,6 +51,9 @@ struct dp_keypair *dataplane_keypair_new(struct dp_peer *peer,
 	memcpy(keypair->first.recv_key, config->recv_key, sizeof(keypair->first.recv_key));
 	atomic_init(&keypair->confirmed, config->initiator);
 	lane_init(&keypair->first);
+	/* Without any session both sides begin anew, on lane 0. */
+	if (!peer->keypairs)
+		atomic_store(&peer->heard, 0);
 	peer->keypairs = keypair;
 	dp_index_set(peer->dp->indexes, keypair->local_index, keypair);
 	return keypair;

@@ -9,6 +9,13 @@
 #define DATA_TYPE 4
 
 /*
+ * A receiver's network card or kernel glues packets of one sender together before anybody looks at
+ * their index, and a glued packet goes to one worker. It does so only where the TTL is the same, so
+ * that each lane has its own: this less the lane's number, and the system's (mostly 64) for lane 0.
+ */
+#define LANE_TTL 128
+
+/*
  * Zeros up to a multiple of 16, but never beyond the MTU (WireGuard paper, 5.4.6). Which route a
  * packet took into the device nobody says, so none of their MTUs is crossed by padding.
  */
@@ -168,6 +175,7 @@ static size_t gather(const struct dp_engine *engine, const struct dp_out_run *ru
 		.len = len,
 		.segment = (uint16_t)segment,
 		.tos = out->packet[first].tos,
+		.ttl = run->lane_number ? (uint8_t)(LANE_TTL - run->lane_number) : 0,
 	};
 	return i - first;
 }

@@ -83,12 +83,16 @@ static bool find_way(struct dp_engine *engine, struct dp_peer *peer, struct dp_w
 	       way->hop->path.kind != DP_PATH_NONE;
 }
 
-/* Decided by the flow alone, so that no packet overtakes another of the same flow. */
+/*
+ * Decided by the flow alone, so that no packet overtakes another of the same flow. A relay puts
+ * packets together again as it likes, so behind one there is one lane.
+ */
 static void choose_lane(struct dp_way *way, const struct inner *inner, const uint8_t *packet)
 {
 	unsigned int lanes = dataplane_peer_lanes(way->peer);
 
-	if (lanes > 1)
+	way->lane = 0;
+	if (lanes > 1 && way->hop->path.kind == DP_PATH_UDP && !way->hop->path.channel)
 		way->lane = (uint8_t)(flow_slot(inner, packet) % lanes);
 }
 

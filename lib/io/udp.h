@@ -77,6 +77,7 @@ struct udp_datagram {
 	size_t len;
 	uint16_t segment; /* at least len: one packet */
 	uint8_t tos;      /* the IP byte: DSCP and ECN */
+	uint8_t ttl;      /* or hop limit; 0: the system's */
 };
 
 #define UDP_SEND_MAX 64 /* datagrams of one udp_send */

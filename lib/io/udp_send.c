@@ -13,8 +13,8 @@
 /* A full buffer of the socket drains within this time, or the path is stuck and loses packets. */
 #define ROOM_WAIT_MS 20
 
-#define CONTROL_SIZE                                                        \
-	(CMSG_SPACE(sizeof(struct in6_pktinfo)) + CMSG_SPACE(sizeof(int)) + \
+#define CONTROL_SIZE                                                            \
+	(CMSG_SPACE(sizeof(struct in6_pktinfo)) + 2 * CMSG_SPACE(sizeof(int)) + \
 	 CMSG_SPACE(sizeof(uint16_t)))
 
 /* Messages made ready for one system call, and which part of which datagram each of them is. */
@@ -85,6 +85,16 @@ static void add_tos(struct msghdr *msg, int family, uint8_t tos)
 		add_control(msg, IPPROTO_IPV6, IPV6_TCLASS, &value, sizeof(value));
 }
 
+static void add_ttl(struct msghdr *msg, int family, uint8_t ttl)
+{
+	int value = ttl;
+
+	if (family == AF_INET)
+		add_control(msg, IPPROTO_IP, IP_TTL, &value, sizeof(value));
+	else
+		add_control(msg, IPPROTO_IPV6, IPV6_HOPLIMIT, &value, sizeof(value));
+}
+
 static bool uses_source(const struct udp_route *route)
 {
 	return route->local.family &&
@@ -110,6 +120,8 @@ static void fill(struct outgoing *out, const struct udp_datagram *datagram, size
 		add_source(msg, route);
 	if (datagram->tos)
 		add_tos(msg, route->to.sa.sa_family, datagram->tos);
+	if (datagram->ttl)
+		add_ttl(msg, route->to.sa.sa_family, datagram->ttl);
 	if (len > datagram->segment)
 		add_control(msg, IPPROTO_UDP, UDP_SEGMENT, &datagram->segment,
 			    sizeof(datagram->segment));

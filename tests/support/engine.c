@@ -17,6 +17,7 @@
 #include "base/clock.h"
 #include "crypto/aead.h"
 #include "io/loop.h"
+#include "proto/lane_key.h"
 #include "tests/support/netns.h"
 #include "tests/support/packet.h"
 
@@ -169,9 +170,9 @@ static void add_peer(struct engine *e)
 	assert_int_equal(dataplane_peer_set_path(e->peer, &e->path), 0);
 }
 
-int engine_setup(void **state)
+static int set_up(void **state, bool lanes)
 {
-	struct dp_config config = { .tun_name = "wdp0", .workers = 2 };
+	struct dp_config config = { .tun_name = "wdp0", .workers = 2, .lanes = lanes };
 	struct engine *e = calloc(1, sizeof(*e));
 
 	assert_non_null(e);
@@ -186,6 +187,16 @@ int engine_setup(void **state)
 	assert_int_equal(aead_new(&e->aead, "libsodium"), 0);
 	*state = e;
 	return 0;
+}
+
+int engine_setup(void **state)
+{
+	return set_up(state, false);
+}
+
+int engine_setup_lanes(void **state)
+{
+	return set_up(state, true);
 }
 
 int engine_teardown(void **state)
@@ -287,8 +298,9 @@ size_t engine_seal(struct engine *e, uint8_t *out, const uint8_t *plain, size_t 
 	uint8_t key[AEAD_KEY_SIZE];
 
 	memset(key, RECV_KEY, sizeof(key));
+	lane_key_derive(key, key, e->lane);
 	store_le32(out, 4);
-	store_le32(out + 4, e->index);
+	store_le32(out + 4, e->index + e->lane);
 	store_le64(out + 8, counter);
 	aead_seal(e->aead, key, &job, 1);
 	return len + 32;
@@ -342,9 +354,11 @@ int engine_open(struct engine *e, uint8_t *out, const uint8_t *message, size_t l
 	struct aead_job job = { .in = message + 16, .out = out, .len = len - 32 };
 	uint8_t key[AEAD_KEY_SIZE];
 
-	if (len < 32 || load_le32(message) != 4 || load_le32(message + 4) != ENGINE_FAR_INDEX)
+	if (len < 32 || load_le32(message) != 4 || load_le32(message + 4) - ENGINE_FAR_INDEX > 63)
 		return -1;
+	e->lane = (uint8_t)(load_le32(message + 4) - ENGINE_FAR_INDEX);
 	memset(key, SEND_KEY, sizeof(key));
+	lane_key_derive(key, key, e->lane);
 	job.counter = load_le64(message + 8);
 	aead_open(e->aead, key, &job, 1);
 	*counter = job.counter;

@@ -26,6 +26,7 @@ struct engine {
 	struct dp_path path; /* to the far end */
 	struct aead *aead;
 	uint32_t index; /* where the far end sends to */
+	uint8_t lane;   /* on which it seals next; and on which the last was that it opened */
 	int inner_fd;   /* UDP 10.5.0.1:7000, connected to 10.5.0.2:7000 */
 	int far_fd;
 	uint16_t far_port;
@@ -48,6 +49,7 @@ struct engine {
 
 /* For cmocka's setup and teardown; *state is the engine. */
 int engine_setup(void **state);
+int engine_setup_lanes(void **state); /* a peer that may be spread */
 int engine_teardown(void **state);
 
 /* A keypair of this age; not yet sent with. */
