@@ -15,6 +15,9 @@ PROGRAMS := warrend warren warren-coord warren-relay
 PKGS := libsodium libcrypto libuv libwebsockets jansson sqlite3 libmnl liburcu-bp inih
 # Debian's libipsec-mb exists for x86-64 only.
 IPSEC_MB := $(if $(filter x86_64,$(shell uname -m)),yes)
+# Loaded at run time where it is installed; the address sanitizer cannot follow.
+BORINGSSL := $(if $(filter release tsan,$(VARIANT)),$(patsubst %,/usr/lib/%/android/libcrypto.so.0,\
+	$(filter x86_64-linux-gnu aarch64-linux-gnu,$(shell uname -m)-linux-gnu)))
 
 WARN := -Wall -Wextra -Wconversion -Wvla -Wstrict-prototypes -Wmissing-prototypes -Wshadow -Werror
 HARDEN := -fstack-protector-strong -fstack-clash-protection \
@@ -50,7 +53,8 @@ PKG_CFLAGS := $(shell pkg-config --cflags $(PKGS) 2>/dev/null)
 PKG_LIBS := $(shell pkg-config --libs $(PKGS) 2>/dev/null) $(if $(IPSEC_MB),-lIPSec_MB) -pthread
 CFLAGS ?= -g
 ALL_CFLAGS = -std=gnu17 -D_GNU_SOURCE -DWARREN_VERSION='"$(VERSION)"' -Ilib -I. $(WARN) $(HARDEN) \
-	$(OPT_$(VARIANT)) $(if $(IPSEC_MB),-DHAVE_IPSEC_MB) $(CFLAGS) $(PKG_CFLAGS)
+	$(OPT_$(VARIANT)) $(if $(IPSEC_MB),-DHAVE_IPSEC_MB) \
+	$(if $(BORINGSSL),-DHAVE_BORINGSSL='"$(BORINGSSL)"') $(CFLAGS) $(PKG_CFLAGS)
 ALL_LDFLAGS = -pie -Wl,-z,relro,-z,now,-z,noexecstack $(OPT_$(VARIANT)) $(LDFLAGS)
 
 # Every folder is a static library of its sources without main.c, so tests can link any part of it.

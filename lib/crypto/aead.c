@@ -13,6 +13,9 @@ static const struct aead_backend *const backends[] = {
 #ifdef HAVE_IPSEC_MB
 	&aead_backend_ipsec_mb,
 #endif
+#ifdef HAVE_BORINGSSL
+	&aead_backend_boringssl,
+#endif
 	&aead_backend_libcrypto,
 	&aead_backend_libsodium,
 };
@@ -31,9 +34,20 @@ void aead_nonce(uint8_t nonce[static AEAD_NONCE_SIZE], uint64_t counter)
 		nonce[4 + i] = (uint8_t)(counter >> (8 * i));
 }
 
+/* Number index of those that are there; NULL: fewer are. */
+static const struct aead_backend *backend_at(size_t index)
+{
+	for (size_t i = 0; i < BACKENDS; i++)
+		if ((!backends[i]->available || backends[i]->available()) && index-- == 0)
+			return backends[i];
+	return NULL;
+}
+
 const char *aead_backend_name(size_t index)
 {
-	return index < BACKENDS ? backends[index]->name : NULL;
+	const struct aead_backend *backend = backend_at(index);
+
+	return backend ? backend->name : NULL;
 }
 
 static int new_with(struct aead **out, const struct aead_backend *backend)
@@ -58,9 +72,11 @@ static int new_with(struct aead **out, const struct aead_backend *backend)
 
 int aead_new(struct aead **out, const char *name)
 {
-	for (size_t i = 0; i < BACKENDS; i++)
-		if (!strcmp(backends[i]->name, name))
-			return new_with(out, backends[i]);
+	const struct aead_backend *backend;
+
+	for (size_t i = 0; (backend = backend_at(i)); i++)
+		if (!strcmp(backend->name, name))
+			return new_with(out, backend);
 	return -EINVAL;
 }
 
@@ -183,13 +199,14 @@ const char *aead_fastest(uint64_t budget_ns, uint64_t (*clock_ns)(void))
 
 	/* In turns, and the best turn counts: others use the processor too. */
 	for (size_t turn = 0; turn < TRIAL_TURNS; turn++) {
-		for (size_t i = 0; i < BACKENDS; i++) {
-			uint64_t speed =
-				aead_measure(backends[i]->name, budget_ns / TRIAL_TURNS, clock_ns);
+		const char *name;
+
+		for (size_t i = 0; (name = aead_backend_name(i)); i++) {
+			uint64_t speed = aead_measure(name, budget_ns / TRIAL_TURNS, clock_ns);
 
 			if (speed > best) {
 				best = speed;
-				fastest = backends[i]->name;
+				fastest = name;
 			}
 		}
 	}

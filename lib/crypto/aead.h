@@ -24,7 +24,7 @@ struct aead_job {
 	bool authentic; /* set by open; false leaves garbage or the ciphertext in out */
 };
 
-/* The backends built in, best guess first: index 0, 1, … until NULL. */
+/* The backends that this machine has, best guess first: index 0, 1, … until NULL. */
 const char *aead_backend_name(size_t index);
 
 /*
