@@ -342,9 +342,9 @@ int dataplane_index_new(struct dp_peer *peer, uint32_t *index)
 {
 	struct dataplane *dp = peer->dp;
 	/* Lanes count from 0 and spread by themselves. */
-	uint8_t low = dp->config.lanes ? 0 : (uint8_t)(peer->id % dp->workers);
+	uint64_t worker = dp->config.lanes ? 0 : peer->id % dp->workers;
 
-	return dp_index_new(dp->indexes, low, index);
+	return dp_index_new(dp->indexes, (uint8_t)worker, index);
 }
 
 void dataplane_index_free(struct dataplane *dp, uint32_t index)

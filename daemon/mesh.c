@@ -546,6 +546,7 @@ static int open_device(struct mesh *mesh)
 	int err = timestamp_load(mesh_path(mesh, "timestamp").text, stamp);
 
 	device_config.dp.mtu = INNER_MTU;
+	device_config.dp.lanes = true; /* all peers are our own nodes */
 	if (err == 0)
 		device_config.timestamp = stamp;
 	else if (err != -ENOENT)

@@ -373,6 +373,7 @@ void mesh_peer_status(struct mesh_peer *peer, struct status_peer *out)
 	out->online = peer->online;
 	out->path = status_path(peer);
 	out->latency_ms = latency_ns ? (double)latency_ns / NS_PER_MS : STATUS_LATENCY_NONE;
+	out->lanes = dataplane_peer_lanes(peer_dp(peer->wireguard));
 	out->last_handshake_s =
 		seconds_since(peer_last_handshake_ns(peer->wireguard), clock_now_ns());
 	out->last_seen_s = peer->last_seen_s && wall_s >= peer->last_seen_s

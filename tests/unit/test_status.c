@@ -57,6 +57,7 @@ static void test_the_contract(void **state)
 			.path = STATUS_PATH_DIRECT,
 			.endpoint = &endpoint,
 			.latency_ms = 9.1234,
+			.lanes = 4,
 			.last_handshake_s = 42,
 			.last_seen_s = -1,
 			.rx_bytes = 1258291,
@@ -69,6 +70,7 @@ static void test_the_contract(void **state)
 			.relay = "fra",
 			.reason = "udp-blocked",
 			.latency_ms = STATUS_LATENCY_NONE,
+			.lanes = 1,
 			.last_handshake_s = -1,
 			.last_seen_s = 7200,
 			.owner = "alice",
@@ -90,26 +92,27 @@ static void test_the_contract(void **state)
 
 	(void)state;
 	assert_string_equal(
-		text, "{\"schema\":1,\"network\":\"acme\",\"state\":\"connected\","
-		      "\"self\":{\"name\":\"laptop\",\"addresses\":[\"100.64.0.1\"],"
-		      "\"public_key\":\"AQAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=\"},"
-		      "\"coordinator\":{\"state\":\"ok\",\"latency_ms\":12.0,\"transport\":\"wss\","
-		      "\"error\":null},"
-		      "\"home_relay\":{\"name\":\"fra\",\"transport\":\"udp\",\"latency_ms\":8.0},"
-		      "\"data_plane\":{\"cipher\":\"ipsec-mb\",\"workers\":4},"
-		      "\"peers\":[{\"name\":\"db1\",\"addresses\":[\"100.64.0.2\"],"
-		      "\"public_key\":\"AQAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=\","
-		      "\"owner\":null,\"tags\":[\"tag:db\"],\"online\":true,\"path\":\"direct\","
-		      "\"endpoint\":\"203.0.113.5:41641\",\"relay\":null,\"reason\":null,"
-		      "\"latency_ms\":9.1,\"last_handshake_s\":42,\"last_seen_s\":null,"
-		      "\"rx_bytes\":1258291,\"tx_bytes\":3565158},"
-		      "{\"name\":\"?\",\"addresses\":[],"
-		      "\"public_key\":\"AQAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=\","
-		      "\"owner\":\"alice\",\"tags\":[],\"online\":false,\"path\":\"relay\","
-		      "\"endpoint\":null,\"relay\":\"fra\",\"reason\":\"udp-blocked\","
-		      "\"latency_ms\":null,\"last_handshake_s\":null,\"last_seen_s\":7200,"
-		      "\"rx_bytes\":0,\"tx_bytes\":0}],"
-		      "\"health\":[\"dns: no resolver to configure, names are off\"]}");
+		text,
+		"{\"schema\":1,\"network\":\"acme\",\"state\":\"connected\","
+		"\"self\":{\"name\":\"laptop\",\"addresses\":[\"100.64.0.1\"],"
+		"\"public_key\":\"AQAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=\"},"
+		"\"coordinator\":{\"state\":\"ok\",\"latency_ms\":12.0,\"transport\":\"wss\","
+		"\"error\":null},"
+		"\"home_relay\":{\"name\":\"fra\",\"transport\":\"udp\",\"latency_ms\":8.0},"
+		"\"data_plane\":{\"cipher\":\"ipsec-mb\",\"workers\":4},"
+		"\"peers\":[{\"name\":\"db1\",\"addresses\":[\"100.64.0.2\"],"
+		"\"public_key\":\"AQAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=\","
+		"\"owner\":null,\"tags\":[\"tag:db\"],\"online\":true,\"path\":\"direct\","
+		"\"endpoint\":\"203.0.113.5:41641\",\"relay\":null,\"reason\":null,"
+		"\"latency_ms\":9.1,\"lanes\":4,\"last_handshake_s\":42,\"last_seen_s\":null,"
+		"\"rx_bytes\":1258291,\"tx_bytes\":3565158},"
+		"{\"name\":\"?\",\"addresses\":[],"
+		"\"public_key\":\"AQAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=\","
+		"\"owner\":\"alice\",\"tags\":[],\"online\":false,\"path\":\"relay\","
+		"\"endpoint\":null,\"relay\":\"fra\",\"reason\":\"udp-blocked\","
+		"\"latency_ms\":null,\"lanes\":1,\"last_handshake_s\":null,\"last_seen_s\":7200,"
+		"\"rx_bytes\":0,\"tx_bytes\":0}],"
+		"\"health\":[\"dns: no resolver to configure, names are off\"]}");
 	free(text);
 }
 
