@@ -70,11 +70,13 @@ SIM := $(patsubst %.c,$(O)/%,$(wildcard tests/sim/sim_*.c))
 FUZZ := $(patsubst %.c,$(O)/%,$(wildcard tests/fuzz/fuzz_*.c))
 TOOLS := $(patsubst %.c,$(O)/%,$(wildcard tests/net/tools/*.c tests/interop/*.c bench/*.c))
 
-.PHONY: all tests deps check check-built demo bench bench-connect lint format fuzz install deb clean
+.PHONY: all tests tools deps check check-built demo bench bench-connect lint format fuzz install deb clean
 .SECONDARY:
 .DELETE_ON_ERROR:
 
 all: $(PROGRAMS:%=$(BIN)/%)
+
+tools: $(TOOLS)
 
 tests: all $(UNIT) $(SIM) $(FUZZ) $(TOOLS)
 
@@ -130,9 +132,11 @@ demo: deps
 	@$(MAKE) --no-print-directory -j all
 	@tests/net/demo; code=$$?; $(GIVE_BACK); exit $$code
 
+# Everything side by side; BENCH has options for bench/run, as in BENCH=--quick.
 bench: deps
-	@$(MAKE) --no-print-directory -j all tests
-	@bench/run; code=$$?; $(GIVE_BACK); exit $$code
+	@$(MAKE) --no-print-directory -j all tools
+	@bench/peers
+	@bench/run $(BENCH); code=$$?; $(GIVE_BACK); exit $$code
 
 # Time from `up` to the first packet and to a direct path.
 bench-connect: deps

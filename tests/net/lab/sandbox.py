@@ -2,10 +2,11 @@
 touched, and the kernel removes it all when the first process ends, however it ends."""
 
 import os
+import signal
 import subprocess
 import sys
 
-from .command import tool
+from .command import die_with_parent, tool
 
 _MARK = "WARREN_LAB_INSIDE"
 
@@ -35,7 +36,8 @@ def why_not():
 
 
 def enter(who):
-    """For a program that is one lab: starts itself again inside, unless it is there already."""
+    """For a program that is one lab: starts itself again inside, unless it is there already. This
+    process waits outside; when it is told to end, or is killed, everything inside is killed too."""
     if os.environ.pop(_MARK, None):
         prepare()
         return
@@ -43,5 +45,18 @@ def enter(who):
     if trouble:
         print(f"{who}: {trouble}", file=sys.stderr)
         sys.exit(1)
-    argv = wrap([sys.executable, "-B", *sys.argv])
-    os.execve(argv[0], argv, {**os.environ, _MARK: "1"})
+    # unshare itself ignores what would end it.
+    inside = subprocess.Popen(wrap([sys.executable, "-B", *sys.argv]), env={**os.environ, _MARK: "1"},
+                              preexec_fn=die_with_parent)
+    told = []
+
+    def end(signum, _frame):
+        told.append(signum)
+        inside.kill()
+
+    for signum in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(signum, end)
+    status = inside.wait()
+    if told:
+        print(f"\n{who}: ended by {signal.Signals(told[0]).name}; nothing is left behind", file=sys.stderr)
+    sys.exit(128 + told[0] if told else status if status >= 0 else 128 - status)
