@@ -54,6 +54,12 @@ struct dp_config {
 	bool no_udp_gso;
 	bool no_udp_gro;
 	bool lanes;  /* peers are our own nodes: lanes are received, and sent on where told */
+	/*
+	 * Peers are our own nodes: every path's MTU is found by probes, and outer packets are not
+	 * fragmented unless a path takes none of 1280 bytes. Without, they may be, as plain
+	 * WireGuard's.
+	 */
+	bool path_mtu;
 	bool follow; /* a peer's path follows its authentic packets at once, as plain WireGuard's */
 	const char *cipher; /* NULL: the fastest measured at start; or a name of aead.h */
 };

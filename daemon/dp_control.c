@@ -8,6 +8,7 @@
 #include "daemon/dp_core.h"
 #include "daemon/dp_index.h"
 #include "daemon/dp_keypair.h"
+#include "daemon/dp_message.h"
 #include "daemon/dp_peer.h"
 #include "proto/allowedips.h"
 
@@ -53,6 +54,9 @@ static void dispatch_peer(struct dataplane *dp, const struct dp_event *event)
 		break;
 	case DP_EVENT_PATH_SEEN:
 		dp->ops->path_seen(dp->arg, peer, &event->path);
+		break;
+	case DP_EVENT_MESSAGE:
+		dp_message_dispatch(peer, event);
 		break;
 	case DP_EVENT_ACTIVITY:
 		dp->ops->activity(dp->arg, peer, event->notices);

@@ -62,6 +62,12 @@ static inline struct dp_engine *dp_control_engine(const struct dataplane *dp)
 	return dp->engines[dp->workers];
 }
 
+/* Are the peers our own nodes, who understand peer messages? */
+static inline bool dp_speaks(const struct dataplane *dp)
+{
+	return dp->config.lanes || dp->config.path_mtu;
+}
+
 /* Publishes table (NULL: no routes at all), frees the old one after a grace period. */
 void dp_routes_replace(struct dataplane *dp, struct dp_routes *routes);
 /* Keeps both MTUs as the kernel has them, from the next change on. 0 or -errno. */

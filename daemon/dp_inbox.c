@@ -10,10 +10,12 @@
 #include "daemon/dp_engine.h"
 #include "daemon/dp_index.h"
 #include "daemon/dp_keypair.h"
+#include "daemon/dp_message.h"
 #include "daemon/dp_peer.h"
 #include "proto/filter.h"
 #include "proto/inner.h"
 #include "proto/lane_key.h"
+#include "proto/peer_message.h"
 
 /* An owner that leaves a path where it is should not be told with every batch. */
 #define PATH_SEEN_INTERVAL_NS (50 * NS_PER_MS)
@@ -80,8 +82,11 @@ static void take_inner(struct dp_engine *engine, struct dp_peer *peer, uint8_t *
 	struct inner inner;
 	size_t runs = in->merged.runs;
 
-	if (inner_parse(&inner, packet, len) < 0)
+	if (inner_parse(&inner, packet, len) < 0) {
+		if (peer_message_is(packet, len))
+			dp_message_take(engine, peer, packet, len);
 		return;
+	}
 	if (dp_engine_peer_from(engine, packet) != peer) {
 		dp_count(&peer->rx_dropped_source, 1);
 		return;
@@ -239,7 +244,7 @@ static void open_run(struct dp_engine *engine)
 		return;
 	for (size_t i = 0; i < kept; i++) {
 		bytes += in->job[i].len + DP_DATA_OVERHEAD;
-		data |= in->job[i].len > 0;
+		data |= in->job[i].len && !peer_message_is(in->job[i].out, in->job[i].len);
 	}
 	mark_received(engine, keypair, bytes, data);
 	post_path(engine, keypair->peer, &in->from);

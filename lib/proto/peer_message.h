@@ -1,0 +1,48 @@
+#ifndef WARREN_PROTO_PEER_MESSAGE_H
+#define WARREN_PROTO_PEER_MESSAGE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+/*
+ * What two of our own nodes say to each other inside a WireGuard session: a transport packet whose
+ * plaintext is no IP packet, since the high nibble of its first byte, the version, is 0. A stock
+ * peer drops it silently.
+ *
+ *   0       1       2               4                               8
+ *   | kind  | lanes | probed        | token                         | zeros up to the size …
+ *
+ * A probe is as long as what it probes; its answer says so and is as short as can be.
+ */
+enum peer_message_kind {
+	PEER_MESSAGE_PROBE = 1,
+	PEER_MESSAGE_ANSWER = 2,
+};
+
+#define PEER_MESSAGE_SIZE      16 /* of an answer, and of the smallest probe */
+#define PEER_MESSAGE_LANES_MAX 64
+
+struct peer_message {
+	uint8_t kind;
+	uint8_t lanes;   /* that the sender receives on, 1 to PEER_MESSAGE_LANES_MAX */
+	uint16_t probed; /* length of the probe, this one or the one answered */
+	uint32_t token;  /* the prober's, repeated by the answer */
+};
+
+/* May plaintext be one? It is an IP packet otherwise, or a keepalive. */
+static inline int peer_message_is(const uint8_t *data, size_t len)
+{
+	return len && !(data[0] & 0xF0);
+}
+
+/* What encode will write: the probed length, or PEER_MESSAGE_SIZE. */
+size_t peer_message_len(const struct peer_message *message);
+/* out holds peer_message_len bytes. */
+void peer_message_encode(const struct peer_message *message, uint8_t *out);
+/*
+ * 0; -EBADMSG, also when a probe is not as long as it says (padding of a transport packet may not
+ * be told from the message, so there is none); -ENOTSUP for a kind of a newer program.
+ */
+int peer_message_parse(struct peer_message *message, const uint8_t *data, size_t len);
+
+#endif

@@ -1,0 +1,121 @@
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <errno.h>
+#include <string.h>
+
+#include "daemon/dp_core.h"
+#include "daemon/dp_message.h"
+#include "proto/peer_message.h"
+#include "tests/support/engine.h"
+
+static uint8_t wire[70000];
+static uint8_t plain[70000];
+
+static size_t probe(uint8_t *out, uint16_t len, uint32_t token)
+{
+	const struct peer_message message = {
+		.kind = PEER_MESSAGE_PROBE, .lanes = 1, .probed = len, .token = token
+	};
+
+	peer_message_encode(&message, out);
+	return len;
+}
+
+/* The next message at the far end; false when there is none. */
+static bool next_message(struct engine *e, struct peer_message *message)
+{
+	size_t len = engine_far_receive(e, wire, sizeof(wire), NULL);
+	uint64_t counter;
+	int opened = len ? engine_open(e, plain, wire, len, &counter) : -1;
+
+	return opened > 0 && peer_message_parse(message, plain, (size_t)opened) == 0;
+}
+
+static void test_a_probe_is_answered_and_is_no_data(void **state)
+{
+	struct engine *e = *state;
+	struct peer_message answer;
+	uint8_t data[1420];
+
+	engine_open_session(e);
+	engine_far_packet(e, data, probe(data, sizeof(data), 77), 0);
+	for (int i = 0; i < 20 && !engine_activity(e).last_tx_ns; i++)
+		engine_idle(e);
+	assert_true(next_message(e, &answer));
+	assert_int_equal(answer.kind, PEER_MESSAGE_ANSWER);
+	assert_int_equal(answer.token, 77);
+	assert_int_equal(answer.probed, 1420);
+	assert_int_equal(answer.lanes, dataplane_lanes(e->dp));
+	assert_int_equal(engine_inner_receive(e, plain, sizeof(plain), NULL), 0);
+	/* Else connections would never be idle. */
+	assert_int_equal(engine_activity(e).last_rx_data_ns, 0);
+	assert_int_equal(engine_activity(e).last_tx_data_ns, 0);
+	assert_int_not_equal(engine_activity(e).last_rx_ns, 0);
+}
+
+static void test_many_are_not_answered(void **state)
+{
+	struct engine *e = *state;
+	struct peer_message answer;
+	uint8_t data[64];
+	unsigned int answers = 0;
+
+	engine_open_session(e);
+	for (uint32_t i = 0; i < 200; i++)
+		engine_far_packet(e, data, probe(data, sizeof(data), i), i);
+	engine_idle(e);
+	while (next_message(e, &answer))
+		answers++;
+	assert_in_range(answers, 1, 130);
+}
+
+static void test_a_plain_device_drops_them(void **state)
+{
+	struct engine *e = *state;
+	struct peer_message answer;
+	uint8_t data[64];
+
+	engine_open_session(e);
+	engine_far_packet(e, data, probe(data, sizeof(data), 1), 0);
+	engine_idle(e);
+	assert_false(next_message(e, &answer));
+}
+
+/* Exactly as long as asked: no padding; and two may go as one datagram. */
+static void test_messages_are_sent_as_they_are(void **state)
+{
+	struct engine *e = *state;
+	struct peer_message messages[2] = {
+		{ .kind = PEER_MESSAGE_PROBE, .lanes = 1, .probed = 1337, .token = 1 },
+		{ .kind = PEER_MESSAGE_PROBE, .lanes = 1, .probed = 1337, .token = 2 },
+	};
+	struct peer_message seen;
+
+	assert_int_equal(dp_message_send(e->peer, messages, 1), -ENOKEY);
+	engine_open_session(e);
+	assert_int_equal(dp_message_send(e->peer, messages, 2), 0);
+	for (int i = 0; i < 2; i++) {
+		assert_true(next_message(e, &seen));
+		assert_memory_equal(&seen, &messages[i], sizeof(seen));
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(test_a_probe_is_answered_and_is_no_data,
+						engine_setup_lanes, engine_teardown),
+		cmocka_unit_test_setup_teardown(test_many_are_not_answered, engine_setup_lanes,
+						engine_teardown),
+		cmocka_unit_test_setup_teardown(test_a_plain_device_drops_them, engine_setup,
+						engine_teardown),
+		cmocka_unit_test_setup_teardown(test_messages_are_sent_as_they_are,
+						engine_setup_lanes, engine_teardown),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
