@@ -16,10 +16,9 @@
 #include "io/loop.h"
 #include "proto/allowedips.h"
 
-#define DEFAULT_MTU      1420
-#define CIPHER_BUDGET_NS (3 * NS_PER_MS)
-#define MTU_MIN          576
-#define MTU_MAX          (UDP_BYTES_MAX - DP_DATA_OVERHEAD - DP_CHANNEL_HEADER)
+#define DEFAULT_MTU 1420
+#define MTU_MIN     576
+#define MTU_MAX     (UDP_BYTES_MAX - DP_DATA_OVERHEAD - DP_CHANNEL_HEADER)
 
 /* Receive calls on a control socket in one turn of the loop. */
 #define CONTROL_TURNS 4
@@ -103,8 +102,10 @@ static int choose_cipher(struct dataplane *dp)
 		if (!strcmp(aead_backend_name(i), dp->config.cipher))
 			dp->cipher = aead_backend_name(i);
 	if (!dp->config.cipher)
-		dp->cipher = aead_fastest(CIPHER_BUDGET_NS, clock_now_ns);
-	return dp->cipher ? 0 : -EINVAL;
+		dp->cipher = aead_fastest(AEAD_CHOICE_NS, clock_now_ns);
+	if (!dp->cipher)
+		return dp->config.cipher ? -EINVAL : -ENOTSUP;
+	return aead_works(dp->cipher) ? 0 : -ENOTSUP;
 }
 
 static unsigned int choose_workers(unsigned int wanted)

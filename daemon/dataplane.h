@@ -102,7 +102,8 @@ struct dp_ops {
 
 /*
  * Opens TUN queues and sockets and starts the workers. 0; -EADDRINUSE for the port, -EBUSY for the
- * TUN name, -EPERM, -ENOENT without /dev/net/tun, or another -errno.
+ * TUN name, -EPERM, -ENOENT without /dev/net/tun, -ENOTSUP when the cipher does not work on this
+ * machine, or another -errno.
  */
 int dataplane_new(struct dataplane **dp, struct loop *loop, const struct dp_config *config,
 		  const struct dp_ops *ops, void *arg);

@@ -6,6 +6,7 @@
 #include "base/log.h"
 #include "daemon/mesh.h"
 #include "daemon/options.h"
+#include "daemon/self_test.h"
 #include "daemon/standalone.h"
 
 int main(int argc, char **argv)
@@ -26,9 +27,13 @@ int main(int argc, char **argv)
 		fprintf(stderr, "warrend: this system gives no random numbers\n");
 		return 1;
 	}
+	if (options.self_test)
+		return self_test_print(stdout);
 	prctl(PR_SET_DUMPABLE, 0); /* keys stay out of core dumps and other users' debuggers */
 	/* A client that hangs up is seen where its socket is written. */
 	signal(SIGPIPE, SIG_IGN);
 	log_set_level(options.config.log_level);
+	if (!self_test_start())
+		return 1;
 	return options.standalone ? standalone_run(&options) : mesh_run(&options.config);
 }

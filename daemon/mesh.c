@@ -26,6 +26,7 @@
 #include "daemon/peer.h"
 #include "daemon/ping.h"
 #include "daemon/relays.h"
+#include "daemon/self_test.h"
 #include "daemon/signalling.h"
 #include "daemon/startup.h"
 #include "daemon/stun_index.h"
@@ -473,7 +474,7 @@ void mesh_stop(struct mesh *mesh)
 	link_set_down(mesh->netlink, dataplane_tun_ifindex(mesh->dp));
 	/* What was wrong with being connected is not wrong any more. */
 	for (what = 0; what < MESH_HEALTH_MAX; what++) {
-		if (what != HEALTH_STATE)
+		if (what != HEALTH_STATE && what != HEALTH_CIPHER)
 			mesh_set_health(mesh, what, NULL);
 	}
 }
@@ -537,6 +538,17 @@ static int load_state(struct mesh *mesh)
 	return load_settings(mesh);
 }
 
+static void report_ciphers(struct mesh *mesh)
+{
+	char broken[128];
+
+	if (self_test_broken_ciphers(broken, sizeof(broken)))
+		mesh_set_health(mesh, HEALTH_CIPHER,
+				"cipher: %s computes wrongly on this machine and is not used; see "
+				"warrend --self-test",
+				broken);
+}
+
 static int open_device(struct mesh *mesh)
 {
 	struct device_config device_config = { .dp = startup_dp_config(mesh->config),
@@ -556,6 +568,7 @@ static int open_device(struct mesh *mesh)
 	if (err < 0)
 		return err;
 	mesh->dp = device_dataplane(mesh->device);
+	report_ciphers(mesh);
 	rng_fill(&mesh->rng, secret, sizeof(secret));
 	mesh->flows = filter_flows_new(secret);
 	if (!mesh->flows)

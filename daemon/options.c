@@ -8,6 +8,7 @@ static const char help[] =
 	"usage: warrend [--state DIR] [--socket PATH] [--tun NAME] [--port N] [--workers N]\n"
 	"               [--config FILE] [--KEY VALUE]...\n"
 	"       warrend --standalone [--tun NAME] [--port N] [--workers N]\n"
+	"       warrend --self-test\n"
 	"\n"
 	"Runs a node of a Warren mesh; `warren up` joins it to a network.\n"
 	"\n"
@@ -19,6 +20,7 @@ static const char help[] =
 	"  --workers N      packet threads (0: one for each core)\n"
 	"  --config FILE    key = value lines; every key also is an option\n"
 	"  --log-level L    error, warn, info or debug\n"
+	"  --self-test      tests and times the machine's ciphers, and ends\n"
 	"  --help, --version\n";
 
 static enum options_result usage(const char *what, const char *why)
@@ -38,7 +40,8 @@ static bool next_option(int argc, char **argv, int *i, char key[static 32], cons
 	memcpy(key, arg + 2, len - 2);
 	key[len - 2] = '\0';
 	*value = equals ? equals + 1 : NULL;
-	if (!equals && strcmp(key, "standalone") != 0 && *i + 1 < argc)
+	if (!equals && strcmp(key, "standalone") != 0 && strcmp(key, "self-test") != 0 &&
+	    *i + 1 < argc)
 		*value = argv[++*i];
 	return true;
 }
@@ -71,6 +74,10 @@ static enum options_result apply(struct options *options, const char *key, const
 
 	if (strcmp(key, "standalone") == 0 && !value) {
 		options->standalone = true;
+		return OPTIONS_RUN;
+	}
+	if (strcmp(key, "self-test") == 0 && !value) {
+		options->self_test = true;
 		return OPTIONS_RUN;
 	}
 	if (strcmp(key, "config") == 0)

@@ -9,6 +9,7 @@
 struct options {
 	struct daemon_config config;
 	bool standalone;
+	bool self_test;
 	bool state_given; /* by file or command line, not the default */
 };
 

@@ -11,6 +11,7 @@
 #include "daemon/device.h"
 #include "daemon/options.h"
 #include "daemon/record.h"
+#include "daemon/self_test.h"
 #include "daemon/startup.h"
 #include "daemon/uapi.h"
 #include "io/loop.h"
@@ -172,9 +173,11 @@ int standalone_run(const struct options *options)
 {
 	struct standalone s = { 0 };
 	struct dataplane *dp;
+	char broken[128];
 	int ret = start(&s, options);
 
 	if (ret == 0) {
+		self_test_broken_ciphers(broken, sizeof(broken));
 		dp = device_dataplane(s.device);
 		log_info("ready mode=standalone tun=%s port=%u workers=%u cipher=%s",
 			 dataplane_tun_name(dp), dataplane_port(dp), dataplane_workers(dp),

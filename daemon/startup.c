@@ -40,6 +40,12 @@ void startup_explain(int err, const struct daemon_config *config)
 			"choose another name with --tun\n",
 			config->tun);
 		break;
+	case -ENOTSUP:
+		fprintf(stderr,
+			"warrend: the cipher %s fails its test on this machine; "
+			"see warrend --self-test, or choose another with --cipher\n",
+			config->cipher[0] ? config->cipher : "of every library");
+		break;
 	case -EADDRINUSE:
 		fprintf(stderr, "warrend: UDP port %u is taken; choose another with --port\n",
 			config->port);

@@ -28,7 +28,13 @@ struct aead_job {
 const char *aead_backend_name(size_t index);
 
 /*
- * 0, -EINVAL for an unknown name, -ENOMEM, or -EIO when the backend fails its self-test. Wiped and
+ * Whether the backend passes its self-test (self_test.h) on this machine; tested when first asked
+ * for, by this or any other function here. False for an unknown name.
+ */
+bool aead_works(const char *name);
+
+/*
+ * 0, -EINVAL for an unknown name, -ENOMEM, or -EIO when the backend does not work here. Wiped and
  * freed by aead_free, which accepts NULL.
  */
 int aead_new(struct aead **aead, const char *name);
@@ -41,15 +47,16 @@ void aead_seal(struct aead *aead, const uint8_t key[static AEAD_KEY_SIZE], struc
 void aead_open(struct aead *aead, const uint8_t key[static AEAD_KEY_SIZE], struct aead_job *jobs,
 	       size_t count);
 
-/* Known answers of RFC 8439 for the context's backend. */
-bool aead_self_test(struct aead *aead);
-
 /*
  * Bytes a second that one thread seals and opens with the backend, timed on packets of full size
- * for about budget_ns; 0 when it is unknown or fails its self-test. clock_ns never goes back.
+ * for about budget_ns; 0 when it is unknown or does not work. clock_ns never goes back.
  */
 uint64_t aead_measure(const char *name, uint64_t budget_ns, uint64_t (*clock_ns)(void));
-/* The name of the backend that measures best, NULL when none works. */
+/*
+ * The name of the backend that measures best, each for about budget_ns; of several that are nearly
+ * equal the first, so that the choice is the same from run to run. NULL when none works.
+ */
+#define AEAD_CHOICE_NS 4000000ULL /* what a start spends on each */
 const char *aead_fastest(uint64_t budget_ns, uint64_t (*clock_ns)(void));
 
 #endif

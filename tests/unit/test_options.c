@@ -44,11 +44,15 @@ static void test_given(void **state)
 	assert_int_equal(parse("warrend --standalone --tun wg7 --port=51820 --workers 3"),
 			 OPTIONS_RUN);
 	assert_true(options.standalone);
+	assert_false(options.self_test);
 	assert_string_equal(options.config.tun, "wg7");
 	assert_int_equal(options.config.port, 51820);
 	assert_int_equal(options.config.workers, 3);
 	assert_int_equal(parse("warrend --state /tmp/x --standalone"), OPTIONS_RUN);
 	assert_true(options.state_given && options.standalone);
+	assert_int_equal(parse("warrend --self-test --port 7"), OPTIONS_RUN);
+	assert_true(options.self_test);
+	assert_int_equal(options.config.port, 7);
 }
 
 static void test_usage_errors(void **state)
@@ -63,6 +67,7 @@ static void test_usage_errors(void **state)
 		"warrend --tun a/b",
 		"warrend --tun",
 		"warrend --standalone=yes",
+		"warrend --self-test=yes",
 		"warrend --standalone x",
 		"warrend --workers 65",
 		"warrend --config",
