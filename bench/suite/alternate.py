@@ -13,6 +13,7 @@ class Alternation:
 
     def __init__(self, bed, names, measurements, seconds):
         self.bed, self.names, self.measurements, self.seconds = bed, names, measurements, seconds
+        self.standing = list(names)
         self.rounds, self.errors = [], []
 
     def round(self):
@@ -20,15 +21,19 @@ class Alternation:
         self.rounds.append(measured)
         pairs, tunnels = {}, {}
         try:
-            for name in self.names:
+            for name in list(self.standing):
                 pairs[name] = self.bed.pair(name)
                 tunnels[name] = self._try(name, None, lambda n=name: contenders.lay(
                     contenders.ALL[n], pairs[n]))
-            for measurement in self.measurements:
-                for name in [n for n in self.names if tunnels[n]]:
+            for measurement in [m for m in self.measurements if len(self.rounds) == 1 or not m.once]:
+                for name in [n for n in self.standing if measurement.suits(n)]:
                     say(f"round {len(self.rounds)}: {measurement.name}: {name}")
-                    measured[name] |= self._try(name, measurement, lambda n=name, m=measurement: m.measure(
-                        pairs[n], tunnels[n], self.seconds)) or {}
+                    found = self._try(name, measurement, lambda n=name, m=measurement: m.measure(
+                        pairs[n], tunnels[n], self.seconds))
+                    measured[name] |= found or {}
+                    # One that is dead would only spend everybody's time.
+                    if found is None and not pairs[name].side["a"].ping(tunnels[name].target, timeout_s=3):
+                        self._give_up(name)
         finally:
             for pair in pairs.values():
                 pair.remove()
@@ -42,7 +47,13 @@ class Alternation:
             self.errors.append({"contender": name, "measurement": what, "round": len(self.rounds),
                                 "figures": list(figures), "why": one_line(error)})
             say(f"FAILED: {name}: {what}: {one_line(error)}")
+            if not measurement:
+                self._give_up(name)
             return None
+
+    def _give_up(self, name):
+        say(f"{name} takes no further part")
+        self.standing.remove(name)
 
 
 def say(text):

@@ -1,6 +1,7 @@
 """Round trips of small packets, by build/release/bench/rtt, one answerer a pair."""
 import json
 
+from .measurement import Measurement
 from .testbed import check
 
 PORT = 5210
@@ -48,7 +49,7 @@ def figures(ordered, percents, prefix):
     return found
 
 
-class Idle:
+class Idle(Measurement):
     """Nobody else uses the tunnel: a thousand packets a second."""
 
     name, about = "rtt", "round trips with nothing else in the tunnel"

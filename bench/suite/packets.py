@@ -3,6 +3,7 @@ gets rid of them."""
 import json
 import time
 
+from .measurement import Measurement
 from .testbed import check
 
 PORT = 5211
@@ -10,7 +11,7 @@ PROGRAM = "release/bench/flood"
 IP_AND_UDP = 28
 
 
-class Packets:
+class Packets(Measurement):
     """`size` is that of the IPv4 packet inside the tunnel."""
 
     FLOWS = 64

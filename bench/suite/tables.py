@@ -30,14 +30,15 @@ def ratio_cell(figure):
     return "-" if ratios == [None, None] else " / ".join("-" if r is None else f"{r:.2f}" for r in ratios)
 
 
-def group_tables(results, group):
+def group_tables(results, group, failed=()):
     """The values of a group, and how they relate to the newest wireguard-go and to probe."""
     keys = [f.key for f in FIGURES.values()
             if f.group == group and any(f.key in figures for figures in results.values())]
     if not keys:
         return []
     head = [FIGURES[k].heading() for k in keys]
-    rows = {name: figures for name, figures in results.items() if any(k in figures for k in keys)}
+    rows = {name + " (failed)" * (name in failed): figures for name, figures in results.items()
+            if any(k in figures for k in keys)}
     values = [["", *head]] + [[n, *(value_cell(k, f.get(k)) for k in keys)] for n, f in rows.items()]
     ratios = [["ratios", *(FIGURES[k].title for k in keys)]]
     ratios += [[n, *(ratio_cell(f.get(k)) for k in keys)] for n, f in rows.items()]
@@ -68,11 +69,11 @@ def target_table(targets):
 
 def report(summary):
     """Everything that was measured, for a terminal and for RESULTS.md."""
-    results = summary["results"]
-    parts = ["Medians of {rounds} rounds [least greatest]; ratios to the newest wireguard-go / to probe are "
+    results, failed = summary["results"], {e["contender"] for e in summary["errors"]}
+    parts = ["Median of {rounds} rounds [least greatest]; ratios to the newest wireguard-go / to probe are "
              "medians of the rounds' own.".format(rounds=len(summary["rounds"]))]
     for group in GROUPS:
-        parts += group_tables(results, group)
+        parts += group_tables(results, group, failed)
         if group == "cpu":
             parts += daemon_table(summary["rounds"])
     parts += target_table(summary["targets"])

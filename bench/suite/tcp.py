@@ -3,6 +3,7 @@ import json
 import time
 
 from . import delay
+from .measurement import Measurement
 from .testbed import check
 from .usage import Usage
 
@@ -10,7 +11,7 @@ PING_INTERVAL_US = 2000
 SETTLE_S = 0.3  # the streams' first moments, in which no round trip is taken
 
 
-class Streams:
+class Streams(Measurement):
     """`count` streams from A to B, or as many each way. `name` is that of the Gbit/s; CPU time a GB
     and round trips come along under names of their own."""
 
