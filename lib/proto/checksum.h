@@ -11,6 +11,8 @@
 
 /* Adds len bytes. Every piece but the last of a sum has an even length. */
 uint64_t checksum_add(uint64_t sum, const void *data, size_t len);
+/* The same while copying them; the two do not overlap. */
+uint64_t checksum_copy(uint64_t sum, void *restrict to, const void *restrict from, size_t len);
 /* Adds one 16-bit number given in host order. */
 uint64_t checksum_add_u16(uint64_t sum, uint16_t host_order);
 /* Folds to 16 bits, not complemented. */

@@ -117,11 +117,14 @@ static void write_whole(const struct segment_plan *plan, uint8_t *out)
 {
 	uint64_t sum;
 
-	memcpy(out, plan->packet, plan->len);
-	if (!plan->csum_at)
+	if (!plan->csum_at) {
+		memcpy(out, plan->packet, plan->len);
 		return;
+	}
+	memcpy(out, plan->packet, plan->csum_start);
 	/* The field holds the sum of the pseudo-header, so it is part of what is summed. */
-	sum = checksum_add(0, out + plan->csum_start, plan->len - plan->csum_start);
+	sum = checksum_copy(0, out + plan->csum_start, plan->packet + plan->csum_start,
+			    plan->len - plan->csum_start);
 	store_checksum(out + plan->csum_at, sum, plan->csum_at - plan->csum_start == UDP_CHECKSUM);
 }
 
@@ -152,21 +155,22 @@ void segment_write(const struct segment_plan *plan, size_t index, uint8_t *out)
 	size_t l4_len = len - plan->l4;
 	uint8_t *l4 = out + plan->l4;
 	size_t csum = plan->proto == INNER_TCP ? TCP_CHECKSUM : UDP_CHECKSUM;
+	uint64_t sum;
 
 	if (!plan->proto) {
 		write_whole(plan, out);
 		return;
 	}
 	memcpy(out, plan->packet, plan->header_len);
-	memcpy(out + plan->header_len, plan->packet + plan->header_len + index * plan->size,
-	       len - plan->header_len);
+	sum = checksum_copy(checksum_pseudo(out, plan->proto, l4_len), out + plan->header_len,
+			    plan->packet + plan->header_len + index * plan->size,
+			    len - plan->header_len);
 	fix_ip(plan, index, out, len);
 	if (plan->proto == INNER_TCP)
 		fix_tcp(plan, index, l4);
 	else
 		store_be16(l4 + 4, (uint16_t)l4_len);
 	memset(l4 + csum, 0, 2);
-	store_checksum(l4 + csum,
-		       checksum_add(checksum_pseudo(out, plan->proto, l4_len), l4, l4_len),
-		       plan->proto == INNER_UDP);
+	sum = checksum_add(sum, l4, plan->header_len - plan->l4);
+	store_checksum(l4 + csum, sum, plan->proto == INNER_UDP);
 }

@@ -36,6 +36,7 @@ static void test_example_of_rfc_1071(void **state)
 static void test_equals_the_naive_sum(void **state)
 {
 	uint8_t data[2048];
+	uint8_t copy[2048 + 1];
 	uint32_t seed = 7;
 
 	(void)state;
@@ -50,6 +51,11 @@ static void test_equals_the_naive_sum(void **state)
 			data[at + i] = ones ? 0xFF : (uint8_t)packet_random(&seed);
 		sum = checksum_add(checksum_add(0, data + at, half), data + at + half, len - half);
 		assert_int_equal(canonical(folded(sum)), canonical(packet_sum(data + at, len, 0)));
+		copy[len] = 0xA5;
+		assert_int_equal(canonical(checksum_fold(checksum_copy(7, copy, data + at, len))),
+				 canonical(checksum_fold(checksum_add(7, data + at, len))));
+		assert_memory_equal(copy, data + at, len);
+		assert_int_equal(copy[len], 0xA5);
 		sum = checksum_add_u16(sum, (uint16_t)seed);
 		assert_int_equal(canonical(folded(sum)),
 				 canonical(packet_sum(data + at, len, (uint16_t)seed)));
