@@ -44,9 +44,7 @@ class Alternation:
         except FAILURES as error:
             figures = measurement.figures if measurement else [f for m in self.measurements for f in m.figures]
             what = measurement.name if measurement else "laying the tunnel"
-            self.errors.append({"contender": name, "measurement": what, "round": len(self.rounds),
-                                "figures": list(figures), "why": one_line(error)})
-            say(f"FAILED: {name}: {what}: {one_line(error)}")
+            self.errors.append(failed(name, what, len(self.rounds), figures, error))
             if not measurement:
                 self._give_up(name)
             return None
@@ -54,6 +52,13 @@ class Alternation:
     def _give_up(self, name):
         say(f"{name} takes no further part")
         self.standing.remove(name)
+
+
+def failed(name, what, number, figures, error):
+    """An entry of the list of errors, said at once as well."""
+    say(f"FAILED: {name}: {what}: {one_line(error)}")
+    return {"contender": name, "measurement": what, "round": number, "figures": list(figures),
+            "why": one_line(error)}
 
 
 def say(text):

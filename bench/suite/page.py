@@ -29,6 +29,7 @@ svg .value { text-anchor: end; font-variant-numeric: tabular-nums; }
 .bar { fill: var(--other); } .ours .bar { fill: var(--ours); } .newest .bar { fill: var(--newest); }
 .ours text { font-weight: 700; } .spread { stroke: var(--text); stroke-width: 1.3; opacity: .75; }
 .axis { stroke: var(--line); }
+pre { overflow-x: auto; padding: .7rem .8rem; background: var(--card); border-radius: .5rem; font-size: 12px; }
 table { border-collapse: collapse; width: 100%; } th { text-align: left; color: var(--soft); }
 td, th { padding: .35rem .8rem .35rem 0; border-bottom: 1px solid var(--line); vertical-align: top; }
 td:nth-child(n+2) { font-variant-numeric: tabular-nums; } td:last-child { color: var(--soft); }
@@ -113,6 +114,8 @@ def page(summary):
              "from the least to the greatest round. A bar with a point goes on beyond the chart.")
     body = [f"<h1>Tunnels side by side</h1><p>{escape(where)}</p>", target_table(summary["targets"])]
     body += [charts(summary["results"], group) for group in GROUPS]
+    body += [f"<h2>{escape(b['command'])}</h2><pre>{escape(b['text'])}</pre>"
+             for b in summary["companions"].values()]
     body.append(listed("Failed", [f"{e['contender']}: {e['measurement']}: {e['why']}" for e in summary["errors"]]))
     body.append(listed("Left out", [f"{n}: {why}" for n, why in summary["left_out"].items()]))
     body.append(listed("Versions", [f"{n}: {v}" for n, v in summary["versions"].items()]))

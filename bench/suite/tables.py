@@ -76,6 +76,8 @@ def report(summary):
         parts += group_tables(results, group, failed)
         if group == "cpu":
             parts += daemon_table(summary["rounds"])
+    for beside in summary.get("companions", {}).values():
+        parts += [f"### `{beside['command']}`", f"```\n{beside['text']}\n```"]
     parts += target_table(summary["targets"])
     parts += [f"left out: {name}: {why}" for name, why in summary.get("left_out", {}).items()]
     parts += [f"failed: {e['contender']}, {e['measurement']}, round {e['round']}: {e['why']}"
