@@ -2,7 +2,8 @@
  * The daemon's packet engine alone, between two fixed keys and without handshakes: what is lost
  * between bench/probe and warrend is lost either in here or outside.
  *
- * engine TUN PORT PEER:PORT a|b [CIPHER|-] [no-tun-offload] [no-udp-gso] [no-udp-gro]
+ * engine TUN PORT PEER:PORT a|b [CIPHER|-] [no-tun-offload] [no-udp-gso] [no-udp-gro] [lanes]
+ *        [steer] [workers=N]
  */
 #include <signal.h>
 #include <stdio.h>
@@ -63,6 +64,8 @@ static void on_handshake(void *arg, const uint8_t *data, size_t len, const struc
 		memset(config.recv_key, engine.first ? 2 : 1, 32);
 		dataplane_peer_set_current(engine.peer,
 					   dataplane_keypair_new(engine.peer, &config));
+		/* The other end is told the same. */
+		dataplane_peer_set_lanes(engine.peer, dataplane_lanes(engine.dp));
 		engine.paired = true;
 	}
 	if (data[0] == WG_INITIATION)
@@ -132,6 +135,9 @@ int main(int argc, char **argv)
 		config.no_tun_offload |= !strcmp(argv[i], "no-tun-offload");
 		config.no_udp_gso |= !strcmp(argv[i], "no-udp-gso");
 		config.no_udp_gro |= !strcmp(argv[i], "no-udp-gro");
+		config.lanes |= !strcmp(argv[i], "lanes");
+		config.steer |= !strcmp(argv[i], "steer");
+		sscanf(argv[i], "workers=%u", &config.workers);
 	}
 	if (loop_new(&loop) < 0)
 		return 1;

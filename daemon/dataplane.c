@@ -14,6 +14,7 @@
 #include "daemon/dp_peer.h"
 #include "daemon/dp_worker.h"
 #include "io/loop.h"
+#include "kernel-iface/tun_steer.h"
 #include "proto/allowedips.h"
 
 #define DEFAULT_MTU 1420
@@ -117,6 +118,16 @@ static unsigned int choose_workers(unsigned int wanted)
 	return wanted < DP_WORKERS_MAX ? wanted : DP_WORKERS_MAX;
 }
 
+static int open_tun(struct tun *tun, const struct dataplane *dp, const char *name)
+{
+	int err = tun_open(tun, name, dp->workers, !dp->config.no_tun_offload);
+
+	/* Not allowed, or a kernel without: it chooses as it does for everybody. */
+	if (!err && dp->config.steer && dp->workers > 1)
+		(void)tun_steer(tun);
+	return err;
+}
+
 static int make_tables(struct dataplane *dp)
 {
 	dp->worker = calloc(dp->workers, sizeof(*dp->worker));
@@ -148,8 +159,7 @@ static int build(struct dataplane *dp)
 	if (!err)
 		err = make_tables(dp);
 	if (!err)
-		err = tun_open(&dp->tun, dp->config.tun_name, dp->workers,
-			       !dp->config.no_tun_offload);
+		err = open_tun(&dp->tun, dp, dp->config.tun_name);
 	if (!err)
 		err = dp_mtu_watch(dp);
 	if (!err)
@@ -317,7 +327,7 @@ bool dataplane_has_tun(const struct dataplane *dp)
 int dataplane_reopen_tun(struct dataplane *dp)
 {
 	struct tun tun;
-	int err = tun_open(&tun, dp->tun.name, dp->workers, !dp->config.no_tun_offload);
+	int err = open_tun(&tun, dp, dp->tun.name);
 
 	if (err)
 		return err;

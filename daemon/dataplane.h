@@ -53,7 +53,8 @@ struct dp_config {
 	bool no_tun_offload;  /* kill switches, one for each offload */
 	bool no_udp_gso;
 	bool no_udp_gro;
-	bool lanes;  /* peers are our own nodes: lanes are received, and sent on where told */
+	bool steer; /* TUN queues go by flow, where the kernel lets us */
+	bool lanes; /* peers are our own nodes: lanes are received, and sent on where told */
 	/*
 	 * Peers are our own nodes: every path's MTU is found by probes, and outer packets are not
 	 * fragmented unless a path takes none of 1280 bytes. Without, they may be, as plain
@@ -200,6 +201,9 @@ void dataplane_peer_set_current(struct dp_peer *peer, struct dp_keypair *keypair
  * first; without config.lanes it stays so.
  */
 void dataplane_peer_set_lanes(struct dp_peer *peer, unsigned int lanes);
+/* Says so to the peer, who answers with its own; with every new session, since either may be lost.
+ */
+void dataplane_peer_greet(struct dp_peer *peer);
 /* How many lanes the peer is sent to on. */
 unsigned int dataplane_peer_lanes(const struct dp_peer *peer);
 

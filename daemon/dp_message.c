@@ -150,3 +150,16 @@ int dp_message_send(struct dp_peer *peer, const struct peer_message *messages, s
 	dp_engine_end(engine);
 	return err;
 }
+
+void dataplane_peer_greet(struct dp_peer *peer)
+{
+	const struct peer_message message = {
+		.kind = PEER_MESSAGE_PROBE,
+		.lanes = (uint8_t)dataplane_lanes(peer->dp),
+		.probed = PEER_MESSAGE_SIZE,
+	};
+
+	/* Lost or not possible: the next session has another. */
+	if (dp_speaks(peer->dp))
+		(void)dp_message_send(peer, &message, 1);
+}

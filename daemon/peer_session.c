@@ -295,6 +295,7 @@ static void session_up(struct peer *peer)
 	struct device *device = peer->device;
 
 	dataplane_peer_flush(peer->dp);
+	dataplane_peer_greet(peer->dp);
 	peer_timer_arm(peer);
 	if (device->ops->session_up)
 		device->ops->session_up(device->arg, peer);

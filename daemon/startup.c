@@ -12,6 +12,7 @@ struct dp_config startup_dp_config(const struct daemon_config *config)
 	return (struct dp_config){
 		.tun_name = config->tun,
 		.workers = config->workers,
+		.steer = true,
 		.port = config->port,
 		.no_tun_offload = !config->tun_offload,
 		.no_udp_gso = !config->udp_gso,

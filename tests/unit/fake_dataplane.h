@@ -161,6 +161,11 @@ void dataplane_peer_path(const struct dp_peer *peer, struct dp_path *path)
 	*path = peer->path;
 }
 
+void dataplane_peer_greet(struct dp_peer *peer)
+{
+	(void)peer;
+}
+
 int dataplane_index_new(struct dp_peer *peer, uint32_t *index)
 {
 	struct dataplane *dp = peer->dp;

@@ -13,6 +13,7 @@
 #include "daemon/dp_core.h"
 #include "daemon/dp_keypair.h"
 #include "daemon/dp_peer.h"
+#include "proto/peer_message.h"
 #include "tests/support/engine.h"
 #include "tests/support/packet.h"
 
@@ -151,6 +152,38 @@ static void test_flows_spread_when_the_peer_says_so(void **state)
 	assert_int_equal(dataplane_peer_lanes(e->peer), 2);
 	dataplane_peer_set_lanes(e->peer, 1000);
 	assert_int_equal(dataplane_peer_lanes(e->peer), DP_LANES_MAX);
+}
+
+static void test_the_peer_is_told_and_asked(void **state)
+{
+	struct engine *e = *state;
+	struct peer_message said;
+	uint64_t counter;
+	size_t len;
+
+	engine_open_session(e);
+	dataplane_peer_greet(e->peer);
+	len = engine_far_receive(e, message, sizeof(message), NULL);
+	assert_int_equal(engine_open(e, got, message, len, &counter), PEER_MESSAGE_SIZE);
+	assert_int_equal(e->lane, 0);
+	assert_int_equal(peer_message_parse(&said, got, PEER_MESSAGE_SIZE), 0);
+	assert_int_equal(said.kind, PEER_MESSAGE_PROBE);
+	assert_int_equal(said.lanes, 2);
+	said.lanes = 5;
+	said.kind = PEER_MESSAGE_ANSWER;
+	peer_message_encode(&said, packet);
+	engine_far_packet(e, packet, PEER_MESSAGE_SIZE, 0);
+	engine_idle(e);
+	assert_int_equal(dataplane_peer_lanes(e->peer), 5);
+}
+
+static void test_a_plain_peer_is_told_nothing(void **state)
+{
+	struct engine *e = *state;
+
+	engine_open_session(e);
+	dataplane_peer_greet(e->peer);
+	assert_int_equal(engine_far_receive(e, message, sizeof(message), NULL), 0);
 }
 
 static void test_keepalives_and_relays_have_lane_0(void **state)
@@ -318,6 +351,8 @@ int main(void)
 		TEST(test_a_forgery_makes_no_lane),
 		TEST(test_any_lane_confirms),
 		TEST(test_flows_spread_when_the_peer_says_so),
+		TEST(test_the_peer_is_told_and_asked),
+		PLAIN(test_a_plain_peer_is_told_nothing),
 		TEST(test_keepalives_and_relays_have_lane_0),
 		TEST(test_what_waited_keeps_its_lane),
 		TEST(test_a_lane_that_is_used_up),
