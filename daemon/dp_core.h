@@ -33,6 +33,9 @@ struct dataplane {
 	struct dp_config config;
 
 	struct tun tun;
+	atomic_int tso_error; /* the errno for which merged packets are not written to it; 0: they
+				 are */
+	atomic_int uso_error;
 	struct dp_sockets sockets;
 	unsigned int workers;
 	struct dp_worker *worker; /* workers of them */

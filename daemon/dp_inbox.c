@@ -32,13 +32,32 @@ static bool same_place(const struct dp_path *a, const struct dp_path *b)
 	return endpoint_equal(&a->remote, &b->remote) && addr_equal(&a->local, &b->local);
 }
 
-/* Some kernels refuse merged writes that are right (6.6.44 and its like): they get single ones. */
-static void stop_merging(struct coalesce *merged, uint8_t gso_type)
+/*
+ * Some kernels refuse merged writes that are right (6.6.44 and its like): what was refused goes
+ * out in single ones, and so does all that follows.
+ */
+static void stop_merging(struct dp_engine *engine, size_t index)
 {
-	if (gso_type == VNET_GSO_UDP_L4)
+	struct coalesce *merged = &engine->in.merged;
+	uint16_t number = merged->run[index].first;
+
+	if (merged->run[index].proto == INNER_UDP) {
 		merged->udp = false;
-	else if (gso_type != VNET_GSO_NONE)
+		atomic_store(&engine->dp->uso_error, EINVAL);
+	} else {
 		merged->tcp = false;
+		atomic_store(&engine->dp->tso_error, EINVAL);
+	}
+	coalesce_split(merged, index);
+	for (; number; number = merged->packet[number].next) {
+		struct vnet_hdr hdr = { 0 };
+		struct iovec iov[2] = { { &hdr, VNET_HDR_SIZE },
+					{ merged->packet[number].data,
+					  merged->packet[number].len } };
+
+		if (writev(engine->tun_fd, iov, 2) < 0)
+			return; /* the device went down */
+	}
 }
 
 /* Every flow of the batch gets one verdict; what may pass is written. */
@@ -63,8 +82,8 @@ static void deliver_run(struct dp_engine *engine, size_t index)
 	}
 	used = coalesce_finish(merged, index, &hdr, iov);
 	/* With the device down packets are lost, as on any wire. */
-	if (writev(engine->tun_fd, iov, (int)used) < 0 && errno == EINVAL)
-		stop_merging(merged, hdr.gso_type);
+	if (writev(engine->tun_fd, iov, (int)used) < 0 && errno == EINVAL && hdr.gso_type)
+		stop_merging(engine, index);
 }
 
 static void deliver(struct dp_engine *engine)

@@ -17,7 +17,6 @@
 #define TCP_PSH        0x08
 #define TCP_URG        0x20
 #define TCP_CWR        0x80
-#define IPV4_DF        0x4000
 
 void coalesce_init(struct coalesce *c, bool tcp, bool udp)
 {
@@ -31,6 +30,7 @@ void coalesce_reset(struct coalesce *c)
 	/* Number 0 ends a chain, so packets begin at 1. */
 	c->packets = 1;
 	c->runs = 0;
+	c->barrier = 0;
 	memset(c->latest, 0, sizeof(c->latest));
 }
 
@@ -81,46 +81,60 @@ static bool same_tcp_header(const uint8_t *a, const uint8_t *b)
 	       memcmp(a + 18, b + 18, header - 18) == 0;
 }
 
+/*
+ * Zero has two forms, and the kernel writes one of them: 0 in IP and TCP, all ones in UDP, where 0
+ * says that there is no checksum to verify. The other form would not come out as it came in.
+ */
 static bool checksums_right(const uint8_t *p, size_t len, size_t l4, uint8_t proto)
 {
+	bool udp = proto == INNER_UDP;
 	uint64_t sum;
 
-	if (is_v4(p) && checksum_fold(checksum_add(0, p, l4)) != 0xFFFF)
+	if (is_v4(p) &&
+	    (load_be16(p + 10) == 0xFFFF || checksum_fold(checksum_add(0, p, l4)) != 0xFFFF))
 		return false;
-	if (proto == INNER_UDP && !load_be16(p + l4 + UDP_CHECKSUM))
-		return false; /* there is none that could be verified */
+	if (load_be16(p + l4 + (udp ? UDP_CHECKSUM : TCP_CHECKSUM)) == (udp ? 0 : 0xFFFF))
+		return false;
 	sum = checksum_pseudo(p, proto, len - l4);
 	return checksum_fold(checksum_add(sum, p + l4, len - l4)) == 0xFFFF;
 }
 
+static size_t tcp_header_len(const uint8_t *l4, size_t l4_len)
+{
+	size_t len = l4_len < TCP_HEADER_MIN ? 0 : (size_t)(l4[12] >> 4) * 4;
+
+	return len < TCP_HEADER_MIN || len > l4_len ? 0 : len;
+}
+
 /* Fills proto, header length and state of a run that begins with packet. */
-static void classify(const struct coalesce *c, const struct inner *inner,
-		     struct coalesce_packet *packet, struct coalesce_run *run)
+static void classify(struct coalesce *c, const struct inner *inner, struct coalesce_packet *packet,
+		     struct coalesce_run *run)
 {
 	const uint8_t *l4 = packet->data + inner->l4;
 	size_t l4_len = packet->len - inner->l4;
-	uint8_t flags;
+	size_t header = 0;
 
-	if (!inner->plain)
+	if (inner->plain && inner->proto == INNER_TCP && c->tcp)
+		header = tcp_header_len(l4, l4_len);
+	else if (inner->plain && inner->proto == INNER_UDP && c->udp)
+		header = l4_len < UDP_HEADER ? 0 : UDP_HEADER;
+	else if (inner->plain)
 		return;
-	if (inner->proto == INNER_TCP && c->tcp && l4_len >= TCP_HEADER_MIN) {
-		size_t header = (size_t)(l4[12] >> 4) * 4;
-
-		if (header < TCP_HEADER_MIN || header > l4_len)
-			return;
-		flags = l4[TCP_FLAGS];
-		packet->header_len = (uint16_t)(inner->l4 + header);
-		run->closed = flags & (TCP_FIN | TCP_SYN | TCP_RST | TCP_PSH | TCP_URG);
-		run->next_seq = load_be32(l4 + 4) + (uint32_t)(packet->len - packet->header_len);
-	} else if (inner->proto == INNER_UDP && c->udp && l4_len >= UDP_HEADER) {
-		packet->header_len = (uint16_t)(inner->l4 + UDP_HEADER);
-		run->closed = load_be16(l4 + 4) != l4_len;
-	} else {
+	if (!header) {
+		/* A fragment, say, whose flow is not seen: no later packet may overtake it. */
+		c->barrier = (uint16_t)(c->runs + 1);
 		return;
 	}
+	packet->header_len = (uint16_t)(inner->l4 + header);
 	run->proto = inner->proto;
 	run->l4 = inner->l4;
 	run->size = (uint16_t)(packet->len - packet->header_len);
+	if (run->proto == INNER_TCP) {
+		run->closed = l4[TCP_FLAGS] & (TCP_FIN | TCP_SYN | TCP_RST | TCP_PSH | TCP_URG);
+		run->next_seq = load_be32(l4 + 4) + run->size;
+	} else {
+		run->closed = load_be16(l4 + 4) != l4_len;
+	}
 	if (is_v4(packet->data))
 		run->next_id = (uint16_t)(load_be16(packet->data + 4) + 1);
 	if (!run->size)
@@ -135,7 +149,7 @@ static bool headers_follow(const struct coalesce_run *run, const struct coalesce
 
 	if (!same_ip_header(a, b))
 		return false;
-	if (is_v4(a) && !(load_be16(a + 6) & IPV4_DF) && load_be16(b + 4) != run->next_id)
+	if (is_v4(a) && load_be16(b + 4) != run->next_id)
 		return false;
 	if (run->proto == INNER_UDP)
 		return load_be16(b + run->l4 + 4) == packet->len - run->l4;
@@ -186,7 +200,7 @@ static struct coalesce_run *find_run(struct coalesce *c, const struct coalesce_p
 {
 	struct coalesce_run *run;
 
-	if (!latest)
+	if (!latest || latest <= c->barrier)
 		return NULL;
 	run = &c->run[latest - 1];
 	if (run->proto != fresh->proto || run->l4 != fresh->l4 ||
@@ -220,28 +234,37 @@ void coalesce_add(struct coalesce *c, uint8_t *data, size_t len)
 	c->run[c->runs++] = fresh;
 }
 
-/* Lengths and flags of the whole, the checksum left to the kernel. */
-static void merge_headers(const struct coalesce *c, const struct coalesce_run *run)
+/* In the header of a run's first packet: as much as len bytes in all follow from its first one. */
+static void set_lengths(uint8_t *p, const struct coalesce_run *run, size_t len)
 {
-	uint8_t *p = c->packet[run->first].data;
-	const uint8_t *last = c->packet[run->last].data;
-	size_t l4_len = run->len - run->l4;
+	size_t l4_len = len - run->l4;
 	uint16_t sum;
 
 	if (is_v4(p)) {
-		store_be16(p + 2, (uint16_t)run->len);
+		store_be16(p + 2, (uint16_t)len);
 		memset(p + 10, 0, 2);
 		sum = (uint16_t)~checksum_fold(checksum_add(0, p, run->l4));
 		memcpy(p + 10, &sum, 2);
 	} else {
 		store_be16(p + 4, (uint16_t)l4_len);
 	}
-	sum = checksum_fold(checksum_pseudo(p, run->proto, l4_len));
+	if (run->proto == INNER_UDP)
+		store_be16(p + run->l4 + 4, (uint16_t)l4_len);
+}
+
+/* Lengths and flags of the whole, the checksum left to the kernel. */
+static void merge_headers(const struct coalesce *c, const struct coalesce_run *run)
+{
+	uint8_t *p = c->packet[run->first].data;
+	const uint8_t *last = c->packet[run->last].data;
+	uint16_t sum;
+
+	set_lengths(p, run, run->len);
+	sum = checksum_fold(checksum_pseudo(p, run->proto, run->len - run->l4));
 	if (run->proto == INNER_TCP) {
 		p[run->l4 + TCP_FLAGS] |= last[run->l4 + TCP_FLAGS] & (TCP_FIN | TCP_PSH);
 		memcpy(p + run->l4 + TCP_CHECKSUM, &sum, 2);
 	} else {
-		store_be16(p + run->l4 + 4, (uint16_t)l4_len);
 		memcpy(p + run->l4 + UDP_CHECKSUM, &sum, 2);
 	}
 }
@@ -264,6 +287,29 @@ static void fill_header(const struct coalesce *c, const struct coalesce_run *run
 	hdr->gso_type = is_v4(head->data) ? VNET_GSO_TCPV4 : VNET_GSO_TCPV6;
 	if (head->data[run->l4 + TCP_FLAGS] & TCP_CWR)
 		hdr->gso_type |= VNET_GSO_ECN;
+}
+
+/* The first packet of a run began with right checksums, and without what only the last may have. */
+void coalesce_split(struct coalesce *c, size_t index)
+{
+	const struct coalesce_run *run = &c->run[index];
+	struct coalesce_packet *head = &c->packet[run->first];
+	uint8_t *p = head->data;
+	size_t l4_len = head->len - run->l4;
+	uint8_t *field = p + run->l4 + (run->proto == INNER_UDP ? UDP_CHECKSUM : TCP_CHECKSUM);
+	uint16_t sum;
+
+	if (run->count == 1)
+		return;
+	set_lengths(p, run, head->len);
+	if (run->proto == INNER_TCP)
+		p[run->l4 + TCP_FLAGS] &= (uint8_t) ~(TCP_FIN | TCP_PSH);
+	memset(field, 0, 2);
+	sum = (uint16_t)~checksum_fold(
+		checksum_add(checksum_pseudo(p, run->proto, l4_len), p + run->l4, l4_len));
+	if (run->proto == INNER_UDP && !sum)
+		sum = 0xFFFF;
+	memcpy(field, &sum, 2);
 }
 
 size_t coalesce_finish(struct coalesce *c, size_t index, struct vnet_hdr *hdr, struct iovec *iov)

@@ -17,7 +17,9 @@
  * sequence number, and the same acknowledgment, window, flags and options; none after a shorter
  * one, PSH and FIN only on the last, CWR only on the first; no fragments, IP options or extension
  * headers; payload above 0; and checksums that are right, because the merged packet's is computed
- * by the kernel and would hide that one was wrong. IPv4 packets without DF have consecutive ids.
+ * by the kernel and would hide that one was wrong. IPv4 packets have consecutive ids, even with
+ * DF: the kernel counts them up when it cuts. No packet overtakes a fragment or one with options or
+ * extension headers, which may be of its flow.
  */
 #define COALESCE_PACKETS_MAX 1024 /* of a batch */
 #define COALESCE_RUN_MAX     128  /* of a run */
@@ -40,7 +42,7 @@ struct coalesce_run {
 	uint32_t len;      /* as one packet */
 	uint32_t next_seq; /* TCP */
 	uint16_t size;     /* payload of the first packet */
-	uint16_t next_id;  /* IPv4 without DF */
+	uint16_t next_id;  /* IPv4 */
 	uint8_t proto;     /* 0: never joined */
 	bool closed;       /* no packet may follow */
 	bool verified;     /* checksums of the first packet are known to be right */
@@ -49,6 +51,7 @@ struct coalesce_run {
 struct coalesce {
 	size_t packets;
 	size_t runs;
+	uint16_t barrier; /* runs below this number take no packet any more */
 	bool tcp;
 	bool udp;
 	struct coalesce_packet packet[COALESCE_PACKETS_MAX];
@@ -63,6 +66,8 @@ void coalesce_reset(struct coalesce *c);
 bool coalesce_full(const struct coalesce *c);
 /* Takes one whole IP packet of exactly len bytes, not to be changed before the reset. */
 void coalesce_add(struct coalesce *c, uint8_t *packet, size_t len);
+/* After coalesce_finish, when the write was refused: makes a run's packets what they were. */
+void coalesce_split(struct coalesce *c, size_t index);
 /*
  * Run index (below c->runs) as one write: iov[0] is hdr. Returns how many of the COALESCE_IOV_MAX
  * entries are used. To be called once a run.

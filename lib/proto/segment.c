@@ -14,9 +14,14 @@
 #define TCP_CHECKSUM   16
 #define UDP_CHECKSUM   6
 #define TCP_FLAGS      13
-#define TCP_FIN        0x01
-#define TCP_PSH        0x08
-#define TCP_CWR        0x80
+
+/* Next headers of IPv6 (RFC 8200, 4.3 and 4.6). */
+#define HOP_BY_HOP          0
+#define DESTINATION_OPTIONS 60
+
+#define TCP_FIN 0x01
+#define TCP_PSH 0x08
+#define TCP_CWR 0x80
 
 /* One packet: only its checksum may be open. */
 static int plan_whole(struct segment_plan *plan, const struct vnet_hdr *hdr)
@@ -33,19 +38,42 @@ static int plan_whole(struct segment_plan *plan, const struct vnet_hdr *hdr)
 	return 0;
 }
 
-/* The layer 4 header begins at csum_start; its own length field counts, never hdr_len. */
+/*
+ * Where the layer 4 header of this protocol begins; 0: the packet has none, is a fragment, or has
+ * an address in a routing header, which its checksum would cover.
+ */
+static size_t find_l4(const struct inner *inner, const uint8_t *packet, uint8_t proto)
+{
+	uint8_t next = inner->proto;
+	size_t at = inner->l4;
+
+	if (inner->version == 4)
+		return next == proto && !(load_be16(packet + 6) & 0x3FFF) ? at : 0;
+	while (next == HOP_BY_HOP || next == DESTINATION_OPTIONS) {
+		if (at + 8 > inner->len)
+			return 0;
+		next = packet[at];
+		at += ((size_t)packet[at + 1] + 1) * 8;
+	}
+	return next == proto && at < inner->len ? at : 0;
+}
+
+/*
+ * The layer 4 header's own length field counts, never hdr_len. Every checksum is made anew, so it
+ * has to be open, or known to be right.
+ */
 static int plan_cut(struct segment_plan *plan, const struct vnet_hdr *hdr)
 {
 	struct inner inner;
 	size_t l4_header;
 
-	if (!hdr->gso_size || !(hdr->flags & VNET_NEEDS_CSUM))
+	if (!hdr->gso_size || !(hdr->flags & (VNET_NEEDS_CSUM | VNET_DATA_VALID)))
 		return -EBADMSG;
 	if (inner_parse(&inner, plan->packet, plan->len) < 0 || inner.len != plan->len)
 		return -EBADMSG;
-	if (inner.version == 4 ? hdr->csum_start != inner.l4 : hdr->csum_start < inner.l4)
+	plan->l4 = (uint16_t)find_l4(&inner, plan->packet, plan->proto);
+	if (!plan->l4 || (hdr->flags & VNET_NEEDS_CSUM && hdr->csum_start != plan->l4))
 		return -EBADMSG;
-	plan->l4 = hdr->csum_start;
 	if (plan->proto == INNER_TCP) {
 		if ((size_t)plan->l4 + TCP_HEADER_MIN > plan->len)
 			return -EBADMSG;

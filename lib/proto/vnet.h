@@ -19,6 +19,7 @@ struct vnet_hdr {
 #define VNET_HDR_SIZE 10
 
 #define VNET_NEEDS_CSUM 1
+#define VNET_DATA_VALID 2 /* the checksum was verified */
 
 #define VNET_GSO_NONE   0
 #define VNET_GSO_TCPV4  1

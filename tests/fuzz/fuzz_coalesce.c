@@ -6,14 +6,38 @@
 #include "proto/coalesce.h"
 #include "proto/segment.h"
 
-/* Packets, each behind two bytes of length. No byte may be lost, and each write must be cuttable.
+/*
+ * Packets, each behind two bytes of length. What is merged and cut again must be what came, to the
+ * last bit, and so must what is split after a refused write.
  */
 
 static struct coalesce c;
 
-static void check(size_t index, size_t packets)
+/* The packets of a run as they lie in memory now, or cut out of the whole, against what came. */
+static void compare(const struct coalesce_run *run, const struct segment_plan *plan,
+		    const uint8_t *copy, const uint8_t *original)
+{
+	static uint8_t cut[PACKET_MAX];
+	uint16_t number = run->first;
+
+	for (size_t i = 0; i < run->count; i++, number = c.packet[number].next) {
+		const struct coalesce_packet *packet = &c.packet[number];
+		const uint8_t *came = original + (packet->data - copy);
+
+		if (plan) {
+			if (segment_len(plan, i) != packet->len)
+				abort();
+			segment_write(plan, i, cut);
+		}
+		if (packet->len && memcmp(plan ? cut : packet->data, came, packet->len) != 0)
+			abort();
+	}
+}
+
+static void check(size_t index, const uint8_t *copy, const uint8_t *original)
 {
 	static uint8_t whole[PACKET_MAX];
+	const struct coalesce_run *run = &c.run[index];
 	struct iovec iov[COALESCE_IOV_MAX];
 	struct segment_plan plan;
 	struct vnet_hdr hdr;
@@ -26,8 +50,13 @@ static void check(size_t index, size_t packets)
 		memcpy(whole + len, iov[i].iov_base, iov[i].iov_len);
 		len += iov[i].iov_len;
 	}
-	if (len && (segment_plan(&plan, &hdr, whole, len) < 0 || plan.count != packets))
-		abort();
+	if (len) {
+		if (segment_plan(&plan, &hdr, whole, len) < 0 || plan.count != run->count)
+			abort();
+		compare(run, &plan, copy, original);
+	}
+	coalesce_split(&c, index);
+	compare(run, NULL, copy, original);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -51,7 +80,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	}
 	for (size_t i = 0; i < c.runs; i++) {
 		taken += c.run[i].count;
-		check(i, c.run[i].count);
+		check(i, copy, data);
 	}
 	if (taken != total)
 		abort();

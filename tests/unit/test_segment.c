@@ -234,6 +234,11 @@ static void test_what_does_not_fit_is_refused(void **state)
 	REFUSED(hdr.gso_size = 0, len);
 	REFUSED(hdr.flags = 0, len);
 	REFUSED(hdr.csum_start = 24, len);
+	REFUSED(packet[9] = 47, len); /* a tunnel's header, and something to cut inside */
+	packet[9] = 6;
+	REFUSED(packet[6] |= 0x20, len); /* a fragment */
+	packet[6] &= 0xDF;
+	REFUSED(hdr.gso_type = 0x20 | VNET_GSO_TCPV4, len); /* UDP tunnels: never asked for */
 	REFUSED(hdr.csum_start = 65535, len);
 	REFUSED(hdr.gso_type = VNET_GSO_TCPV6, len);
 	REFUSED(hdr.gso_type = 3, len); /* fragmentation of UDP: never asked for */
@@ -243,6 +248,86 @@ static void test_what_does_not_fit_is_refused(void **state)
 	REFUSED((void)0, len);
 	packet[20 + 12] = 15 << 4;
 	REFUSED((void)0, 20 + 32);
+}
+
+static size_t build_extended(uint8_t *packet, const struct packet_spec *spec, uint8_t next)
+{
+	size_t len = packet_build(packet, spec);
+
+	/* Sealed before, since what a checksum covers is not moved by such headers. */
+	memmove(packet + 56, packet + 40, len - 40);
+	memset(packet + 40, 0, 16);
+	packet[40] = packet[6];
+	packet[41] = 1;
+	packet[42] = 1; /* padding of 12 bytes */
+	packet[43] = 12;
+	packet[6] = next;
+	store_be16(packet + 4, (uint16_t)(len + 16 - 40));
+	return len + 16;
+}
+
+static void test_extension_headers_are_copied(void **state)
+{
+	struct packet_spec spec = packet_spec_default();
+	uint8_t packet[600];
+	uint8_t out[600];
+	uint8_t expected[600];
+	struct segment_plan plan;
+	struct vnet_hdr hdr;
+
+	(void)state;
+	spec.v6 = true;
+	for (int udp = 0; udp < 2; udp++) {
+		size_t len;
+
+		spec.udp = udp;
+		spec.payload = 250;
+		hdr = header_for(&spec, 100);
+		len = build_extended(packet, &spec, 60);
+		hdr.csum_start += 16;
+		assert_int_equal(segment_plan(&plan, &hdr, packet, len), 0);
+		assert_int_equal(plan.count, 3);
+		for (size_t i = 0; i < 3; i++) {
+			struct packet_spec part = spec;
+
+			part.payload = i < 2 ? 100 : 50;
+			part.fill = (uint8_t)(i * 100);
+			part.seq += (uint32_t)(i * 100);
+			len = build_extended(expected, &part, 60);
+			assert_int_equal(segment_len(&plan, i), len);
+			segment_write(&plan, i, out);
+			assert_memory_equal(out, expected, len);
+		}
+		/* IPv6 in IPv6, and a routing header. */
+		len = build_extended(packet, &spec, 41);
+		assert_int_equal(segment_plan(&plan, &hdr, packet, len), -EBADMSG);
+		len = build_extended(packet, &spec, 43);
+		assert_int_equal(segment_plan(&plan, &hdr, packet, len), -EBADMSG);
+		len = build_extended(packet, &spec, 60);
+		packet[41] = 255;
+		assert_int_equal(segment_plan(&plan, &hdr, packet, len), -EBADMSG);
+	}
+}
+
+/* What a device of large packets verified already has no open checksum. */
+static void test_a_verified_checksum_may_be_cut_too(void **state)
+{
+	struct packet_spec spec = packet_spec_default();
+	struct vnet_hdr hdr = { .flags = VNET_DATA_VALID,
+				.gso_type = VNET_GSO_TCPV4,
+				.gso_size = 60 };
+	struct segment_plan plan;
+	uint8_t packet[300];
+	uint8_t out[300];
+	size_t len = packet_build(packet, &spec);
+
+	(void)state;
+	assert_int_equal(segment_plan(&plan, &hdr, packet, len), 0);
+	assert_int_equal(plan.count, 2);
+	for (size_t i = 0; i < 2; i++) {
+		segment_write(&plan, i, out);
+		assert_true(packet_valid(out, segment_len(&plan, i)));
+	}
 }
 
 int main(void)
@@ -255,6 +340,8 @@ int main(void)
 		cmocka_unit_test(test_a_packet_without_offload_is_copied),
 		cmocka_unit_test(test_an_empty_datagram_is_one),
 		cmocka_unit_test(test_what_does_not_fit_is_refused),
+		cmocka_unit_test(test_extension_headers_are_copied),
+		cmocka_unit_test(test_a_verified_checksum_may_be_cut_too),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
