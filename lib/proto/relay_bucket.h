@@ -2,6 +2,7 @@
 #define WARREN_PROTO_RELAY_BUCKET_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 /*
@@ -22,6 +23,28 @@ static inline bool relay_bucket_take(struct relay_bucket *bucket, uint64_t cost_
 		return false;
 	bucket->full_at_ns = from_ns + cost_ns;
 	return true;
+}
+
+/*
+ * The same for count things of cost_ns each, from a bucket that several threads take from. Returns
+ * how many there was enough for; those are taken.
+ */
+static inline size_t relay_bucket_take_some(struct relay_bucket *bucket, size_t count,
+					    uint64_t cost_ns, uint64_t full_ns, uint64_t now_ns)
+{
+	uint64_t full_at_ns = __atomic_load_n(&bucket->full_at_ns, __ATOMIC_RELAXED);
+	uint64_t from_ns;
+	uint64_t room_ns;
+
+	do {
+		from_ns = full_at_ns > now_ns ? full_at_ns : now_ns;
+		room_ns = full_ns > from_ns - now_ns ? full_ns - (from_ns - now_ns) : 0;
+		if (cost_ns && count > room_ns / cost_ns)
+			count = (size_t)(room_ns / cost_ns);
+	} while (!__atomic_compare_exchange_n(&bucket->full_at_ns, &full_at_ns,
+					      from_ns + count * cost_ns, true, __ATOMIC_RELAXED,
+					      __ATOMIC_RELAXED));
+	return count;
 }
 
 #endif

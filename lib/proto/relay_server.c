@@ -7,6 +7,7 @@
 
 #include "base/clock.h"
 #include "proto/relay_auth.h"
+#include "proto/relay_forward.h"
 #include "proto/relay_session.h"
 
 #define SESSIONS_DEFAULT      65536
@@ -23,9 +24,7 @@ struct relay_server {
 	struct relay_sessions sessions;
 	struct relay_stats stats;
 	struct endpoint sockets[RELAY_SOCKETS_MAX];
-	bool has_other;        /* all of RFC 5780 */
-	uint64_t byte_cost_ps; /* picoseconds of a sender's bucket for each byte */
-	uint64_t packet_cost_ns;
+	bool has_other; /* all of RFC 5780 */
 	uint8_t stranger_key[crypto_shorthash_KEYBYTES];
 	struct relay_bucket strangers[STRANGER_SLOTS]; /* by a hash of the address */
 };
@@ -40,13 +39,25 @@ struct request {
 	struct relay_identity who;
 };
 
-int relay_server_new(struct relay_server **out, const struct relay_server_config *config,
-		     const struct rng *rng, uint64_t now_ns, uint64_t wall_s)
+static struct relay_forward *new_forward(const struct relay_server_config *config,
+					 const struct rng *rng)
 {
 	uint64_t bytes_per_s =
 		config->rate_bytes_per_s ? config->rate_bytes_per_s : BYTES_PER_S_DEFAULT;
 	uint64_t packets_per_s =
 		config->rate_packets_per_s ? config->rate_packets_per_s : PACKETS_PER_S_DEFAULT;
+	struct relay_rate rate = {
+		.byte_cost_ps = 1000 * NS_PER_S / bytes_per_s,
+		.packet_cost_ns = NS_PER_S / packets_per_s,
+		.burst_ns = SENDER_BURST_NS,
+	};
+
+	return relay_forward_new(&rate, rng, config->forwarders);
+}
+
+int relay_server_new(struct relay_server **out, const struct relay_server_config *config,
+		     const struct rng *rng, uint64_t now_ns, uint64_t wall_s)
+{
 	struct relay_server *server = calloc(1, sizeof(*server));
 	int err;
 
@@ -56,12 +67,11 @@ int relay_server_new(struct relay_server **out, const struct relay_server_config
 	if (err < 0)
 		goto fail;
 	err = relay_sessions_init(&server->sessions,
-				  config->sessions_max ? config->sessions_max : SESSIONS_DEFAULT);
+				  config->sessions_max ? config->sessions_max : SESSIONS_DEFAULT,
+				  new_forward(config, rng));
 	if (err < 0)
 		goto fail;
 	rng_fill(rng, server->stranger_key, sizeof(server->stranger_key));
-	server->byte_cost_ps = 1000 * NS_PER_S / bytes_per_s;
-	server->packet_cost_ns = NS_PER_S / packets_per_s;
 	memcpy(server->sockets, config->sockets, sizeof(server->sockets));
 	server->has_other = true;
 	for (size_t i = 0; i < RELAY_SOCKETS_MAX; i++)
@@ -318,7 +328,7 @@ static bool on_channel_bind(struct request *rq)
 	peer = relay_sessions_find(sessions, peer_key);
 	if (!peer || !peer->present)
 		return answer_error(rq, RELAY_ERR_PEER_ABSENT, true);
-	err = relay_session_bind(session, number, peer_key, rq->now_ns);
+	err = relay_sessions_bind(sessions, session, number, peer_key, rq->now_ns);
 	if (err < 0)
 		return answer_error(rq,
 				    err == -EINVAL ? STUN_ERR_BAD_REQUEST
@@ -375,11 +385,8 @@ static bool on_request(struct request *rq)
 static bool sender_allowed(struct request *rq, struct relay_session *sender, size_t len)
 {
 	struct relay_server *server = rq->server;
-	uint64_t byte_cost_ns = len * server->byte_cost_ps / 1000;
 
-	if (relay_bucket_take(&sender->packets, server->packet_cost_ns, SENDER_BURST_NS,
-			      rq->now_ns) &&
-	    relay_bucket_take(&sender->bytes, byte_cost_ns, SENDER_BURST_NS, rq->now_ns))
+	if (relay_forward_allow(server->sessions.forward, sender->source, 1, len, rq->now_ns))
 		return true;
 	server->stats.dropped_rate++;
 	return false;
@@ -518,6 +525,11 @@ bool relay_server_input(struct relay_server *server, uint8_t *data, size_t len,
 	answered = on_request(&rq);
 	sodium_memzero(&rq.who, sizeof(rq.who));
 	return answered;
+}
+
+const struct relay_forward *relay_server_forward(const struct relay_server *server)
+{
+	return server->sessions.forward;
 }
 
 void relay_server_stream_closed(struct relay_server *server, const struct relay_address *address)

@@ -15,6 +15,7 @@
  * gets and where data goes. No clock, no socket, and no queue: every input has at most one output,
  * and the owner drops it when that receiver's queue is full.
  */
+struct relay_forward;
 struct relay_server;
 
 #define RELAY_SECRETS_MAX         4    /* the current one first, then older ones being replaced */
@@ -41,6 +42,7 @@ struct relay_server_config {
 	size_t sessions_max;         /* 0: 65536 */
 	uint64_t rate_bytes_per_s;   /* of one sender; 0: 625 MB/s */
 	uint64_t rate_packets_per_s; /* of one sender; 0: 500,000 */
+	bool forwarders;             /* other threads read relay_server_forward */
 	/*
 	 * The own UDP addresses, for RESPONSE-ORIGIN and RFC 5780; family 0 where unspecified.
 	 * OTHER-ADDRESS, CHANGE-REQUEST and RESPONSE-PORT work when all four are there, else the
@@ -56,7 +58,10 @@ struct relay_output {
 	uint8_t buffer[RELAY_MESSAGE_MAX + RELAY_DATA_OVERHEAD];
 };
 
-/* All counters since the start but sessions. */
+/*
+ * All counters since the start but sessions. dropped_busy is its owner's: what forwarders had no
+ * room to hand over.
+ */
 struct relay_stats {
 	uint64_t sessions;
 	uint64_t forwarded_packets;
@@ -67,6 +72,7 @@ struct relay_stats {
 	uint64_t dropped_absent; /* the receiver is not here */
 	uint64_t dropped_malformed;
 	uint64_t dropped_stranger; /* data from an address without a registration */
+	uint64_t dropped_busy;
 };
 
 /* wall_s: seconds since 1970, against which credentials expire. rng is used now only. 0, -EINVAL
@@ -82,6 +88,8 @@ void relay_server_set_wall(struct relay_server *server, uint64_t now_ns, uint64_
 bool relay_server_input(struct relay_server *server, uint8_t *data, size_t len,
 			const struct relay_address *from, uint64_t now_ns,
 			struct relay_output *out);
+/* What forwarders read; it lives as long as the server does, and they end before. */
+const struct relay_forward *relay_server_forward(const struct relay_server *server);
 /* The WebSocket ended: its client is absent until it comes back some way. */
 void relay_server_stream_closed(struct relay_server *server, const struct relay_address *address);
 

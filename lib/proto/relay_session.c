@@ -17,19 +17,21 @@ static void address_key(uint8_t key[static ADDRESS_KEY_SIZE], const struct relay
 	store_be32(key + 19, address->stream);
 }
 
-int relay_sessions_init(struct relay_sessions *sessions, size_t max)
+int relay_sessions_init(struct relay_sessions *sessions, size_t max, struct relay_forward *forward)
 {
 	timer_heap_init(&sessions->expiry);
+	sessions->forward = forward;
 	sessions->by_key = map_new(STUN_KEY_SIZE, max);
 	sessions->by_address = map_new(ADDRESS_KEY_SIZE, max);
-	if (sessions->by_key && sessions->by_address)
+	if (forward && sessions->by_key && sessions->by_address)
 		return 0;
 	relay_sessions_clear(sessions);
 	return -ENOMEM;
 }
 
-static void free_session(struct relay_session *session)
+static void free_session(struct relay_sessions *sessions, struct relay_session *session)
 {
+	relay_forward_remove(sessions->forward, session->source);
 	while (session->channels) {
 		struct relay_channel *channel = session->channels;
 
@@ -48,11 +50,13 @@ void relay_sessions_clear(struct relay_sessions *sessions)
 
 	if (sessions->by_key) {
 		while ((session = map_next(sessions->by_key, &cursor)))
-			free_session(session);
+			free_session(sessions, session);
 	}
 	map_free(sessions->by_key);
 	map_free(sessions->by_address);
 	timer_heap_clear(&sessions->expiry);
+	relay_forward_free(sessions->forward);
+	sessions->forward = NULL;
 	sessions->by_key = NULL;
 	sessions->by_address = NULL;
 }
@@ -80,6 +84,9 @@ struct relay_session *relay_sessions_add(struct relay_sessions *sessions,
 	if (!session)
 		return NULL;
 	memcpy(session->node_key, node_key, STUN_KEY_SIZE);
+	session->source = relay_source_new();
+	if (!session->source)
+		goto fail;
 	if (timer_heap_set(&sessions->expiry, &session->timer, 0) < 0)
 		goto fail;
 	if (map_insert(sessions->by_key, node_key, session) < 0) {
@@ -89,6 +96,7 @@ struct relay_session *relay_sessions_add(struct relay_sessions *sessions,
 	return session;
 
 fail:
+	relay_forward_remove(sessions->forward, session->source);
 	free(session);
 	return NULL;
 }
@@ -101,6 +109,7 @@ void relay_sessions_set_absent(struct relay_sessions *sessions, struct relay_ses
 		return;
 	address_key(key, &session->address);
 	map_remove(sessions->by_address, key);
+	relay_forward_clear_place(sessions->forward, session->source);
 	session->present = false;
 }
 
@@ -109,7 +118,13 @@ void relay_sessions_remove(struct relay_sessions *sessions, struct relay_session
 	relay_sessions_set_absent(sessions, session);
 	timer_heap_remove(&sessions->expiry, &session->timer);
 	map_remove(sessions->by_key, session->node_key);
-	free_session(session);
+	free_session(sessions, session);
+}
+
+static bool same_address(const struct relay_address *a, const struct relay_address *b)
+{
+	return endpoint_equal(&a->remote, &b->remote) && a->stream == b->stream &&
+	       a->socket == b->socket && addr_equal(&a->local, &b->local);
 }
 
 int relay_sessions_move(struct relay_sessions *sessions, struct relay_session *session,
@@ -118,16 +133,18 @@ int relay_sessions_move(struct relay_sessions *sessions, struct relay_session *s
 	struct relay_session *there = relay_sessions_find_address(sessions, address);
 	uint8_t key[ADDRESS_KEY_SIZE];
 
-	if (there == session) {
-		session->address = *address;
+	if (there == session && same_address(&session->address, address))
 		return 0;
-	}
-	if (there)
+	if (there && there != session)
 		relay_sessions_set_absent(sessions, there);
 	relay_sessions_set_absent(sessions, session);
 	address_key(key, address);
-	if (map_insert(sessions->by_address, key, session) < 0)
+	if (relay_forward_set_place(sessions->forward, session->source, address) < 0)
 		return -ENOMEM;
+	if (map_insert(sessions->by_address, key, session) < 0) {
+		relay_forward_clear_place(sessions->forward, session->source);
+		return -ENOMEM;
+	}
 	session->address = *address;
 	session->present = true;
 	return 0;
@@ -174,10 +191,12 @@ struct relay_channel *relay_session_channel_to(const struct relay_session *sessi
 	return channel && channel->expires_ns > now_ns ? channel : NULL;
 }
 
-static void drop_channel(struct relay_session *session, struct relay_channel **at)
+static void drop_channel(struct relay_sessions *sessions, struct relay_session *session,
+			 struct relay_channel **at)
 {
 	struct relay_channel *channel = *at;
 
+	relay_forward_unlink(sessions->forward, session->source, channel->number);
 	*at = channel->next;
 	map_remove(session->by_peer, channel->peer);
 	session->by_number[channel->number - RELAY_CHANNEL_MIN] = NULL;
@@ -186,13 +205,14 @@ static void drop_channel(struct relay_session *session, struct relay_channel **a
 }
 
 /* Expired channels go once their number has rested. */
-static void drop_rested(struct relay_session *session, uint64_t now_ns)
+static void drop_rested(struct relay_sessions *sessions, struct relay_session *session,
+			uint64_t now_ns)
 {
 	struct relay_channel **at = &session->channels;
 
 	while (*at) {
 		if ((*at)->expires_ns + RELAY_CHANNEL_REST_S * NS_PER_S <= now_ns)
-			drop_channel(session, at);
+			drop_channel(sessions, session, at);
 		else
 			at = &(*at)->next;
 	}
@@ -253,20 +273,44 @@ static int add_channel(struct relay_session *session, uint16_t number,
 	return 0;
 }
 
-int relay_session_bind(struct relay_session *session, uint16_t number,
-		       const uint8_t peer[static STUN_KEY_SIZE], uint64_t now_ns)
+/*
+ * Forwarders may have the pair once both have bound it, until either binding ends. Without memory
+ * for that it stays here, where every packet is looked at.
+ */
+static void link_pair(struct relay_sessions *sessions, struct relay_session *session,
+		      const struct relay_channel *channel, uint64_t now_ns)
 {
-	struct relay_channel *same_number;
-	struct relay_channel *same_peer;
+	struct relay_session *peer = relay_sessions_find(sessions, channel->peer);
+	struct relay_channel *back =
+		peer ? relay_session_channel_to(peer, session->node_key, now_ns) : NULL;
 
-	drop_rested(session, now_ns);
-	same_number = by_number(session, number);
+	if (back)
+		relay_forward_link(sessions->forward, session->source, channel->number,
+				   peer->source, back->number,
+				   channel->expires_ns < back->expires_ns ? channel->expires_ns
+									  : back->expires_ns);
+}
+
+int relay_sessions_bind(struct relay_sessions *sessions, struct relay_session *session,
+			uint16_t number, const uint8_t peer[static STUN_KEY_SIZE], uint64_t now_ns)
+{
+	struct relay_channel *channel;
+	struct relay_channel *same_peer;
+	int err;
+
+	drop_rested(sessions, session, now_ns);
+	channel = by_number(session, number);
 	same_peer = session->by_peer ? map_find(session->by_peer, peer) : NULL;
 	/* RFC 8656 section 12.1: one number, one peer, both ways. */
-	if (same_number != same_peer)
+	if (channel != same_peer)
 		return -EINVAL;
-	if (!same_number)
-		return add_channel(session, number, peer, now_ns);
-	same_number->expires_ns = now_ns + RELAY_LIFETIME_S * NS_PER_S;
+	if (!channel) {
+		err = add_channel(session, number, peer, now_ns);
+		if (err < 0)
+			return err;
+		channel = by_number(session, number);
+	}
+	channel->expires_ns = now_ns + RELAY_LIFETIME_S * NS_PER_S;
+	link_pair(sessions, session, channel, now_ns);
 	return 0;
 }

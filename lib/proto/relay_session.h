@@ -8,6 +8,7 @@
 #include "base/map.h"
 #include "base/timerheap.h"
 #include "proto/relay_bucket.h"
+#include "proto/relay_forward.h"
 #include "proto/relay_server.h"
 
 /* A channel number of one client and the node that it means. */
@@ -24,8 +25,7 @@ struct relay_session {
 	uint8_t node_key[STUN_KEY_SIZE];
 	struct relay_address address;
 	bool present;
-	struct relay_bucket bytes;
-	struct relay_bucket packets;
+	struct relay_source *source; /* what forwarders see of it */
 	struct relay_bucket notices; /* indications that a peer is absent */
 	struct relay_channel *channels;
 	size_t channel_count;
@@ -34,15 +34,19 @@ struct relay_session {
 	size_t number_count;
 };
 
-/* All sessions, by node key and by address. */
+/*
+ * All sessions, by node key and by address. Their addresses, and channels that both ends have
+ * bound, are published for forwarders as they change.
+ */
 struct relay_sessions {
+	struct relay_forward *forward;
 	struct map *by_key;
 	struct map *by_address;
 	struct timer_heap expiry;
 };
 
-/* 0 or -ENOMEM. */
-int relay_sessions_init(struct relay_sessions *sessions, size_t max);
+/* forward is taken over, also when this fails. 0 or -ENOMEM. */
+int relay_sessions_init(struct relay_sessions *sessions, size_t max, struct relay_forward *forward);
 void relay_sessions_clear(struct relay_sessions *sessions);
 struct relay_session *relay_sessions_find(const struct relay_sessions *sessions,
 					  const uint8_t node_key[static STUN_KEY_SIZE]);
@@ -70,7 +74,7 @@ struct relay_channel *relay_session_channel_to(const struct relay_session *sessi
  * Binds or refreshes. 0; -EINVAL when the number means another peer, or lately did, or the peer
  * has another number; -ENOSPC; -ENOMEM.
  */
-int relay_session_bind(struct relay_session *session, uint16_t number,
-		       const uint8_t peer[static STUN_KEY_SIZE], uint64_t now_ns);
+int relay_sessions_bind(struct relay_sessions *sessions, struct relay_session *session,
+			uint16_t number, const uint8_t peer[static STUN_KEY_SIZE], uint64_t now_ns);
 
 #endif
