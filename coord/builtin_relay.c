@@ -37,7 +37,8 @@ int builtin_relay_start(struct relay **relay, struct loop *loop, struct network 
 {
 	struct relay_config config = { .listen = options->relay_listen,
 				       .alt = options->relay_alt,
-				       .secret_count = 1 };
+				       .secret_count = 1,
+				       .threads = 1 };
 	uint8_t *secret;
 	size_t len;
 	int err = store_get(network->store, NETWORK_VALUE_RELAY, &secret, &len);

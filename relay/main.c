@@ -1,5 +1,7 @@
+#include <ctype.h>
 #include <errno.h>
 #include <getopt.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -35,6 +37,7 @@ struct options {
 	const char *cert_file;
 	const char *key_file;
 	unsigned long rate_mbit;
+	unsigned long threads; /* 0: one a core */
 };
 
 static const char help[] =
@@ -49,6 +52,7 @@ static const char help[] =
 	"  --alt-listen ADDR:PORT  a second address and port, for NAT behaviour discovery\n"
 	"  --cert FILE --key FILE  PEM, for TLS; without them a new self-signed one is made\n"
 	"  --rate-mbit N           most that one node may send; default 5000\n"
+	"  --threads N             threads that forward; default one a core\n"
 	"\n"
 	"Logs a `ready` line when it answers. SIGTERM ends it.\n"
 	"Exit codes: 0 ok, 1 failure, 2 usage.\n";
@@ -57,6 +61,26 @@ static int fail(int code, const char *what, const char *why, const char *remedy)
 {
 	fprintf(stderr, "warren-relay: %s: %s; %s\n", what, why, remedy);
 	return code;
+}
+
+static bool parse_number(unsigned long *number, const char *text, unsigned long max)
+{
+	char *end;
+	unsigned long value = strtoul(text, &end, 10);
+
+	if (!isdigit((unsigned char)*text) || *end || !value || value > max)
+		return false;
+	*number = value;
+	return true;
+}
+
+/* As many as this process may run on. */
+static unsigned int core_count(void)
+{
+	cpu_set_t set;
+	int count = sched_getaffinity(0, sizeof(set), &set) == 0 ? CPU_COUNT(&set) : 1;
+
+	return count < RELAY_THREADS_MAX ? (unsigned int)count : RELAY_THREADS_MAX;
 }
 
 static int parse_options(struct options *options, int argc, char **argv)
@@ -70,9 +94,9 @@ static int parse_options(struct options *options, int argc, char **argv)
 		{ "cert", required_argument, NULL, 'c' },
 		{ "key", required_argument, NULL, 'k' },
 		{ "rate-mbit", required_argument, NULL, 'r' },
+		{ "threads", required_argument, NULL, 'T' },
 		{ NULL, 0, NULL, 0 },
 	};
-	char *end;
 	int c;
 
 	opterr = 0;
@@ -100,10 +124,14 @@ static int parse_options(struct options *options, int argc, char **argv)
 			options->key_file = optarg;
 			break;
 		case 'r':
-			options->rate_mbit = strtoul(optarg, &end, 10);
-			if (*end || !options->rate_mbit || options->rate_mbit > 1000000)
+			if (!parse_number(&options->rate_mbit, optarg, 1000000))
 				return fail(EXIT_USAGE, "--rate-mbit", "not a number of Mbit/s",
 					    "give 1 to 1000000");
+			break;
+		case 'T':
+			if (!parse_number(&options->threads, optarg, RELAY_THREADS_MAX))
+				return fail(EXIT_USAGE, "--threads", "not a number of threads",
+					    "give 1 to 256");
 			break;
 		default:
 			return fail(EXIT_USAGE, argv[optind - 1],
@@ -290,6 +318,7 @@ static int serve(int argc, char **argv)
 	if (code)
 		return code;
 	config.rate_bytes_per_s = options.rate_mbit * 1000000 / 8;
+	config.threads = options.threads ? (unsigned int)options.threads : core_count();
 	raise_descriptors();
 	if (loop_new(&loop) < 0) {
 		file_free_secret(file, file_len);

@@ -12,10 +12,12 @@
 #include "io/udp.h"
 #include "io/ws.h"
 #include "relay/batch.h"
+#include "relay/forwarders.h"
 
 #define SOCKET_BUFFER        (4 * 1024 * 1024)
 #define ROUNDS_A_TURN        8 /* receives before other descriptors get their turn */
 #define RECEIVE_BATCH        8
+#define FORWARDED_A_TURN     256 /* packets that threads handed over */
 #define TICK_NS              (10 * NS_PER_S)
 #define STREAMS_MAX          65536
 #define STREAM_UNUSED_MAX_NS (30 * NS_PER_S) /* a stream without a registered node */
@@ -39,7 +41,9 @@ struct relay {
 	struct loop_timer timer;
 	struct relay_socket sockets[RELAY_SOCKETS_MAX][2]; /* by index; v4, v6 */
 	struct udp_receiver *receiver;
-	struct batch *batch;
+	struct batch *batch[RELAY_SOCKETS_MAX][2]; /* of the sockets */
+	struct forwarders *forwarders;             /* NULL: no threads */
+	struct loop_watch *forwarders_watch;
 	struct map *streams;
 	uint32_t last_stream;
 	uint16_t port;
@@ -68,10 +72,28 @@ static void dispatch(struct relay *relay)
 		return;
 	}
 	if (out->to.socket < RELAY_SOCKETS_MAX) {
-		int fd = relay->sockets[out->to.socket][family_slot(&out->to.remote.addr)].fd;
+		struct batch *batch =
+			relay->batch[out->to.socket][family_slot(&out->to.remote.addr)];
+		struct batch_run run = {
+			.to = &out->to,
+			.data = out->data,
+			.len = out->len,
+			.segment = out->len,
+			.tos = relay->tos,
+		};
 
-		if (fd >= 0)
-			batch_add(relay->batch, fd, &out->to, out->data, out->len, relay->tos);
+		if (batch)
+			batch_add(batch, &run);
+	}
+}
+
+static void flush(struct relay *relay)
+{
+	for (size_t i = 0; i < RELAY_SOCKETS_MAX; i++) {
+		for (size_t j = 0; j < 2; j++) {
+			if (relay->batch[i][j])
+				batch_flush(relay->batch[i][j]);
+		}
 	}
 }
 
@@ -118,10 +140,32 @@ static void on_readable(void *arg, int revents)
 
 		for (size_t j = 0; j < count; j++)
 			on_message(relay, udp_receiver_message(relay->receiver, j), index, now_ns);
-		batch_flush(relay->batch);
+		flush(relay);
 		if (count < RECEIVE_BATCH)
 			break;
 	}
+}
+
+/* ---- what the threads may not decide ---- */
+
+static void on_handed_over(void *arg, const struct shard_packet *packet, uint8_t *data)
+{
+	struct relay *relay = arg;
+	struct relay_address from = { .remote = packet->from, .local = packet->to };
+
+	relay->tos = packet->tos & 3;
+	if (relay_server_input(relay->core, data, packet->len, &from, loop_now_ns(relay->loop),
+			       &relay->out))
+		dispatch(relay);
+}
+
+static void on_forwarders(void *arg, int revents)
+{
+	struct relay *relay = arg;
+
+	(void)revents;
+	forwarders_read(relay->forwarders, FORWARDED_A_TURN, on_handed_over, relay);
+	flush(relay);
 }
 
 /* ---- streams ---- */
@@ -170,7 +214,7 @@ static void on_stream_message(struct ws_conn *conn, void *arg, const uint8_t *da
 				       now_ns, &relay->out))
 			dispatch(relay);
 	}
-	batch_flush(relay->batch);
+	flush(relay);
 }
 
 static void on_stream_closed(struct ws_conn *conn, void *arg, enum ws_close why, const char *detail)
@@ -217,20 +261,29 @@ static void on_tick(void *arg, uint64_t now_ns)
 	arm(relay, now_ns);
 }
 
-static int open_socket(struct relay *relay, size_t index, const struct endpoint *at)
+static struct udp_config socket_config(const struct endpoint *at)
 {
-	struct udp_config config = {
+	return (struct udp_config){
 		.family = at->addr.family,
 		.port = at->port,
 		.local = at->addr,
 		.gro = true,
 		.buffer = SOCKET_BUFFER,
 	};
-	struct relay_socket *socket = &relay->sockets[index][family_slot(&at->addr)];
+}
+
+static int open_socket(struct relay *relay, size_t index, const struct endpoint *at)
+{
+	struct udp_config config = socket_config(at);
+	int slot = family_slot(&at->addr);
+	struct relay_socket *socket = &relay->sockets[index][slot];
 	int err = udp_open(&socket->fd, &config);
 
 	if (err < 0)
 		return err;
+	relay->batch[index][slot] = batch_new(socket->fd);
+	if (!relay->batch[index][slot])
+		return -ENOMEM;
 	return loop_watch_new(&socket->watch, relay->loop, socket->fd, UV_READABLE, on_readable,
 			      socket);
 }
@@ -281,12 +334,34 @@ static int open_sockets(struct relay *relay, const struct relay_config *config,
 	return 0;
 }
 
+/* Beside the first socket, or the first two. */
+static int open_forwarders(struct relay *relay, const struct relay_config *config)
+{
+	struct endpoint v4 = { .addr = addr_from_v4(0) };
+	struct udp_config configs[2] = { socket_config(&v4), socket_config(&v4) };
+	int own[2] = { relay->sockets[0][0].fd, relay->sockets[0][1].fd };
+
+	configs[family_slot(&config->listen.addr)] = socket_config(&config->listen);
+	return forwarders_new(&relay->forwarders, own, configs, config->threads);
+}
+
+static int start_forwarders(struct relay *relay)
+{
+	int err = forwarders_start(relay->forwarders, relay_server_forward(relay->core));
+
+	if (err < 0)
+		return err;
+	return loop_watch_new(&relay->forwarders_watch, relay->loop,
+			      forwarders_fd(relay->forwarders), UV_READABLE, on_forwarders, relay);
+}
+
 static int open_core(struct relay *relay, const struct relay_config *config,
 		     const struct endpoint own[static RELAY_SOCKETS_MAX])
 {
 	struct relay_server_config core = {
 		.secret_count = config->secret_count,
 		.rate_bytes_per_s = config->rate_bytes_per_s,
+		.forwarders = relay->forwarders != NULL,
 	};
 	struct rng rng = rng_system();
 
@@ -316,14 +391,16 @@ int relay_new(struct relay **out, struct loop *loop, const struct relay_config *
 	}
 	loop_timer_init(&relay->timer, loop, on_tick, relay);
 	relay->receiver = udp_receiver_new(RECEIVE_BATCH);
-	relay->batch = batch_new();
 	relay->streams = map_new(sizeof(uint32_t), STREAMS_MAX);
-	if (!relay->receiver || !relay->batch || !relay->streams)
+	if (!relay->receiver || !relay->streams)
 		goto fail;
 	err = config->listen.addr.family ? open_sockets(relay, config, own) : 0;
-	if (err < 0)
-		goto fail;
-	err = open_core(relay, config, own);
+	if (!err && config->listen.addr.family && config->threads)
+		err = open_forwarders(relay, config);
+	if (!err)
+		err = open_core(relay, config, own);
+	if (!err && relay->forwarders)
+		err = start_forwarders(relay);
 	if (err < 0)
 		goto fail;
 	arm(relay, loop_now_ns(loop));
@@ -343,9 +420,13 @@ void relay_free(struct relay *relay)
 	if (!relay)
 		return;
 	loop_timer_clear(&relay->timer);
+	/* Their threads read the core and send from sockets of this one. */
+	loop_watch_free(relay->forwarders_watch);
+	forwarders_free(relay->forwarders);
 	for (size_t i = 0; i < RELAY_SOCKETS_MAX; i++) {
 		for (size_t j = 0; j < 2; j++) {
 			loop_watch_free(relay->sockets[i][j].watch);
+			batch_free(relay->batch[i][j]);
 			if (relay->sockets[i][j].fd >= 0)
 				close(relay->sockets[i][j].fd);
 		}
@@ -354,7 +435,6 @@ void relay_free(struct relay *relay)
 		free(stream);
 	map_free(relay->streams);
 	udp_receiver_free(relay->receiver);
-	batch_free(relay->batch);
 	relay_server_free(relay->core);
 	free(relay);
 }
@@ -366,5 +446,22 @@ uint16_t relay_port(const struct relay *relay)
 
 struct relay_stats relay_stats(const struct relay *relay)
 {
-	return relay_server_stats(relay->core);
+	struct relay_stats stats = relay_server_stats(relay->core);
+
+	if (relay->forwarders)
+		forwarders_add_stats(relay->forwarders, &stats);
+	return stats;
+}
+
+size_t relay_thread_count(const struct relay *relay)
+{
+	return relay->forwarders ? forwarders_count(relay->forwarders) : 0;
+}
+
+uint64_t relay_thread_packets(const struct relay *relay, size_t index)
+{
+	struct relay_stats stats = { 0 };
+
+	forwarders_add_stats_of(relay->forwarders, index, &stats);
+	return stats.forwarded_packets;
 }

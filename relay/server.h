@@ -13,6 +13,7 @@ struct ws_protocol;
 /*
  * The relay on a loop: UDP sockets in batches, WebSocket streams through whichever ws_server
  * offers relay_ws_protocol (the coordinator's or the relay's own), and relay_server behind both.
+ * Threads of its own forward what goes from UDP to UDP between channels that both ends have bound.
  */
 struct relay;
 
@@ -25,7 +26,10 @@ struct relay_config {
 	} secrets[RELAY_SECRETS_MAX];
 	size_t secret_count;
 	uint64_t rate_bytes_per_s; /* of one sender; 0 for the default */
+	unsigned int threads;      /* that forward beside the loop's; 0: none */
 };
+
+#define RELAY_THREADS_MAX 256
 
 /* Packets of one receiver that wait on a TLS stream; more are dropped, and so are late ones. */
 #define RELAY_STREAM_QUEUE_MAX (256U * 1024)
@@ -39,5 +43,9 @@ uint16_t relay_port(const struct relay *relay);
 /* `warren.relay.1` at `/relay`, for ws_server_config.protocols. */
 void relay_ws_protocol(struct relay *relay, struct ws_protocol *protocol);
 struct relay_stats relay_stats(const struct relay *relay);
+/* Threads that forward, of v4 and v6 together; 0 without any. */
+size_t relay_thread_count(const struct relay *relay);
+/* What the index-th of them forwarded. */
+uint64_t relay_thread_packets(const struct relay *relay, size_t index);
 
 #endif

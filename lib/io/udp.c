@@ -68,7 +68,9 @@ static int bind_local(int fd, int family, uint16_t port, const struct ip_addr *l
 
 int udp_open(int *out, const struct udp_config *config)
 {
-	int fd = socket(config->family, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, IPPROTO_UDP);
+	int fd = socket(config->family,
+			SOCK_DGRAM | SOCK_CLOEXEC | (config->sleeps ? 0 : SOCK_NONBLOCK),
+			IPPROTO_UDP);
 	int err;
 
 	if (fd < 0)

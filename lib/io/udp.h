@@ -23,10 +23,11 @@ struct udp_config {
 	uint32_t fwmark;      /* 0: none */
 	bool reuseport;
 	bool gro;
-	int buffer; /* bytes of either socket buffer; 0: the system's */
+	bool sleeps; /* for udp_receive_wait: the descriptor is a blocking one */
+	int buffer;  /* bytes of either socket buffer; 0: the system's */
 };
 
-/* 0 and a non-blocking descriptor, or -errno. */
+/* 0 and a descriptor, non-blocking unless it sleeps, or -errno. */
 int udp_open(int *fd, const struct udp_config *config);
 /* The bound port, 0 when there is none. */
 uint16_t udp_port(int fd);
@@ -111,6 +112,12 @@ struct udp_receiver *udp_receiver_new(size_t count);
 void udp_receiver_free(struct udp_receiver *receiver);
 /* Returns how many messages came (0: none waits). Valid until the next call. */
 size_t udp_receive(struct udp_receiver *receiver, int fd);
+/*
+ * The same, but sleeps until something comes; for a thread that has nothing else to do. udp_wake
+ * ends that sleep, now and for ever, with 0.
+ */
+size_t udp_receive_wait(struct udp_receiver *receiver, int fd);
+void udp_wake(int fd);
 /* index below what udp_receive returned. data may be changed in place. */
 struct udp_message *udp_receiver_message(struct udp_receiver *receiver, size_t index);
 

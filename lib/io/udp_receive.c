@@ -106,7 +106,7 @@ static void read_control(struct udp_message *message, struct msghdr *msg)
 	}
 }
 
-size_t udp_receive(struct udp_receiver *receiver, int fd)
+static size_t receive(struct udp_receiver *receiver, int fd, int flags)
 {
 	int count;
 
@@ -119,7 +119,7 @@ size_t udp_receive(struct udp_receiver *receiver, int fd)
 			.msg_control = receiver->control[i],
 			.msg_controllen = CONTROL_SIZE,
 		};
-	count = recvmmsg(fd, receiver->msg, (unsigned int)receiver->count, MSG_DONTWAIT, NULL);
+	count = recvmmsg(fd, receiver->msg, (unsigned int)receiver->count, flags, NULL);
 	receiver->touched = count > 0 ? (size_t)count : 0;
 	for (int i = 0; i < count; i++) {
 		struct udp_message *message = &receiver->message[i];
@@ -132,6 +132,22 @@ size_t udp_receive(struct udp_receiver *receiver, int fd)
 			message->segment = message->len;
 	}
 	return count > 0 ? (size_t)count : 0;
+}
+
+size_t udp_receive(struct udp_receiver *receiver, int fd)
+{
+	return receive(receiver, fd, MSG_DONTWAIT);
+}
+
+size_t udp_receive_wait(struct udp_receiver *receiver, int fd)
+{
+	return receive(receiver, fd, MSG_WAITFORONE);
+}
+
+void udp_wake(int fd)
+{
+	/* Answers ENOTCONN, and wakes who sleeps all the same. */
+	shutdown(fd, SHUT_RD);
 }
 
 struct udp_message *udp_receiver_message(struct udp_receiver *receiver, size_t index)

@@ -174,7 +174,7 @@ static bool retry_without_gso(int fd, struct outgoing *out, struct cursor *at, i
 
 	out->used = 0;
 	fill(out, datagram, at->offset, datagram->segment);
-	if (sendmsg(fd, &out->msg[0].msg_hdr, 0) < 0)
+	if (sendmsg(fd, &out->msg[0].msg_hdr, MSG_DONTWAIT) < 0)
 		return false;
 	atomic_store_explicit(&datagram->route->gso_error, err, memory_order_relaxed);
 	advance(at, datagram->segment);
@@ -214,7 +214,8 @@ static bool recover(int fd, struct outgoing *out, struct cursor *at, int err)
 
 size_t udp_send(int fd, const struct udp_datagram *datagrams, size_t count, int *err)
 {
-	struct outgoing out;
+	/* Large, and filled before it is read: not worth a wipe on every call. */
+	struct outgoing out __attribute__((uninitialized));
 	struct cursor at = { .datagrams = datagrams, .count = count };
 	size_t lost = 0;
 
@@ -223,7 +224,7 @@ size_t udp_send(int fd, const struct udp_datagram *datagrams, size_t count, int 
 		int error;
 
 		fill_batch(&out, at);
-		sent = sendmmsg(fd, out.msg, (unsigned int)out.used, 0);
+		sent = sendmmsg(fd, out.msg, (unsigned int)out.used, MSG_DONTWAIT);
 		error = errno;
 		for (int i = 0; i < sent; i++)
 			advance(&at, out.iov[i].iov_len);
