@@ -195,6 +195,7 @@ int dataplane_new(struct dataplane **out, struct loop *loop, const struct dp_con
 	dp->arg = arg;
 	dp->config = *config;
 	dp->wake_fd = -1;
+	loop_timer_init(&dp->leave, loop, dp_leave_run, dp);
 	dp->workers = choose_workers(config->workers);
 	err = build(dp);
 	if (!err)
@@ -217,6 +218,7 @@ void dataplane_free(struct dataplane *dp)
 	loop_watch_free(dp->wake);
 	if (dp->routes)
 		dp_routes_replace(dp, NULL);
+	dp_peers_leave(dp);
 	/* Peers that were freed a moment ago go before what they were made from. */
 	rcu_barrier();
 	for (unsigned int i = 0; i <= dp->workers; i++)

@@ -132,7 +132,10 @@ int dataplane_reopen_tun(struct dataplane *dp);
 
 /* peer->owner comes back from dp_peer_owner. NULL when out of memory. */
 struct dp_peer *dataplane_peer_new(struct dataplane *dp, void *owner);
-/* Unpublishes the peer with its keypairs and routes, frees after a grace period. Accepts NULL. */
+/*
+ * Nothing is sent to or accepted from the peer any more, and its prefixes are nobody's with the
+ * next commit, or the next turn of the loop. Freed after a grace period. Accepts NULL.
+ */
 void dataplane_peer_free(struct dp_peer *peer);
 void *dp_peer_owner(const struct dp_peer *peer);
 /* 0, or -ENOMEM and the old path stays. */

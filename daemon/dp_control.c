@@ -199,7 +199,20 @@ int dataplane_allowed_ips_commit(struct dataplane *dp)
 		return -ENOMEM;
 	}
 	dp_routes_replace(dp, routes);
+	dp_peers_leave(dp);
 	return 0;
+}
+
+void dp_leave_run(void *arg, uint64_t now_ns)
+{
+	struct dataplane *dp = arg;
+
+	(void)now_ns;
+	if (dataplane_allowed_ips_commit(dp) == 0)
+		return;
+	/* Out of memory the old table would still lead to them: then no routes instead. */
+	dp_routes_replace(dp, NULL);
+	dp_peers_leave(dp);
 }
 
 int dataplane_allowed_ip_set(struct dp_peer *peer, const struct prefix *prefix)

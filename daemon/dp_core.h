@@ -8,6 +8,7 @@
 #include "daemon/dp_engine.h"
 #include "daemon/dp_rcu.h"
 #include "daemon/dp_sockets.h"
+#include "io/loop.h"
 #include "kernel-iface/tun.h"
 #include "kernel-iface/tun_mtu.h"
 
@@ -55,6 +56,8 @@ struct dataplane {
 	struct dp_queue input; /* what streams brought since the last turn, to be opened together */
 	struct map *peers;     /* id to peer */
 	uint64_t next_peer_id;
+	struct dp_peer *leaving;       /* freed, and still in the published routes */
+	struct loop_timer leave;       /* publishes without them, many at once */
 	struct loop_watch *wake;       /* events of all engines */
 	struct loop_watch *watches[2]; /* the control engine's sockets */
 	int wake_fd;
@@ -71,6 +74,10 @@ static inline bool dp_speaks(const struct dataplane *dp)
 	return dp->config.lanes || dp->config.path_mtu;
 }
 
+/* Publishes the routes for those who left; the timer's callback. */
+void dp_leave_run(void *arg, uint64_t now_ns);
+/* Frees after a grace period what waits for routes to be published without it. */
+void dp_peers_leave(struct dataplane *dp);
 /* Publishes table (NULL: no routes at all), frees the old one after a grace period. */
 void dp_routes_replace(struct dataplane *dp, struct dp_routes *routes);
 /* Keeps both MTUs as the kernel has them, from the next change on. 0 or -errno. */

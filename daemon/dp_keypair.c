@@ -21,6 +21,7 @@ static void lane_init(struct dp_lane *lane)
 static void lane_clear(struct dp_lane *lane)
 {
 	pthread_mutex_destroy(&lane->replay_lock);
+	replay_clear(&lane->replay);
 	sodium_memzero(lane, sizeof(*lane));
 }
 

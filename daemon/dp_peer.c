@@ -8,6 +8,7 @@
 #include "daemon/dp_core.h"
 #include "daemon/dp_index.h"
 #include "daemon/dp_keypair.h"
+#include "io/loop.h"
 #include "proto/filter.h"
 
 struct dp_peer *dataplane_peer_new(struct dataplane *dp, void *owner)
@@ -45,12 +46,17 @@ static void free_hop(struct rcu_head *rcu)
 	free(dp_rcu_released(rcu, struct dp_hop));
 }
 
-static void free_rules(struct rcu_head *rcu)
+static void drop_rules(struct dp_rules *rules)
 {
-	struct dp_rules *rules = dp_rcu_released(rcu, struct dp_rules);
-
+	if (!rules)
+		return;
 	filter_rules_free(rules->rules);
 	free(rules);
+}
+
+static void free_rules(struct rcu_head *rcu)
+{
+	drop_rules(dp_rcu_released(rcu, struct dp_rules));
 }
 
 static void free_peer(struct rcu_head *rcu)
@@ -58,6 +64,7 @@ static void free_peer(struct rcu_head *rcu)
 	struct dp_peer *peer = dp_rcu_released(rcu, struct dp_peer);
 
 	free_staged(peer->staged_first);
+	drop_rules(peer->rules);
 	/* A worker may have set one after the last was taken away. */
 	free(peer->hop);
 	pthread_mutex_destroy(&peer->staged_lock);
@@ -82,6 +89,31 @@ static void replace_rules(struct dp_peer *peer, struct dp_rules *rules)
 		dp_rcu_defer(&old->rcu, free_rules);
 }
 
+void dp_peers_leave(struct dataplane *dp)
+{
+	loop_timer_clear(&dp->leave);
+	while (dp->leaving) {
+		struct dp_peer *peer = dp->leaving;
+
+		dp->leaving = peer->next_leaving;
+		dp_rcu_defer(&peer->rcu, free_peer);
+	}
+}
+
+/*
+ * The published table still leads to the peer. Publishing means copying, so that is done once for
+ * all peers that go in one turn of the loop; meanwhile there is nothing left here to send or
+ * receive with.
+ */
+static void leave_later(struct dp_peer *peer)
+{
+	struct dataplane *dp = peer->dp;
+
+	peer->next_leaving = dp->leaving;
+	dp->leaving = peer;
+	loop_timer_set(&dp->leave, loop_now_ns(dp->loop));
+}
+
 void dataplane_peer_free(struct dp_peer *peer)
 {
 	struct dataplane *dp;
@@ -90,15 +122,12 @@ void dataplane_peer_free(struct dp_peer *peer)
 		return;
 	dp = peer->dp;
 	allowedips_remove_owner(dp->allowed, &peer->prefixes);
-	/* Out of memory the old table would still point here: then drop all routes instead. */
-	if (dataplane_allowed_ips_commit(dp) < 0)
-		dp_routes_replace(dp, NULL);
 	while (peer->keypairs)
 		dataplane_keypair_free(peer->keypairs);
+	/* Its rules stay to the end: without any, a batch under way would pass everything. */
 	set_hop(peer, NULL);
-	replace_rules(peer, NULL);
 	map_remove(dp->peers, &peer->id);
-	dp_rcu_defer(&peer->rcu, free_peer);
+	leave_later(peer);
 }
 
 void *dp_peer_owner(const struct dp_peer *peer)

@@ -44,6 +44,7 @@ struct dp_peer {
 	uint64_t id;
 	struct allowedips_owner prefixes; /* what the route table points to */
 	struct dp_keypair *keypairs;      /* all of them; control thread only */
+	struct dp_peer *next_leaving;
 
 	struct dp_keypair *current; /* these three under RCU */
 	struct dp_hop *hop;
@@ -59,7 +60,7 @@ struct dp_peer {
 	atomic_uint lanes; /* sent on: 1, or more where the peer receives them */
 	/* Lanes above 0 that it was heard on, by number: see dp_inbox.c. */
 	atomic_uint_least64_t heard;
-	atomic_uint messages;                    /* taken since, see dp_message.c */
+	atomic_uint messages; /* taken since, see dp_message.c */
 	atomic_uint_least64_t messages_since_ns;
 	atomic_uint notify;                 /* DP_NOTICE_* somebody wants to be told of */
 	atomic_uint_least64_t path_seen_ns; /* when path_seen was last posted */

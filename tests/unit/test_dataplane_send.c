@@ -98,6 +98,53 @@ static void test_no_peer_is_unreachable_at_once(void **state)
 	assert_int_equal(e->need_session, 0);
 }
 
+/* Publishing copies the table: ten thousand peers that go at once must not copy it as often. */
+static void test_peers_that_go_are_published_once(void **state)
+{
+	struct engine *e = *state;
+	struct dp_peer *peers[20];
+	const struct dp_routes *routes;
+	struct prefix prefix;
+
+	for (uint8_t i = 0; i < 20; i++) {
+		peers[i] = dataplane_peer_new(e->dp, NULL);
+		assert_non_null(peers[i]);
+		assert_int_equal(prefix_parse(&prefix, "10.5.0.2/32"), 0);
+		prefix.addr.bytes[3] = (uint8_t)(2 + i);
+		assert_int_equal(dataplane_allowed_ip_set(peers[i], &prefix), 0);
+	}
+	assert_int_equal(dataplane_allowed_ips_commit(e->dp), 0);
+	routes = e->dp->routes;
+	for (int i = 0; i < 20; i++)
+		dataplane_peer_free(peers[i]);
+	assert_ptr_equal(e->dp->routes, routes);
+	/* Still led to, and no way to send: it waits in vain and bothers nobody. */
+	engine_inner_send(e, "x", 1);
+	engine_idle(e);
+	assert_ptr_not_equal(e->dp->routes, routes);
+	assert_null(e->dp->leaving);
+	assert_int_equal(e->need_session, 0);
+	/* Now it is the peer's with the wider prefix, if there is one. */
+	dataplane_allowed_ips_clear(e->peer);
+	assert_int_equal(dataplane_allowed_ips_commit(e->dp), 0);
+	engine_inner_send(e, "x", 1);
+	assert_int_equal(engine_inner_error(e), EHOSTUNREACH);
+}
+
+/* Freed and committed, or freed with everything else: nothing is left behind, nothing twice. */
+static void test_peers_that_go_with_a_commit(void **state)
+{
+	struct engine *e = *state;
+	struct dp_peer *one = dataplane_peer_new(e->dp, NULL);
+	struct dp_peer *two = dataplane_peer_new(e->dp, NULL);
+
+	dataplane_peer_free(one);
+	assert_ptr_equal(e->dp->leaving, one);
+	assert_int_equal(dataplane_allowed_ips_commit(e->dp), 0);
+	assert_null(e->dp->leaving);
+	dataplane_peer_free(two);
+}
+
 static void test_padding_ends_at_the_mtu(void **state)
 {
 	struct engine *e = *state;

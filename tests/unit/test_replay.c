@@ -20,6 +20,19 @@ static int setup(void **state)
 	return 0;
 }
 
+static int teardown(void **state)
+{
+	(void)state;
+	replay_clear(&window);
+	return 0;
+}
+
+static void again(void)
+{
+	replay_clear(&window);
+	replay_init(&window);
+}
+
 static void expect(uint64_t counter, bool accepted)
 {
 	if (replay_accept(&window, counter) != accepted)
@@ -57,6 +70,24 @@ static void test_edges(void **state)
 	expect(0, false);
 }
 
+/* Ten thousand sessions that only say they are there must not hold ten thousand windows. */
+static void test_few_counters_need_no_window(void **state)
+{
+	(void)state;
+	for (uint64_t i = 64; i-- > 0;)
+		expect(i, true);
+	expect(63, false);
+	expect(0, false);
+	assert_null(window.bits);
+	expect(64, true);
+	assert_non_null(window.bits);
+	/* What was marked before is still. */
+	for (uint64_t i = 0; i <= 64; i++)
+		expect(i, false);
+	expect(REPLAY_WINDOW + 65, true);
+	expect(64, false);
+}
+
 /* 2^64 - 2^13 - 1 ends a key: counters are 64 bits wide and never wrap. */
 static void test_limit(void **state)
 {
@@ -90,24 +121,24 @@ static void test_forwards_and_backwards(void **state)
 		expect(i, true);
 	expect(0, true);
 	expect(0, false);
-	setup(NULL);
+	again();
 	for (uint64_t i = 2; i <= REPLAY_WINDOW + 1; i++)
 		expect(i, true);
 	expect(1, true);
 	expect(0, false);
-	setup(NULL);
+	again();
 	for (uint64_t i = REPLAY_WINDOW + 1; i-- > 0;)
 		expect(i, true);
-	setup(NULL);
+	again();
 	for (uint64_t i = REPLAY_WINDOW + 2; i-- > 1;)
 		expect(i, true);
 	expect(0, false);
-	setup(NULL);
+	again();
 	for (uint64_t i = REPLAY_WINDOW + 1; i-- > 1;)
 		expect(i, true);
 	expect(REPLAY_WINDOW + 1, true);
 	expect(0, false);
-	setup(NULL);
+	again();
 	for (uint64_t i = REPLAY_WINDOW + 1; i-- > 1;)
 		expect(i, true);
 	expect(0, true);
@@ -152,11 +183,12 @@ static void test_against_oracle(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup(test_edges, setup),
-		cmocka_unit_test_setup(test_limit, setup),
-		cmocka_unit_test_setup(test_wider_than_32_bits, setup),
-		cmocka_unit_test_setup(test_forwards_and_backwards, setup),
-		cmocka_unit_test_setup(test_against_oracle, setup),
+		cmocka_unit_test_setup_teardown(test_edges, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_few_counters_need_no_window, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_limit, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_wider_than_32_bits, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_forwards_and_backwards, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_against_oracle, setup, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
