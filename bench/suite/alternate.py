@@ -1,5 +1,6 @@
 """The run itself: in every round all tunnels stand, and for each measurement everybody has a turn
-before the next one begins. So what is compared was measured within a minute or so."""
+before the next one begins. So what is compared was measured within a minute or so. Who comes first
+differs from round to round."""
 import sys
 
 from . import contenders
@@ -21,12 +22,12 @@ class Alternation:
         self.rounds.append(measured)
         pairs, tunnels = {}, {}
         try:
-            for name in list(self.standing):
+            for name in self._turns():
                 pairs[name] = self.bed.pair(name)
                 tunnels[name] = self._try(name, None, lambda n=name: contenders.lay(
                     contenders.ALL[n], pairs[n]))
             for measurement in [m for m in self.measurements if len(self.rounds) == 1 or not m.once]:
-                for name in [n for n in self.standing if measurement.suits(n)]:
+                for name in [n for n in self._turns() if measurement.suits(n)]:
                     say(f"round {len(self.rounds)}: {measurement.name}: {name}")
                     found = self._try(name, measurement, lambda n=name, m=measurement: m.measure(
                         pairs[n], tunnels[n], self.seconds))
@@ -37,6 +38,10 @@ class Alternation:
         finally:
             for pair in pairs.values():
                 pair.remove()
+
+    def _turns(self):
+        first = (len(self.rounds) - 1) % max(1, len(self.standing))
+        return self.standing[first:] + self.standing[:first]
 
     def _try(self, name, measurement, action):
         try:

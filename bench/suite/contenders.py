@@ -21,6 +21,7 @@ class Contender:
 
     name = about = program = None
     default = True  # takes part when nobody asks for it by name
+    quick = True  # in a quick run as well
 
     def missing(self):
         """Why it cannot take part; None when it can."""
@@ -242,12 +243,12 @@ class MeshDirect(Mesh):
 
 class MeshRelayUdp(Mesh):
     name, about = "mesh-relay-udp", "two nodes of a mesh by the coordinator's relay, UDP"
-    path_kind, default = "relay", False
+    path_kind, quick = "relay", False
 
 
 class MeshRelayTls(Mesh):
     name, about = "mesh-relay-tls", "the same by TLS: nothing of UDP leaves either node"
-    path_kind, block_udp, default = "relay", True, False
+    path_kind, block_udp, quick = "relay", True, False
 
 
 ALL = {c.name: c for c in (

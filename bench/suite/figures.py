@@ -2,11 +2,12 @@
 
 
 class Figure:
-    """`better`: "more" or "less"; `scale`: what the raw value is divided by for people."""
+    """`better`: "more" or "less"; `scale`: what the raw value is divided by for people; `ratios`: whether
+    its ratio to another contender's says something."""
 
-    def __init__(self, key, group, title, unit, better, digits=2, scale=1):
+    def __init__(self, key, group, title, unit, better, digits=2, scale=1, ratios=True):
         self.key, self.group, self.title, self.unit = key, group, title, unit
-        self.better, self.digits, self.scale = better, digits, scale
+        self.better, self.digits, self.scale, self.ratios = better, digits, scale, ratios
 
     def text(self, value):
         return "-" if value is None else f"{value / self.scale:.{self.digits}f}"
@@ -34,11 +35,11 @@ FIGURES = {f.key: f for f in (
     Figure("cpu8_daemon", "cpu", "daemons, 8 each way", "s/GB", "less"),
     Figure("cpu8_system", "cpu", "system, 8 each way", "s/GB", "less"),
     Figure("udp1400", "udp", "1400 B delivered", "1000/s", "more", 1),
-    Figure("udp1400_lost", "udp", "1400 B lost", "%", "less", 1),
-    Figure("udp1400_reordered", "udp", "1400 B reordered", "packets", "less", 0),
+    Figure("udp1400_lost", "udp", "1400 B lost", "%", "less", 1, ratios=False),
+    Figure("udp1400_reordered", "udp", "1400 B reordered", "packets", "less", 0, ratios=False),
     Figure("udp64", "udp", "64 B delivered", "1000/s", "more", 1),
-    Figure("udp64_lost", "udp", "64 B lost", "%", "less", 1),
-    Figure("udp64_reordered", "udp", "64 B reordered", "packets", "less", 0),
+    Figure("udp64_lost", "udp", "64 B lost", "%", "less", 1, ratios=False),
+    Figure("udp64_reordered", "udp", "64 B reordered", "packets", "less", 0, ratios=False),
     Figure("rtt_p50", "rtt", "p50", "us", "less", 0),
     Figure("rtt_p99", "rtt", "p99", "us", "less", 0),
     Figure("rtt_p999", "rtt", "p99.9", "us", "less", 0),

@@ -24,11 +24,15 @@ def add_derived(measured):
 
 
 def ratio(own, base):
-    """Median of the ratios of two lists of rounds; None where it says nothing."""
+    """Median of the ratios of two lists of rounds. Where one round's base is nothing (the cable was
+    slower than the tunnel, by chance), that of the medians; None where that says nothing either."""
     pairs = [(a, b) for a, b in zip(own, base) if a is not None and b is not None]
-    if not pairs or any(b <= 0 for _, b in pairs):
+    if not pairs:
         return None
-    return statistics.median(a / b for a, b in pairs)
+    if all(b > 0 for _, b in pairs):
+        return statistics.median(a / b for a, b in pairs)
+    middle = statistics.median(b for _, b in pairs)
+    return statistics.median(a for a, _ in pairs) / middle if middle > 0 else None
 
 
 def spread(values):

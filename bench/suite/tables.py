@@ -40,6 +40,7 @@ def group_tables(results, group, failed=()):
     rows = {name + " (failed)" * (name in failed): figures for name, figures in results.items()
             if any(k in figures for k in keys)}
     values = [["", *head]] + [[n, *(value_cell(k, f.get(k)) for k in keys)] for n, f in rows.items()]
+    keys = [k for k in keys if FIGURES[k].ratios]
     ratios = [["ratios", *(FIGURES[k].title for k in keys)]]
     ratios += [[n, *(ratio_cell(f.get(k)) for k in keys)] for n, f in rows.items()]
     found = [f"### {GROUPS[group]}", table(values)]
@@ -70,8 +71,9 @@ def target_table(targets):
 def report(summary):
     """Everything that was measured, for a terminal and for RESULTS.md."""
     results, failed = summary["results"], {e["contender"] for e in summary["errors"]}
-    parts = ["Median of {rounds} rounds [least greatest]; ratios to the newest wireguard-go / to probe are "
-             "medians of the rounds' own.".format(rounds=len(summary["rounds"]))]
+    count = len(summary["rounds"])
+    parts = [f"Median of {count} rounds [least greatest]; ratios to the newest wireguard-go / to probe are "
+             "medians of the rounds' own."] if count else []
     for group in GROUPS:
         parts += group_tables(results, group, failed)
         if group == "cpu":
