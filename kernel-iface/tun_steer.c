@@ -41,70 +41,77 @@ enum {
 };
 
 /* flow_slot once more, for the kernel. A load beyond the packet's end ends it with queue 0. */
+static const struct bpf_insn flow_to_queue[] = {
+	MOVE(CONTEXT, BPF_REG_1),
+	LOAD(BPF_B, 0),
+	SHIFT(PICKED, 4),
+	IF_EQUAL(PICKED, 6, 14), /* IPv6 */
+	/* IPv4 */
+	LOAD(BPF_B, 9),
+	MOVE(PROTO, PICKED),
+	MOVE(MIXED, PICKED),
+	LOAD(BPF_W, 12),
+	MIX(MIXED, PICKED),
+	LOAD(BPF_W, 16),
+	MIX(MIXED, PICKED),
+	LOAD(BPF_B, 0),
+	IF_OTHER(PICKED, V4_PLAIN, 31), /* slot */
+	LOAD(BPF_H, 6),
+	AND(PICKED, 0x3FFF),
+	IF_OTHER(PICKED, 0, 28), /* slot */
+	SET(L4, 20),
+	GO(20), /* ports */
+	/* IPv6 */
+	LOAD(BPF_B, 6),
+	MOVE(PROTO, PICKED),
+	MOVE(MIXED, PICKED),
+	LOAD(BPF_W, 8),
+	MIX(MIXED, PICKED),
+	LOAD(BPF_W, 12),
+	MIX(MIXED, PICKED),
+	LOAD(BPF_W, 16),
+	MIX(MIXED, PICKED),
+	LOAD(BPF_W, 20),
+	MIX(MIXED, PICKED),
+	LOAD(BPF_W, 24),
+	MIX(MIXED, PICKED),
+	LOAD(BPF_W, 28),
+	MIX(MIXED, PICKED),
+	LOAD(BPF_W, 32),
+	MIX(MIXED, PICKED),
+	LOAD(BPF_W, 36),
+	MIX(MIXED, PICKED),
+	SET(L4, 40),
+	/* ports */
+	IF_EQUAL(PROTO, INNER_TCP, 1),
+	IF_OTHER(PROTO, INNER_UDP, 4),
+	LOAD_AT(L4, 0),
+	MIX(MIXED, PICKED),
+	LOAD_AT(L4, 2),
+	MIX(MIXED, PICKED),
+	/* slot, queue */
+	MOVE(PICKED, MIXED),
+	MULTIPLY(PICKED, FLOW_SLOT_MULTIPLIER),
+	SHIFT(PICKED, FLOW_SLOT_SHIFT),
+	MODULO(PICKED, 1), /* the number is put in below */
+	END(),
+};
+
+#define CODE_LEN    (sizeof(flow_to_queue) / sizeof(flow_to_queue[0]))
+#define QUEUES_INSN (CODE_LEN - 2)
+
 int tun_steer_program(unsigned int queues)
 {
-	const struct bpf_insn code[] = {
-		MOVE(CONTEXT, BPF_REG_1),
-		LOAD(BPF_B, 0),
-		SHIFT(PICKED, 4),
-		IF_EQUAL(PICKED, 6, 14), /* IPv6 */
-		/* IPv4 */
-		LOAD(BPF_B, 9),
-		MOVE(PROTO, PICKED),
-		MOVE(MIXED, PICKED),
-		LOAD(BPF_W, 12),
-		MIX(MIXED, PICKED),
-		LOAD(BPF_W, 16),
-		MIX(MIXED, PICKED),
-		LOAD(BPF_B, 0),
-		IF_OTHER(PICKED, V4_PLAIN, 31), /* slot */
-		LOAD(BPF_H, 6),
-		AND(PICKED, 0x3FFF),
-		IF_OTHER(PICKED, 0, 28), /* slot */
-		SET(L4, 20),
-		GO(20), /* ports */
-		/* IPv6 */
-		LOAD(BPF_B, 6),
-		MOVE(PROTO, PICKED),
-		MOVE(MIXED, PICKED),
-		LOAD(BPF_W, 8),
-		MIX(MIXED, PICKED),
-		LOAD(BPF_W, 12),
-		MIX(MIXED, PICKED),
-		LOAD(BPF_W, 16),
-		MIX(MIXED, PICKED),
-		LOAD(BPF_W, 20),
-		MIX(MIXED, PICKED),
-		LOAD(BPF_W, 24),
-		MIX(MIXED, PICKED),
-		LOAD(BPF_W, 28),
-		MIX(MIXED, PICKED),
-		LOAD(BPF_W, 32),
-		MIX(MIXED, PICKED),
-		LOAD(BPF_W, 36),
-		MIX(MIXED, PICKED),
-		SET(L4, 40),
-		/* ports */
-		IF_EQUAL(PROTO, INNER_TCP, 1),
-		IF_OTHER(PROTO, INNER_UDP, 4),
-		LOAD_AT(L4, 0),
-		MIX(MIXED, PICKED),
-		LOAD_AT(L4, 2),
-		MIX(MIXED, PICKED),
-		/* slot, queue */
-		MOVE(PICKED, MIXED),
-		MULTIPLY(PICKED, FLOW_SLOT_MULTIPLIER),
-		SHIFT(PICKED, FLOW_SLOT_SHIFT),
-		MODULO(PICKED, queues),
-		END(),
-	};
+	struct bpf_insn code[CODE_LEN];
 	union bpf_attr attr;
 	int fd;
 
+	memcpy(code, flow_to_queue, sizeof(code));
+	code[QUEUES_INSN].imm = (int32_t)queues;
 	memset(&attr, 0, sizeof(attr));
 	attr.prog_type = BPF_PROG_TYPE_SOCKET_FILTER;
 	attr.insns = (uintptr_t)code;
-	attr.insn_cnt = sizeof(code) / sizeof(code[0]);
+	attr.insn_cnt = CODE_LEN;
 	attr.license = (uintptr_t) "";
 	fd = (int)syscall(SYS_bpf, BPF_PROG_LOAD, &attr, sizeof(attr));
 	return fd < 0 ? -errno : fd;

@@ -32,5 +32,5 @@ ALL = {c.name: c for c in (
     Companion("relay", "warren-relay beside coturn", lambda rounds: [
         *at_most(2)(rounds), "--cases", "8:64:plain,8:1400:plain,64:1400:gso"], 400),
     Companion("scaling", "one worker and two, lanes", lambda rounds: [
-        *at_most(2)(rounds), "--seconds", 1, "--metrics", "tcp8", "udp1400"], 400),
+        *at_most(2)(rounds), "--seconds", 1, "--metrics", "tcp8-both", "udp1400"], 400),
 ) if c.there()}

@@ -13,13 +13,13 @@ struct inner;
  * queues), so a flow stays on one of them from end to end. Not keyed: who chooses his ports well
  * can load one core, but no other than he could load by sending more.
  */
-#define FLOW_SLOTS 64
+#define FLOW_SLOTS 1024 /* many times the cores, so that what is left over does not weigh */
 
 /* 0 to FLOW_SLOTS - 1. inner: what inner_parse said about packet. */
 unsigned int flow_slot(const struct inner *inner, const uint8_t *packet);
 
 /* flow_slot in words that a kernel program can follow: mixed, then the top bits taken. */
 #define FLOW_SLOT_MULTIPLIER 0x9E3779B1U /* 2^32 over the golden ratio, odd */
-#define FLOW_SLOT_SHIFT      26
+#define FLOW_SLOT_SHIFT      22
 
 #endif
