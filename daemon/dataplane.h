@@ -94,6 +94,8 @@ struct dp_ops {
 	/* An authentic packet came from elsewhere than the peer's path points (or pointed) to. */
 	void (*path_seen)(void *arg, struct dp_peer *peer, const struct dp_path *from);
 	void (*activity)(void *arg, struct dp_peer *peer, unsigned int notices);
+	/* With config.path_mtu: the peer's path takes inner packets of this size. May be NULL. */
+	void (*path_mtu)(void *arg, struct dp_peer *peer, unsigned int mtu);
 	/* The kernel cuts no more on the peer's path, and for which errno. May be NULL. */
 	void (*gso_off)(void *arg, struct dp_peer *peer, int reason);
 	/* A packet for a DP_PATH_STREAM path, sealed and framed as ChannelData when channel is set.
@@ -142,6 +144,8 @@ void *dp_peer_owner(const struct dp_peer *peer);
 int dataplane_peer_set_path(struct dp_peer *peer, const struct dp_path *path);
 /* The path as it is now; differs from the one set when `follow` is on. */
 void dataplane_peer_path(const struct dp_peer *peer, struct dp_path *path);
+/* The largest inner packet on the peer's path; 0 while nothing is known of it. */
+unsigned int dataplane_peer_mtu(const struct dp_peer *peer);
 /*
  * Stops cutting by the kernel (UDP_SEGMENT) on the peer's path as it is now, for the errno that
  * says why: ETIMEDOUT when cut packets do not arrive. EIO, EINVAL and EMSGSIZE of a send do the

@@ -50,6 +50,14 @@ static void on_activity(void *arg, struct dp_peer *peer, unsigned int notices)
 	peer_activity(dp_peer_owner(peer), notices);
 }
 
+static void on_path_mtu(void *arg, struct dp_peer *peer, unsigned int mtu)
+{
+	struct device *device = arg;
+
+	if (device->ops->path_mtu)
+		device->ops->path_mtu(device->arg, dp_peer_owner(peer), mtu);
+}
+
 static void on_stream_output(void *arg, uint32_t stream, const uint8_t *data, size_t len)
 {
 	struct device *device = arg;
@@ -65,6 +73,7 @@ static const struct dp_ops dataplane_ops = {
 	.keypair_confirmed = on_keypair_confirmed,
 	.path_seen = on_path_seen,
 	.activity = on_activity,
+	.path_mtu = on_path_mtu,
 	.stream_output = on_stream_output,
 };
 

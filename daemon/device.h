@@ -38,6 +38,8 @@ struct device_ops {
 	 * may ask for some too, by dataplane_peer_notify on peer_dp.
 	 */
 	void (*activity)(void *arg, struct peer *peer, unsigned int notices);
+	/* With dp.path_mtu: the largest inner packet on the peer's path. */
+	void (*path_mtu)(void *arg, struct peer *peer, unsigned int mtu);
 	/* No answer for 90 s. The waiting packets were dropped. */
 	void (*handshake_failed)(void *arg, struct peer *peer);
 	/* To be stored before returning; comes back as device_config.timestamp after a restart. */

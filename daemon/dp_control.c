@@ -9,6 +9,7 @@
 #include "daemon/dp_index.h"
 #include "daemon/dp_keypair.h"
 #include "daemon/dp_message.h"
+#include "daemon/dp_path_mtu.h"
 #include "daemon/dp_peer.h"
 #include "proto/allowedips.h"
 
@@ -19,6 +20,9 @@
 
 /* Handshake and STUN messages with a channel's header. */
 #define MESSAGE_MAX 2048
+
+/* Larger ones may be fragmented. */
+#define WHOLE_MAX 1200
 
 /* Events of one engine in one turn of the loop. */
 #define DISPATCH_MAX 1024
@@ -54,6 +58,9 @@ static void dispatch_peer(struct dataplane *dp, const struct dp_event *event)
 		break;
 	case DP_EVENT_PATH_SEEN:
 		dp->ops->path_seen(dp->arg, peer, &event->path);
+		break;
+	case DP_EVENT_LARGE:
+		dp_path_mtu_busy(peer);
 		break;
 	case DP_EVENT_MESSAGE:
 		dp_message_dispatch(peer, event);
@@ -147,6 +154,7 @@ int dataplane_send(struct dataplane *dp, const struct dp_path *path, const uint8
 	struct udp_route route;
 	uint8_t message[MESSAGE_MAX];
 	int err = 0;
+	bool six;
 
 	if (len + prefix > sizeof(message))
 		return -EMSGSIZE;
@@ -166,7 +174,10 @@ int dataplane_send(struct dataplane *dp, const struct dp_path *path, const uint8
 	datagram = (struct udp_datagram){
 		.route = &route, .data = message, .len = len, .segment = (uint16_t)len, .tos = tos
 	};
-	udp_send(engine->udp_fd[route.to.sa.sa_family == AF_INET6], &datagram, 1, &err);
+	six = route.to.sa.sa_family == AF_INET6;
+	/* Packets inside a relay's indications are longer than anybody probed. */
+	udp_send(len > WHOLE_MAX ? dp_fragment_fd(engine, six) : engine->udp_fd[six], &datagram, 1,
+		 &err);
 	return err;
 }
 

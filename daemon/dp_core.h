@@ -78,6 +78,14 @@ static inline bool dp_speaks(const struct dataplane *dp)
 void dp_leave_run(void *arg, uint64_t now_ns);
 /* Frees after a grace period what waits for routes to be published without it. */
 void dp_peers_leave(struct dataplane *dp);
+/* For packets that may be fragmented on their way. */
+static inline int dp_fragment_fd(const struct dp_engine *engine, bool six)
+{
+	int fd = engine->dp->sockets.fragment_fd[six];
+
+	return fd < 0 ? engine->udp_fd[six] : fd;
+}
+
 /* Publishes table (NULL: no routes at all), frees the old one after a grace period. */
 void dp_routes_replace(struct dataplane *dp, struct dp_routes *routes);
 /* Keeps both MTUs as the kernel has them, from the next change on. 0 or -errno. */

@@ -51,6 +51,7 @@ struct dp_way {
 	struct dp_keypair *keypair;
 	struct dp_hop *hop;
 	uint8_t lane;
+	bool fragment; /* on the way, rather than lost */
 };
 
 /* Consecutive packets of one peer: one reservation of nonces, one mark of the timers. */
@@ -62,6 +63,7 @@ struct dp_out_run {
 	uint16_t first;
 	uint16_t count;
 	uint8_t lane_number;
+	bool fragment;
 	bool data;    /* not only keepalives */
 	bool refused; /* the keypair was used up */
 };
@@ -146,6 +148,9 @@ bool dp_engine_flush_staged(struct dp_engine *engine, struct dp_peer *peer);
 int dp_engine_send_keepalive(struct dp_engine *engine, struct dp_peer *peer);
 /* Answers packet with ICMP unreachable, at a bounded rate. */
 void dp_engine_unreachable(struct dp_engine *engine, const uint8_t *packet, size_t len);
+/* Answers packet with ICMP "too big": mtu bytes would fit. At a bounded rate. */
+void dp_engine_too_big(struct dp_engine *engine, const uint8_t *packet, size_t len,
+		       unsigned int mtu);
 
 /* dp_outbox.c: what sending collects. */
 

@@ -15,6 +15,7 @@
 #include "proto/filter.h"
 #include "proto/inner.h"
 #include "proto/lane_key.h"
+#include "proto/mss.h"
 #include "proto/peer_message.h"
 
 /* An owner that leaves a path where it is should not be told with every batch. */
@@ -93,6 +94,15 @@ static void deliver(struct dp_engine *engine)
 	coalesce_reset(&engine->in.merged);
 }
 
+/* A SYN of the peer's says how long our host's segments may be. */
+static void clamp_answer(struct dp_peer *peer, uint8_t *packet, size_t len)
+{
+	struct dp_hop *hop = dp_rcu_load(peer->hop);
+
+	if (hop)
+		mss_clamp(packet, len, atomic_load_explicit(&hop->mtu, memory_order_relaxed));
+}
+
 /* The checks on what an authentic packet contained. */
 static void take_inner(struct dp_engine *engine, struct dp_peer *peer, uint8_t *packet, size_t len,
 		       uint8_t outer_tos)
@@ -112,6 +122,8 @@ static void take_inner(struct dp_engine *engine, struct dp_peer *peer, uint8_t *
 	}
 	if (!inner_combine_ecn(packet, outer_tos))
 		return;
+	if (mss_concerns(packet, inner.len))
+		clamp_answer(peer, packet, inner.len);
 	coalesce_add(&in->merged, packet, inner.len);
 	if (in->merged.runs > runs)
 		in->merged_peer[runs] = peer;

@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "daemon/dp_core.h"
 #include "daemon/dp_keypair.h"
+#include "daemon/dp_path_mtu.h"
 #include "daemon/dp_peer.h"
 #include "proto/peer_message.h"
 #include "proto/wg_message.h"
@@ -60,6 +61,8 @@ void dp_message_dispatch(struct dp_peer *peer, const struct dp_event *event)
 	memcpy(&message, event + 1, sizeof(message));
 	if (message.kind == PEER_MESSAGE_PROBE)
 		answer(peer, &message);
+	else
+		dp_path_mtu_answer(peer, message.token, message.probed);
 	dataplane_peer_set_lanes(peer, message.lanes);
 }
 

@@ -1,4 +1,6 @@
+#include "base/map.h"
 #include "daemon/dp_core.h"
+#include "daemon/dp_path_mtu.h"
 #include "io/loop.h"
 #include "kernel-iface/tun_mtu.h"
 
@@ -9,13 +11,19 @@
 static void load(struct dataplane *dp)
 {
 	uint32_t mtu[TUN_MTU_MAX];
+	struct dp_peer *peer;
+	size_t cursor = 0;
+	bool changed;
 
 	/* A device that moved to another namespace keeps what it had. */
 	if (tun_mtu_list(dp->tun_mtu, mtu) < 0)
 		return;
-	atomic_store(&dp->mtu, mtu[0]);
+	changed = atomic_exchange(&dp->mtu, mtu[0]) != mtu[0];
 	for (size_t i = 1; i < TUN_MTU_MAX; i++)
 		atomic_store(&dp->route_mtu[i - 1], mtu[i]);
+	if (changed && dp->config.path_mtu)
+		while ((peer = map_next(dp->peers, &cursor)))
+			dp_path_mtu_limit_changed(peer);
 }
 
 static void on_change(void *arg, int revents)

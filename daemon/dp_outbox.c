@@ -19,11 +19,14 @@
  * Zeros up to a multiple of 16, but never beyond the MTU (WireGuard paper, 5.4.6). Which route a
  * packet took into the device nobody says, so none of their MTUs is crossed by padding.
  */
-static size_t padded_len(struct dataplane *dp, size_t len)
+static size_t padded_len(struct dataplane *dp, const struct dp_hop *hop, size_t len)
 {
 	size_t padded = (len + 15) & ~(size_t)15;
+	size_t path_mtu = atomic_load_explicit(&hop->mtu, memory_order_relaxed);
 	size_t mtu = atomic_load_explicit(&dp->mtu, memory_order_relaxed);
 
+	if (mtu > path_mtu)
+		mtu = path_mtu;
 	if (len > mtu)
 		return len;
 	if (padded > mtu)
@@ -43,7 +46,7 @@ static struct dp_out_run *run_for(struct dp_outbox *out, const struct dp_way *wa
 	struct dp_out_run *run = out->runs ? &out->run[out->runs - 1] : NULL;
 
 	if (run && run->keypair == way->keypair && run->hop == way->hop &&
-	    run->lane_number == way->lane)
+	    run->lane_number == way->lane && run->fragment == way->fragment)
 		return run;
 	run = &out->run[out->runs++];
 	*run = (struct dp_out_run){
@@ -52,6 +55,7 @@ static struct dp_out_run *run_for(struct dp_outbox *out, const struct dp_way *wa
 		.hop = way->hop,
 		.first = (uint16_t)out->packets,
 		.lane_number = way->lane,
+		.fragment = way->fragment,
 	};
 	return run;
 }
@@ -59,7 +63,7 @@ static struct dp_out_run *run_for(struct dp_outbox *out, const struct dp_way *wa
 uint8_t *dp_outbox_add(struct dp_engine *engine, const struct dp_way *way, size_t len, uint8_t tos)
 {
 	struct dp_outbox *out = &engine->out;
-	size_t padded = padded_len(engine->dp, len);
+	size_t padded = padded_len(engine->dp, way->hop, len);
 	size_t wire = padded + DP_DATA_OVERHEAD;
 	size_t prefix = way->hop->path.channel ? DP_CHANNEL_HEADER : 0;
 	struct dp_out_run *run;
@@ -158,7 +162,9 @@ static size_t gather(const struct dp_engine *engine, const struct dp_out_run *ru
 	size_t len = segment;
 	size_t i = first + 1;
 
-	while (!engine->dp->config.no_udp_gso && i < end && i - first < UDP_GSO_MAX) {
+	/* Cutting and fragmenting exclude each other. */
+	while (!engine->dp->config.no_udp_gso && !run->fragment && i < end &&
+	       i - first < UDP_GSO_MAX) {
 		size_t next = out->packet[i].len + prefix;
 
 		if (next > segment || out->packet[i].tos != out->packet[first].tos ||
@@ -211,13 +217,18 @@ static void post_stream(struct dp_engine *engine, const struct dp_out_run *run)
 static void send_run(struct dp_engine *engine, const struct dp_out_run *run,
 		     struct batch batches[2])
 {
-	struct batch *batch = &batches[run->hop->route.to.sa.sa_family == AF_INET6];
+	bool six = run->hop->route.to.sa.sa_family == AF_INET6;
+	int fd = run->fragment ? dp_fragment_fd(engine, six) : engine->udp_fd[six];
+	struct batch *batch = &batches[six];
 	size_t end = (size_t)run->first + run->count;
 
 	if (run->hop->path.kind == DP_PATH_STREAM) {
 		post_stream(engine, run);
 		return;
 	}
+	if (batch->fd != fd)
+		send_batch(batch);
+	batch->fd = fd;
 	for (size_t i = run->first; i < end;) {
 		if (batch->count == UDP_SEND_MAX)
 			send_batch(batch);

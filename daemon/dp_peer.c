@@ -8,6 +8,7 @@
 #include "daemon/dp_core.h"
 #include "daemon/dp_index.h"
 #include "daemon/dp_keypair.h"
+#include "daemon/dp_path_mtu.h"
 #include "io/loop.h"
 #include "proto/filter.h"
 
@@ -121,6 +122,7 @@ void dataplane_peer_free(struct dp_peer *peer)
 	if (!peer)
 		return;
 	dp = peer->dp;
+	dp_path_mtu_end(peer);
 	allowedips_remove_owner(dp->allowed, &peer->prefixes);
 	while (peer->keypairs)
 		dataplane_keypair_free(peer->keypairs);
@@ -147,15 +149,23 @@ static void inherit_gso(struct dp_hop *hop, struct dp_hop *old)
 int dataplane_peer_set_path(struct dp_peer *peer, const struct dp_path *path)
 {
 	struct dp_hop *hop = calloc(1, sizeof(*hop));
+	bool probed;
 
 	if (!hop)
 		return -ENOMEM;
 	hop->path = *path;
 	udp_route_init(&hop->route, &path->remote, &path->local, path->ifindex);
+	probed = peer->dp->config.path_mtu && path->kind == DP_PATH_UDP;
+	atomic_init(&hop->mtu, UINT32_MAX);
+	atomic_init(&hop->fragment, probed);
+	atomic_init(&hop->watched, !probed);
 	dp_rcu_enter();
 	inherit_gso(hop, dp_rcu_load(peer->hop));
 	dp_rcu_leave();
 	set_hop(peer, hop);
+	/* Paths that workers set, by what they receive, are not probed. */
+	if (peer->dp->config.path_mtu)
+		dp_path_mtu_moved(peer);
 	return 0;
 }
 
@@ -179,6 +189,18 @@ void dataplane_peer_gso_off(struct dp_peer *peer, int reason)
 	if (hop)
 		atomic_compare_exchange_strong(&hop->route.gso_error, &on, reason);
 	dp_rcu_leave();
+}
+
+unsigned int dataplane_peer_mtu(const struct dp_peer *peer)
+{
+	struct dp_hop *hop;
+	unsigned int mtu;
+
+	dp_rcu_enter();
+	hop = dp_rcu_load(peer->hop);
+	mtu = hop ? atomic_load(&hop->mtu) : UINT32_MAX;
+	dp_rcu_leave();
+	return mtu == UINT32_MAX ? 0 : mtu;
 }
 
 int dataplane_peer_gso_error(const struct dp_peer *peer)
@@ -225,6 +247,8 @@ int dataplane_peer_set_rules(struct dp_peer *peer, struct filter_rules *filter)
 void dataplane_peer_set_current(struct dp_peer *peer, struct dp_keypair *keypair)
 {
 	dp_rcu_publish(peer->current, keypair);
+	if (keypair)
+		dp_path_mtu_session(peer);
 }
 
 void dataplane_peer_set_lanes(struct dp_peer *peer, unsigned int lanes)

@@ -14,12 +14,16 @@
 #include "proto/vnet.h"
 
 struct dp_keypair;
+struct dp_path_mtu;
 
 /* A path made ready for sending; published, replaced as a whole. */
 struct dp_hop {
 	struct dp_path path;
 	struct udp_route route;
 	atomic_bool gso_told; /* the owner knows of route.gso_error */
+	atomic_uint mtu;      /* of inner packets; UINT32_MAX: not known, or no matter */
+	atomic_bool fragment; /* nothing has shown that they get there in one piece */
+	atomic_bool watched;  /* the control thread knows that large packets are sent */
 	struct rcu_head rcu;
 };
 
@@ -45,6 +49,7 @@ struct dp_peer {
 	struct allowedips_owner prefixes; /* what the route table points to */
 	struct dp_keypair *keypairs;      /* all of them; control thread only */
 	struct dp_peer *next_leaving;
+	struct dp_path_mtu *probing; /* control thread only; NULL: nothing to probe */
 
 	struct dp_keypair *current; /* these three under RCU */
 	struct dp_hop *hop;

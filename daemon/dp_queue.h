@@ -21,6 +21,7 @@ enum dp_event_kind {
 	DP_EVENT_ACTIVITY,
 	DP_EVENT_GSO_OFF,
 	DP_EVENT_STREAM,
+	DP_EVENT_LARGE,   /* a large packet was sent, see dp_path_mtu.c */
 	DP_EVENT_MESSAGE, /* followed by a struct peer_message */
 	DP_EVENT_INPUT,   /* control thread to itself: a packet that a stream brought */
 };

@@ -13,6 +13,8 @@
 #include "proto/filter.h"
 #include "proto/flow_slot.h"
 #include "proto/inner.h"
+#include "proto/mss.h"
+#include "proto/pathmtu.h"
 #include "proto/segment.h"
 #include "proto/wg_message.h"
 
@@ -22,6 +24,8 @@
 #define ICMP_INTERVAL_NS NS_PER_MS
 
 #define UDP_HEADER 8
+
+#define V4_DONT_FRAGMENT 0x40 /* in the byte at 6 */
 
 static size_t addr_size(uint8_t version)
 {
@@ -57,20 +61,34 @@ struct dp_peer *dp_engine_peer_from(struct dp_engine *engine, const uint8_t *pac
 	return lookup(engine, &engine->from, packet[0] >> 4, inner_source(packet));
 }
 
-void dp_engine_unreachable(struct dp_engine *engine, const uint8_t *packet, size_t len)
+/* mtu 0: unreachable. */
+static void answer_error(struct dp_engine *engine, const uint8_t *packet, size_t len,
+			 unsigned int mtu)
 {
-	uint8_t reply[VNET_HDR_SIZE + INNER_UNREACHABLE_MAX];
+	uint8_t reply[VNET_HDR_SIZE + INNER_ERROR_MAX];
 	size_t reply_len;
 
 	if (engine->now_ns < engine->icmp_ns)
 		return;
-	reply_len = inner_unreachable(reply + VNET_HDR_SIZE, packet, len);
+	reply_len = mtu ? inner_too_big(reply + VNET_HDR_SIZE, packet, len, mtu)
+			: inner_unreachable(reply + VNET_HDR_SIZE, packet, len);
 	if (!reply_len)
 		return;
 	engine->icmp_ns = engine->now_ns + ICMP_INTERVAL_NS;
 	memset(reply, 0, VNET_HDR_SIZE);
 	if (write(engine->tun_fd, reply, VNET_HDR_SIZE + reply_len) < 0)
 		return; /* the device is down: nobody to tell */
+}
+
+void dp_engine_unreachable(struct dp_engine *engine, const uint8_t *packet, size_t len)
+{
+	answer_error(engine, packet, len, 0);
+}
+
+void dp_engine_too_big(struct dp_engine *engine, const uint8_t *packet, size_t len,
+		       unsigned int mtu)
+{
+	answer_error(engine, packet, len, mtu);
 }
 
 /* Both a key and a path; the lane is the packet's matter. */
@@ -133,10 +151,50 @@ static bool is_our_own(const struct dp_way *way, const struct inner *inner, cons
 		       dataplane_peer_lanes(way->peer);
 }
 
-/* Cuts one packet of the TUN and puts the pieces in the outbox. */
-static void send_plan(struct dp_engine *engine, const struct dp_way *way,
-		      const struct segment_plan *plan, uint8_t tos)
+/* Larger than the path takes: made to fit, or its sender is told. False: dropped. */
+static bool make_fit(struct dp_engine *engine, struct dp_way *way, struct segment_plan *plan,
+		     unsigned int mtu)
 {
+	if (plan->packet[0] >> 4 == 4 && !(plan->packet[6] & V4_DONT_FRAGMENT)) {
+		way->fragment = true;
+		return true;
+	}
+	dp_engine_too_big(engine, plan->packet, plan->len, mtu);
+	/*
+	 * A stream's segments are where we cut. Between a path's shrinking and the host's knowing
+	 * of it nothing is lost, so that no retransmission timeout passes.
+	 */
+	if (plan->proto != INNER_TCP || plan->header_len >= mtu)
+		return false;
+	plan->size = mtu - plan->header_len;
+	plan->count = (plan->len - plan->header_len + plan->size - 1) / plan->size;
+	return true;
+}
+
+/* Large packets only: they may be too large, and while there are any the path is watched. */
+static bool fits(struct dp_engine *engine, struct dp_way *way, struct segment_plan *plan)
+{
+	unsigned int mtu = atomic_load_explicit(&way->hop->mtu, memory_order_relaxed);
+	struct dp_event event = { .kind = DP_EVENT_LARGE, .peer_id = way->peer->id };
+
+	if (!atomic_load_explicit(&way->hop->watched, memory_order_relaxed) &&
+	    !atomic_exchange(&way->hop->watched, true) &&
+	    !dp_queue_push(&engine->events, &event, NULL))
+		atomic_store(&way->hop->watched, false);
+	return segment_len(plan, 0) <= mtu || make_fit(engine, way, plan, mtu);
+}
+
+/* Cuts one packet of the TUN and puts the pieces in the outbox. */
+static void send_plan(struct dp_engine *engine, struct dp_way *way, struct segment_plan *plan,
+		      uint8_t tos)
+{
+	bool syn = plan->count == 1 && mss_concerns(plan->packet, plan->len);
+
+	way->fragment = atomic_load_explicit(&way->hop->fragment, memory_order_relaxed);
+	if (segment_len(plan, 0) >= PATHMTU_LARGE && !fits(engine, way, plan)) {
+		dp_count(&way->peer->tx_dropped, plan->count);
+		return;
+	}
 	for (size_t i = 0; i < plan->count; i++) {
 		uint8_t *out = dp_outbox_add(engine, way, segment_len(plan, i), tos);
 
@@ -145,6 +203,9 @@ static void send_plan(struct dp_engine *engine, const struct dp_way *way,
 			return;
 		}
 		segment_write(plan, i, out);
+		if (syn)
+			mss_clamp(out, plan->len,
+				  atomic_load_explicit(&way->hop->mtu, memory_order_relaxed));
 	}
 }
 

@@ -6,7 +6,9 @@
 #include "io/udp.h"
 
 #define SOCKET_BUFFER (8 * 1024 * 1024)
-#define PORT_TRIES    16 /* a free v4 port may be taken in v6 */
+/* The least that every IPv6 link carries (RFC 8200, 5); routers there do not fragment. */
+#define V6_LINK_MIN 1280
+#define PORT_TRIES  16 /* a free v4 port may be taken in v6 */
 
 static const int families[2] = { AF_INET, AF_INET6 };
 
@@ -63,23 +65,32 @@ static int open_family(struct dp_sockets *sockets, int which, const struct dp_co
 		.reuseport = true,
 		.gro = !config->no_udp_gro,
 		.buffer = SOCKET_BUFFER,
+		.whole = config->path_mtu,
 	};
+	int err;
 
 	for (unsigned int i = 0; i < sockets->count; i++) {
-		int err = udp_open(&sockets->fd[i][which], &udp);
-
+		err = udp_open(&sockets->fd[i][which], &udp);
 		if (err) {
 			sockets->fd[i][which] = -1;
 			/* Only a whole family may be missing. */
 			return i == 0 && lacks_family(err) ? 0 : err;
 		}
 	}
-	return udp_steer(sockets->fd[0][which], sockets->count - 1);
+	err = udp_steer(sockets->fd[0][which], sockets->count - 1);
+	if (err || !config->path_mtu)
+		return err;
+	udp.whole = false;
+	udp.gro = false;
+	udp.fragment_size = V6_LINK_MIN;
+	return udp_open(&sockets->fragment_fd[which], &udp);
 }
 
 int dp_sockets_open(struct dp_sockets *out, unsigned int workers, const struct dp_config *config)
 {
-	struct dp_sockets sockets = { .count = workers + 1, .port = config->port };
+	struct dp_sockets sockets = { .count = workers + 1,
+				      .port = config->port,
+				      .fragment_fd = { -1, -1 } };
 	int err;
 
 	for (unsigned int i = 0; i < sockets.count; i++)
@@ -99,6 +110,9 @@ int dp_sockets_open(struct dp_sockets *out, unsigned int workers, const struct d
 
 void dp_sockets_close(struct dp_sockets *sockets)
 {
+	for (int which = 0; sockets->count && which < 2; which++)
+		if (sockets->fragment_fd[which] >= 0)
+			close(sockets->fragment_fd[which]);
 	for (unsigned int i = 0; i < sockets->count; i++)
 		for (int which = 0; which < 2; which++)
 			if (sockets->fd[i][which] >= 0)
@@ -108,6 +122,14 @@ void dp_sockets_close(struct dp_sockets *sockets)
 
 int dp_sockets_set_fwmark(const struct dp_sockets *sockets, uint32_t fwmark)
 {
+	for (int which = 0; which < 2; which++) {
+		int err = sockets->fragment_fd[which] < 0
+				  ? 0
+				  : udp_set_fwmark(sockets->fragment_fd[which], fwmark);
+
+		if (err)
+			return err;
+	}
 	for (unsigned int i = 0; i < sockets->count; i++)
 		for (int which = 0; which < 2; which++) {
 			int err = sockets->fd[i][which] < 0

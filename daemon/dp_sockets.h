@@ -13,6 +13,11 @@ struct dp_sockets {
 	unsigned int count;
 	uint16_t port;
 	int fd[DP_WORKERS_MAX + 1][2]; /* [0] v4, [1] v6 */
+	/*
+	 * With config.path_mtu, when the others never fragment: what goes out here may be. They
+	 * are the last of the group, where the steering program sends nothing. -1: none.
+	 */
+	int fragment_fd[2];
 };
 
 /* workers + 1 pairs. 0, -EADDRINUSE, or another -errno. */

@@ -33,6 +33,7 @@
 #include "daemon/timestamp.h"
 #include "daemon/tunnel.h"
 #include "daemon/uapi.h"
+#include "daemon/underlay.h"
 #include "daemon/verbs.h"
 #include "io/ws.h"
 #include "kernel-iface/link.h"
@@ -44,13 +45,6 @@
 #include "proto/stun.h"
 
 #define HOUSEKEEPING_S 30
-
-/*
- * What fits a path of 1,500 bytes by relay over v6, so that no full packet is cut: 40 bytes of
- * IPv6, 8 of UDP, 4 of ChannelData, 32 of WireGuard. Only Data indications, before a channel is
- * bound, are longer.
- */
-#define INNER_MTU (1500 - 40 - 8 - 4 - 32)
 
 /* --- small services for the parts --- */
 
@@ -235,11 +229,18 @@ static void on_save_timestamp(void *arg, const uint8_t stamp[static 12])
 	mesh_saved(mesh, "timestamp", timestamp_save(mesh_path(mesh, "timestamp").text, stamp));
 }
 
+static void on_path_mtu(void *arg, struct peer *wireguard, unsigned int mtu)
+{
+	(void)arg;
+	mesh_peer_path_mtu(peer_owner(wireguard), mtu);
+}
+
 static const struct device_ops device_ops = {
 	.peer_wanted = on_peer_wanted,
 	.session_up = on_session_up,
 	.peer_seen = on_peer_seen,
 	.activity = on_activity,
+	.path_mtu = on_path_mtu,
 	.save_timestamp = on_save_timestamp,
 	.other_message = on_other_message,
 	.stream_output = on_stream_output,
@@ -376,8 +377,27 @@ static bool refresh_local_networks(struct mesh *mesh)
 	return changed;
 }
 
+/*
+ * What the widest link carries; peers behind narrower paths have routes of their own. Somebody who
+ * sets the device's MTU by hand is not contradicted before the links change.
+ */
+static void refresh_mtu(struct mesh *mesh)
+{
+	unsigned int mtu = underlay_inner_mtu(mesh->netlink, dataplane_tun_ifindex(mesh->dp));
+	int err;
+
+	if (mtu == mesh->underlay_mtu)
+		return;
+	err = dataplane_set_mtu(mesh->dp, mtu);
+	if (err < 0)
+		log_warn("mtu-not-set mtu=%u error=\"%s\"", mtu, strerror(-err));
+	else
+		mesh->underlay_mtu = mtu;
+}
+
 static void on_network_changed(struct mesh *mesh)
 {
+	refresh_mtu(mesh);
 	refresh_candidates(mesh, true);
 	if (refresh_local_networks(mesh) && mesh->control && mesh->membership.enrolled) {
 		tunnel_configure(mesh);
@@ -557,7 +577,7 @@ static int open_device(struct mesh *mesh)
 	uint8_t secret[16];
 	int err = timestamp_load(mesh_path(mesh, "timestamp").text, stamp);
 
-	device_config.dp.mtu = INNER_MTU;
+	device_config.dp.path_mtu = true;
 	device_config.dp.lanes = true; /* all peers are our own nodes */
 	if (err == 0)
 		device_config.timestamp = stamp;
@@ -742,6 +762,7 @@ static int run(struct mesh *mesh)
 	}
 	if (open_parts(mesh) < 0)
 		return 1;
+	refresh_mtu(mesh);
 	refresh_candidates(mesh, false);
 	refresh_local_networks(mesh);
 	if (mesh->settings.up && mesh->has_membership)

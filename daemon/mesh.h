@@ -86,6 +86,7 @@ struct mesh {
 	struct stun_index *stun; /* which peer's agent a message is for */
 	struct local_candidates candidates;
 	struct local_networks local_networks;
+	unsigned int underlay_mtu; /* inner packets of the widest link */
 	struct relays *relays;
 	struct control_client *control; /* NULL while down */
 	struct enrolment *enrolment;

@@ -41,7 +41,7 @@ static void add_peer(struct mesh *mesh, struct netmap_peer *info)
 		log_error("peer-refused peer=%s error=\"%s\"", info->cert->parsed.name,
 			  strerror(-err));
 	else
-		tunnel_add_routes(mesh, &info->cert->parsed);
+		tunnel_add_routes(mesh, peer);
 }
 
 static bool refuse_address(const struct mesh *mesh, const struct ip_addr *address,
@@ -103,7 +103,7 @@ static void update_peer(struct mesh *mesh, struct mesh_peer *peer, struct netmap
 		remove_peer(mesh, peer);
 		return;
 	}
-	tunnel_add_routes(mesh, &info->cert->parsed);
+	tunnel_add_routes(mesh, peer);
 }
 
 void mesh_map_apply(struct mesh *mesh)

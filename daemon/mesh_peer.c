@@ -16,6 +16,7 @@
 #include "daemon/relays.h"
 #include "daemon/signalling.h"
 #include "daemon/status.h"
+#include "daemon/tunnel.h"
 #include "proto/filter.h"
 #include "proto/ice_description.h"
 
@@ -32,6 +33,7 @@ struct mesh_peer {
 	uint32_t seen_relay; /* through which it spoke to us last; 0: none */
 	uint64_t signal_ns;  /* when it signalled last; 0: never */
 
+	unsigned int route_mtu; /* that its routes say; 0: none */
 	uint64_t signal_session;
 	uint64_t signal_counter;
 	struct signal_replay replay;
@@ -313,6 +315,23 @@ void mesh_peer_unanswered(struct mesh_peer *peer)
 		connection_unanswered(peer->conn);
 }
 
+void mesh_peer_path_mtu(struct mesh_peer *peer, unsigned int mtu)
+{
+	/* As large as the device's: the routes need not say it. */
+	unsigned int route_mtu = mtu < peer->mesh->underlay_mtu ? mtu : 0;
+
+	log_debug("path-mtu peer=%s mtu=%u", peer->info->cert->parsed.name, mtu);
+	if (route_mtu == peer->route_mtu)
+		return;
+	peer->route_mtu = route_mtu;
+	tunnel_set_mtu(peer->mesh, peer);
+}
+
+unsigned int mesh_peer_route_mtu(const struct mesh_peer *peer)
+{
+	return peer->route_mtu;
+}
+
 void mesh_peer_relay_up(struct mesh_peer *peer, uint32_t relay)
 {
 	if (peer->conn)
@@ -373,6 +392,7 @@ void mesh_peer_status(struct mesh_peer *peer, struct status_peer *out)
 	out->online = peer->online;
 	out->path = status_path(peer);
 	out->latency_ms = latency_ns ? (double)latency_ns / NS_PER_MS : STATUS_LATENCY_NONE;
+	out->mtu = dataplane_peer_mtu(peer_dp(peer->wireguard));
 	out->lanes = dataplane_peer_lanes(peer_dp(peer->wireguard));
 	out->last_handshake_s =
 		seconds_since(peer_last_handshake_ns(peer->wireguard), clock_now_ns());

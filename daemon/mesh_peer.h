@@ -60,6 +60,11 @@ void mesh_peer_session_up(struct mesh_peer *peer);
 void mesh_peer_heard_elsewhere(struct mesh_peer *peer);
 void mesh_peer_unanswered(struct mesh_peer *peer);
 
+/* The path takes inner packets of this size. */
+void mesh_peer_path_mtu(struct mesh_peer *peer, unsigned int mtu);
+/* What its routes are to say; 0: nothing below the device's. */
+unsigned int mesh_peer_route_mtu(const struct mesh_peer *peer);
+
 /* From the relays. */
 /* Registered there, or the route through it got better. */
 void mesh_peer_relay_up(struct mesh_peer *peer, uint32_t relay);

@@ -71,6 +71,7 @@ struct status_peer {
 	const char *relay;               /* name of the relay in use, or NULL */
 	const char *reason;              /* why not direct, the contract's words, or NULL */
 	double latency_ms;
+	unsigned int mtu;         /* of inner packets on the path; 0: unknown */
 	unsigned int lanes;       /* that packets to it are spread over; 1: not spread */
 	int64_t last_handshake_s; /* ago; -1: never */
 	int64_t last_seen_s;      /* ago, for offline peers; -1: unknown */

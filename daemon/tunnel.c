@@ -93,8 +93,31 @@ int tunnel_configure(struct mesh *mesh)
 
 /* --- routes to peers --- */
 
-void tunnel_add_routes(struct mesh *mesh, const struct cert *cert)
+void tunnel_set_mtu(struct mesh *mesh, const struct mesh_peer *peer)
 {
+	const struct cert *cert = &mesh_peer_info(peer)->cert->parsed;
+	const struct ip_addr *const to[] = { &cert->address4, &cert->address6 };
+	int which;
+
+	for (which = 0; which < 2; which++) {
+		const struct ip_addr *from = own_address(mesh, which);
+		struct prefix host = prefix_from_addr(to[which], 128);
+		int err;
+
+		if (!addr_len(to[which]) || !from)
+			continue;
+		err = route_set_mtu(mesh->netlink, ifindex_of(mesh), &host, from,
+				    mesh_peer_route_mtu(peer));
+		/* Without a route of ours the packets themselves are answered. */
+		if (err < 0 && err != -ESRCH)
+			log_warn("route-mtu-not-set peer=%s error=\"%s\"", cert->name,
+				 strerror(-err));
+	}
+}
+
+void tunnel_add_routes(struct mesh *mesh, const struct mesh_peer *peer)
+{
+	const struct cert *cert = &mesh_peer_info(peer)->cert->parsed;
 	const struct ip_addr *const to[] = { &cert->address4, &cert->address6 };
 	int which;
 
@@ -110,6 +133,8 @@ void tunnel_add_routes(struct mesh *mesh, const struct cert *cert)
 			mesh_set_health(mesh, HEALTH_DEVICE, "route to %s cannot be set: %s",
 					cert->name, strerror(-err));
 	}
+	if (mesh_peer_route_mtu(peer))
+		tunnel_set_mtu(mesh, peer);
 }
 
 void tunnel_remove_routes(struct mesh *mesh, const struct cert *cert)
@@ -180,7 +205,7 @@ static int configure_anew(struct mesh *mesh)
 		 dataplane_tun_name(mesh->dp));
 	route_cleanup(mesh->netlink, ifindex_of(mesh), NULL);
 	while ((peer = map_next(mesh->peers, &cursor)))
-		tunnel_add_routes(mesh, &mesh_peer_info(peer)->cert->parsed);
+		tunnel_add_routes(mesh, peer);
 	return 0;
 }
 

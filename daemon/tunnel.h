@@ -3,6 +3,7 @@
 
 struct cert;
 struct mesh;
+struct mesh_peer;
 
 /*
  * What the kernel holds for a node of a mesh: the TUN device with our addresses, and a host route
@@ -13,8 +14,14 @@ struct mesh;
 int tunnel_configure(struct mesh *mesh);
 
 /* One host route for each overlay address, so that nothing else is touched. */
-void tunnel_add_routes(struct mesh *mesh, const struct cert *cert);
+void tunnel_add_routes(struct mesh *mesh, const struct mesh_peer *peer);
 void tunnel_remove_routes(struct mesh *mesh, const struct cert *cert);
+
+/*
+ * The routes say how large packets to the peer may be (mesh_peer_route_mtu), so that TCP of this
+ * host picks it up by itself and what it forwards is answered with ICMP.
+ */
+void tunnel_set_mtu(struct mesh *mesh, const struct mesh_peer *peer);
 
 /*
  * Somebody deleted the device, set it down or took an address: makes it whole again. Sessions and

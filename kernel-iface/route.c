@@ -152,6 +152,27 @@ int route_add(struct netlink *nl, uint32_t ifindex, const struct prefix *dst,
 	return err;
 }
 
+int route_set_mtu(struct netlink *nl, uint32_t ifindex, const struct prefix *dst,
+		  const struct ip_addr *source, uint32_t mtu)
+{
+	struct netlink_request request;
+	struct nlmsghdr *msg;
+	struct nlattr *metrics;
+
+	/* Replacing asks for the place in the table only, not for who is there. */
+	if (!have_ours(nl, ifindex, dst))
+		return -ESRCH;
+	msg = build(&request, RTM_NEWROUTE, NLM_F_REPLACE, ifindex, dst);
+	if (source)
+		netlink_put_addr(msg, RTA_PREFSRC, source);
+	if (mtu) {
+		metrics = mnl_attr_nest_start(msg, RTA_METRICS);
+		mnl_attr_put_u32(msg, RTAX_MTU, mtu);
+		mnl_attr_nest_end(msg, metrics);
+	}
+	return netlink_talk(nl, msg, NULL, NULL);
+}
+
 int route_remove(struct netlink *nl, uint32_t ifindex, const struct prefix *dst)
 {
 	struct netlink_request request;

@@ -29,6 +29,12 @@ struct route {
  */
 int route_add(struct netlink *nl, uint32_t ifindex, const struct prefix *dst,
 	      const struct ip_addr *source);
+/*
+ * Sets how large packets on our route may be, in one step; 0: as large as the device's. 0, -ESRCH
+ * when there is no route of ours, or another -errno.
+ */
+int route_set_mtu(struct netlink *nl, uint32_t ifindex, const struct prefix *dst,
+		  const struct ip_addr *source, uint32_t mtu);
 /* Only a route of ours. 0, -ESRCH when there is none, -EPERM. */
 int route_remove(struct netlink *nl, uint32_t ifindex, const struct prefix *dst);
 

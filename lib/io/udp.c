@@ -23,20 +23,17 @@ static void set_buffer(int fd, int forced, int plain, int bytes)
 		set_int(fd, SOL_SOCKET, plain, bytes);
 }
 
-static int set_family_options(int fd, int family)
+static int set_family_options(int fd, int family, bool whole)
 {
 	int err;
 
-	/*
-	 * Path MTU discovery is the inner packets' own affair: outer ones may be fragmented rather
-	 * than lost.
-	 */
 	if (family == AF_INET) {
 		err = set_int(fd, IPPROTO_IP, IP_PKTINFO, 1);
 		if (!err)
 			err = set_int(fd, IPPROTO_IP, IP_RECVTOS, 1);
 		if (!err)
-			err = set_int(fd, IPPROTO_IP, IP_MTU_DISCOVER, IP_PMTUDISC_DONT);
+			err = set_int(fd, IPPROTO_IP, IP_MTU_DISCOVER,
+				      whole ? IP_PMTUDISC_PROBE : IP_PMTUDISC_DONT);
 		return err;
 	}
 	err = set_int(fd, IPPROTO_IPV6, IPV6_V6ONLY, 1);
@@ -45,7 +42,8 @@ static int set_family_options(int fd, int family)
 	if (!err)
 		err = set_int(fd, IPPROTO_IPV6, IPV6_RECVTCLASS, 1);
 	if (!err)
-		err = set_int(fd, IPPROTO_IPV6, IPV6_MTU_DISCOVER, IPV6_PMTUDISC_DONT);
+		err = set_int(fd, IPPROTO_IPV6, IPV6_MTU_DISCOVER,
+			      whole ? IPV6_PMTUDISC_PROBE : IPV6_PMTUDISC_DONT);
 	return err;
 }
 
@@ -77,7 +75,9 @@ int udp_open(int *out, const struct udp_config *config)
 		return -errno;
 	set_buffer(fd, SO_RCVBUFFORCE, SO_RCVBUF, config->buffer);
 	set_buffer(fd, SO_SNDBUFFORCE, SO_SNDBUF, config->buffer);
-	err = set_family_options(fd, config->family);
+	err = set_family_options(fd, config->family, config->whole);
+	if (!err && config->family == AF_INET6 && config->fragment_size)
+		err = set_int(fd, IPPROTO_IPV6, IPV6_MTU, config->fragment_size);
 	if (!err && config->reuseport)
 		err = set_int(fd, SOL_SOCKET, SO_REUSEPORT, 1);
 	if (!err && config->fwmark)

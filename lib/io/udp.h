@@ -22,6 +22,13 @@ struct udp_config {
 	struct ip_addr local; /* to bind to; family 0: the wildcard address */
 	uint32_t fwmark;      /* 0: none */
 	bool reuseport;
+	/*
+	 * Never fragmented, here or on the way, whatever routers say (ICMP may be forged): too
+	 * large for the first link is -EMSGSIZE. Otherwise here or, in IPv4, on the way.
+	 */
+	bool whole;
+	uint16_t fragment_size; /* IPv6 without whole: what is larger is fragmented; 0: by the link
+				 */
 	bool gro;
 	bool sleeps; /* for udp_receive_wait: the descriptor is a blocking one */
 	int buffer;  /* bytes of either socket buffer; 0: the system's */

@@ -139,7 +139,14 @@ static bool may_answer(const struct inner *inner, const uint8_t *p)
 	return inner->proto != ICMPV6 || type >= 128;
 }
 
-static size_t unreachable_v4(uint8_t *out, const uint8_t *packet, size_t len)
+/* What an error says: type, code and the 32 bits behind the checksum. */
+struct error {
+	uint8_t type;
+	uint8_t code;
+	uint32_t value;
+};
+
+static size_t error_v4(uint8_t *out, const struct error *error, const uint8_t *packet, size_t len)
 {
 	/* As much of the packet as fits 576 bytes (RFC 1812, 4.3.2.3). */
 	size_t quoted = len < 576 - V4_HEADER - 8 ? len : 576 - V4_HEADER - 8;
@@ -155,15 +162,16 @@ static size_t unreachable_v4(uint8_t *out, const uint8_t *packet, size_t len)
 	memcpy(out + 12, packet + 16, 4);
 	memcpy(out + 16, packet + 12, 4);
 	set_v4_checksum(out, V4_HEADER);
-	out[20] = 3; /* destination unreachable */
-	out[21] = 1; /* host */
+	out[20] = error->type;
+	out[21] = error->code;
+	store_be32(out + 24, error->value);
 	memcpy(out + 28, packet, quoted);
 	sum = (uint16_t)~checksum_fold(checksum_add(0, out + 20, total - 20));
 	memcpy(out + 22, &sum, 2);
 	return total;
 }
 
-static size_t unreachable_v6(uint8_t *out, const uint8_t *packet, size_t len)
+static size_t error_v6(uint8_t *out, const struct error *error, const uint8_t *packet, size_t len)
 {
 	size_t quoted = len < 1280 - V6_HEADER - 8 ? len : 1280 - V6_HEADER - 8;
 	size_t l4_len = 8 + quoted;
@@ -177,8 +185,9 @@ static size_t unreachable_v6(uint8_t *out, const uint8_t *packet, size_t len)
 	out[7] = 64;
 	memcpy(out + 8, packet + 24, 16);
 	memcpy(out + 24, packet + 8, 16);
-	out[40] = 1; /* destination unreachable */
-	out[41] = 3; /* address */
+	out[40] = error->type;
+	out[41] = error->code;
+	store_be32(out + 44, error->value);
 	memcpy(out + 48, packet, quoted);
 	sum = checksum_add(checksum_pseudo(out, ICMPV6, l4_len), out + 40, l4_len);
 	folded = (uint16_t)~checksum_fold(sum);
@@ -186,13 +195,30 @@ static size_t unreachable_v6(uint8_t *out, const uint8_t *packet, size_t len)
 	return V6_HEADER + l4_len;
 }
 
-size_t inner_unreachable(uint8_t *out, const uint8_t *packet, size_t len)
+static size_t write_error(uint8_t *out, const struct error *v4, const struct error *v6,
+			  const uint8_t *packet, size_t len)
 {
 	struct inner inner;
 
 	if (inner_parse(&inner, packet, len) < 0 || !may_answer(&inner, packet))
 		return 0;
 	if (inner.version == 4)
-		return unreachable_v4(out, packet, inner.len);
-	return unreachable_v6(out, packet, inner.len);
+		return error_v4(out, v4, packet, inner.len);
+	return error_v6(out, v6, packet, inner.len);
+}
+
+size_t inner_unreachable(uint8_t *out, const uint8_t *packet, size_t len)
+{
+	const struct error v4 = { .type = 3, .code = 1 }; /* host */
+	const struct error v6 = { .type = 1, .code = 3 }; /* address */
+
+	return write_error(out, &v4, &v6, packet, len);
+}
+
+size_t inner_too_big(uint8_t *out, const uint8_t *packet, size_t len, unsigned int mtu)
+{
+	const struct error v4 = { .type = 3, .code = 4, .value = mtu & 0xFFFF };
+	const struct error v6 = { .type = 2, .value = mtu };
+
+	return write_error(out, &v4, &v6, packet, len);
 }

@@ -34,9 +34,14 @@ bool inner_combine_ecn(uint8_t *packet, uint8_t outer_tos);
 /*
  * Writes an ICMP or ICMPv6 "destination unreachable" (host, address) about packet, as from its
  * destination, and returns its length; 0 when RFC 1122 (3.2.2) or RFC 4443 (2.4) forbids an answer.
- * out holds INNER_UNREACHABLE_MAX bytes.
+ * out holds INNER_ERROR_MAX bytes.
  */
 size_t inner_unreachable(uint8_t *out, const uint8_t *packet, size_t len);
-#define INNER_UNREACHABLE_MAX 1280
+/*
+ * The same for "fragmentation needed" (RFC 1191) and "packet too big" (RFC 8201): packets of mtu
+ * bytes get there.
+ */
+size_t inner_too_big(uint8_t *out, const uint8_t *packet, size_t len, unsigned int mtu);
+#define INNER_ERROR_MAX 1280
 
 #endif

@@ -7,7 +7,7 @@
 /* Everything that is done with the bytes of a packet that was just opened. */
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	uint8_t reply[INNER_UNREACHABLE_MAX];
+	uint8_t reply[INNER_ERROR_MAX];
 	struct inner inner;
 	uint8_t *packet;
 

@@ -127,7 +127,7 @@ static void test_a_wrong_header_stays_wrong(void **state)
 
 static void test_unreachable_quotes_the_packet(void **state)
 {
-	uint8_t out[INNER_UNREACHABLE_MAX];
+	uint8_t out[INNER_ERROR_MAX];
 	size_t len = build(false, 0);
 	size_t reply = inner_unreachable(out, packet, len);
 
@@ -158,7 +158,7 @@ static void test_unreachable_quotes_the_packet(void **state)
 static void test_unreachable_is_bounded(void **state)
 {
 	struct packet_spec spec = packet_spec_default();
-	uint8_t out[INNER_UNREACHABLE_MAX];
+	uint8_t out[INNER_ERROR_MAX];
 	size_t len;
 
 	(void)state;
@@ -172,7 +172,7 @@ static void test_unreachable_is_bounded(void **state)
 
 static void test_some_packets_get_no_answer(void **state)
 {
-	uint8_t out[INNER_UNREACHABLE_MAX];
+	uint8_t out[INNER_ERROR_MAX];
 	size_t len = build(false, 0);
 
 	(void)state;

@@ -126,6 +126,21 @@ void ping_session_up(struct pings *pings, struct mesh_peer *peer)
 	(void)peer;
 }
 
+unsigned int dataplane_peer_mtu(const struct dp_peer *peer)
+{
+	(void)peer;
+	return 0;
+}
+
+static unsigned int route_mtu_set;
+
+void tunnel_set_mtu(struct mesh *mesh, const struct mesh_peer *peer)
+{
+	(void)mesh;
+	(void)peer;
+	route_mtu_set++;
+}
+
 const char *relays_name(const struct relays *relays, uint32_t relay)
 {
 	(void)relays;
@@ -270,10 +285,30 @@ static void what_the_peer_says_counts_more_than_the_coordinator(void **state)
 	assert_true(mesh_peer_online(*state));
 }
 
+/* The device has what the widest link carries, so only less than that is said. */
+static void routes_say_what_is_less_than_the_device(void **state)
+{
+	struct mesh_peer *peer = *state;
+
+	mesh.underlay_mtu = 1420;
+	route_mtu_set = 0;
+	mesh_peer_path_mtu(peer, 1420);
+	assert_int_equal(route_mtu_set, 0);
+	mesh_peer_path_mtu(peer, 1340);
+	mesh_peer_path_mtu(peer, 1340);
+	assert_int_equal(route_mtu_set, 1);
+	assert_int_equal(mesh_peer_route_mtu(peer), 1340);
+	mesh_peer_path_mtu(peer, 1420);
+	assert_int_equal(route_mtu_set, 2);
+	assert_int_equal(mesh_peer_route_mtu(peer), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(a_key_that_is_taken_ends_the_peer_only, setup,
+						teardown),
+		cmocka_unit_test_setup_teardown(routes_say_what_is_less_than_the_device, setup,
 						teardown),
 		cmocka_unit_test_setup_teardown(a_peer_that_nobody_spoke_of_may_be_there, setup,
 						teardown),

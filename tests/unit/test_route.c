@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include <cmocka.h>
+#include <stdio.h>
 
 #include "kernel-iface/link.h"
 #include "kernel-iface/netlink.h"
@@ -64,6 +65,33 @@ static void test_add_and_remove(void **state)
 	assert_int_equal(route_remove(nl, alpha, &v6), -ESRCH);
 	assert_false(netns_shows("ip route", "100.64"));
 	assert_false(netns_shows("ip -6 route", "fd12"));
+}
+
+static void test_an_mtu_is_set_and_taken_away(void **state)
+{
+	struct prefix v4 = net("10.9.0.7/32"), v6 = net("fd12::7/128");
+	struct ip_addr source = addr_from_v4(0xc0000201);
+
+	(void)state;
+	assert_int_equal(route_set_mtu(nl, alpha, &v4, &source, 1340), -ESRCH);
+	assert_int_equal(route_add(nl, alpha, &v4, &source), 0);
+	assert_int_equal(route_add(nl, alpha, &v6, NULL), 0);
+	for (uint32_t mtu = 1340; mtu >= 1280; mtu -= 60) {
+		char text[32];
+
+		snprintf(text, sizeof(text), "mtu %u", mtu);
+		assert_int_equal(route_set_mtu(nl, alpha, &v4, &source, mtu), 0);
+		assert_int_equal(route_set_mtu(nl, alpha, &v6, NULL, mtu), 0);
+		assert_true(netns_shows("ip route show 10.9.0.7 proto 87", text));
+		assert_true(netns_shows("ip route show 10.9.0.7 proto 87", "src 192.0.2.1"));
+		assert_true(netns_shows("ip -6 route show fd12::7 proto 87", text));
+	}
+	assert_int_equal(route_set_mtu(nl, alpha, &v4, &source, 0), 0);
+	assert_int_equal(route_set_mtu(nl, alpha, &v6, NULL, 0), 0);
+	assert_false(netns_shows("ip route show 10.9.0.7; ip -6 route show fd12::7", "mtu 1"));
+	assert_int_equal(route_remove(nl, alpha, &v4), 0);
+	assert_int_equal(route_remove(nl, alpha, &v6), 0);
+	assert_false(netns_shows("ip route; ip -6 route", "10.9.0.7"));
 }
 
 static void test_leaves_the_routes_of_others(void **state)
@@ -152,6 +180,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_add_and_remove),
+		cmocka_unit_test(test_an_mtu_is_set_and_taken_away),
 		cmocka_unit_test(test_leaves_the_routes_of_others),
 		cmocka_unit_test(test_cleanup_takes_only_ours),
 		cmocka_unit_test(test_list_reads_gateway_and_metric),
