@@ -62,3 +62,26 @@ def judge(results):
                        "theirs": results.get(target.to or NEWEST, {}).get(target.key, {}).get("median"),
                        "met": None if value is None else target.met(value)})
     return judged
+
+
+def judge_relay(figures):
+    """The relay's targets, from the figures of bench/relay: the worst of its cases counts, against
+    coturn where that has the least to do (a plain peer)."""
+    cases = [case["summary"] for case in figures["cases"]]
+
+    def worst(choose, value):
+        values = [v for case in cases if (v := value(case)) is not None]
+        return choose(values) if len(values) == len(cases) and values else None
+
+    def per_core(case, kind):
+        return case.get(kind, {}).get("full", {}).get("pps_per_core", {}).get("median")
+
+    def ratio(case):
+        return per_core(case, "warren") / per_core(case, "coturn") if per_core(case, "coturn") else None
+
+    share = worst(min, ratio)
+    delay = worst(max, lambda case: case["warren"]["half"].get("added_p99_us", {}).get("median"))
+    return [{"key": "relay_per_core", "title": "relay, packets/s per core", "target": ">= 1.5 of coturn",
+             "reached": share, "met": None if share is None else share >= 1.5},
+            {"key": "relay_added_p99", "title": "relay, added p99 at half load", "target": "<= 0.5 ms",
+             "reached": delay and delay / 1000, "met": None if delay is None else delay < 500}]
