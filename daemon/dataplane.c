@@ -31,7 +31,7 @@ static void control_receive(struct dataplane *dp, int which)
 
 	for (int i = 0; more && i < CONTROL_TURNS; i++) {
 		dp_engine_begin(engine);
-		more = dp_engine_receive(engine, engine->udp_fd[which]);
+		more = dp_engine_receive(engine, which);
 		dp_engine_end(engine);
 		dp_dispatch(dp);
 	}

@@ -239,6 +239,8 @@ struct dp_activity {
 	uint64_t rx_dropped_filter;
 	uint64_t rx_dropped_source; /* inner source is not this peer's */
 	uint64_t tx_dropped;
+	uint64_t congestion_marked;  /* both ways: told with ECN that a queue stands */
+	uint64_t congestion_dropped; /* the same for flows without ECN */
 };
 
 void dataplane_peer_activity(const struct dp_peer *peer, struct dp_activity *activity);

@@ -25,6 +25,9 @@ int dp_engine_new(struct dp_engine **out, struct dataplane *dp, unsigned int num
 	engine->tun_fd = dp->tun.fds[number < dp->workers ? number : 0];
 	engine->udp_fd[0] = dp->sockets.fd[number][0];
 	engine->udp_fd[1] = dp->sockets.fd[number][1];
+	dp_backlog_init(&engine->tun);
+	dp_backlog_init(&engine->udp[0]);
+	dp_backlog_init(&engine->udp[1]);
 	coalesce_init(&engine->in.merged, dp->tun.tso, dp->tun.uso);
 	engine->out.bytes = aligned_alloc(64, DP_OUT_BYTES);
 	engine->packet = aligned_alloc(64, PACKET_MAX + 1);

@@ -8,7 +8,9 @@
 #include <stdint.h>
 
 #include "crypto/aead.h"
+#include "daemon/dp_backlog.h"
 #include "daemon/dp_queue.h"
+#include "daemon/dp_room.h"
 #include "io/udp.h"
 #include "proto/coalesce.h"
 #include "proto/vnet.h"
@@ -110,6 +112,9 @@ struct dp_engine {
 	uint64_t now_ns;  /* read once a batch */
 	uint64_t icmp_ns; /* when the next ICMP error may be made */
 	struct dp_queue events;
+	struct dp_backlog tun;
+	struct dp_backlog udp[2];
+	struct dp_room room[2];
 	struct dp_route_cache to;
 	struct dp_route_cache from;
 	struct dp_outbox out;
@@ -137,11 +142,19 @@ bool dp_engine_is_drained(const struct dp_engine *engine);
 struct dp_peer *dp_engine_peer_to(struct dp_engine *engine, const uint8_t *packet);
 struct dp_peer *dp_engine_peer_from(struct dp_engine *engine, const uint8_t *packet);
 
-/* Reads the TUN until it is empty or enough was read. */
+/*
+ * The socket (0 v4, 1 v6) that has no room for what another turn of the TUN would bring; -1: none.
+ * When it has: dp_room_back.
+ */
+int dp_engine_full(struct dp_engine *engine);
+/* Reads the TUN until it is empty or a turn's share was read. */
 void dp_engine_read_tun(struct dp_engine *engine);
-/* Routes one packet as read from the TUN. */
-void dp_engine_send(struct dp_engine *engine, const struct vnet_hdr *hdr, const uint8_t *packet,
-		    size_t len);
+/*
+ * Routes one packet as read from the TUN. congested: its flow is to be told, by a mark or, where it
+ * does not do ECN, the loss of one packet.
+ */
+void dp_engine_send(struct dp_engine *engine, const struct vnet_hdr *hdr, uint8_t *packet,
+		    size_t len, bool congested);
 /* Sends what waits at the peer. False when there is no key or no way. */
 bool dp_engine_flush_staged(struct dp_engine *engine, struct dp_peer *peer);
 /* An empty packet. 0, -ENOKEY or -EDESTADDRREQ. */
@@ -161,8 +174,8 @@ void dp_outbox_flush(struct dp_engine *engine);
 
 /* dp_receive.c: from the peers. */
 
-/* One receive call on fd; false when nothing waited. */
-bool dp_engine_receive(struct dp_engine *engine, int fd);
+/* One receive call on a socket (0 v4, 1 v6); false when nothing waited. */
+bool dp_engine_receive(struct dp_engine *engine, int which);
 /* One packet, opened in place. */
 void dp_engine_input(struct dp_engine *engine, uint8_t *data, size_t len,
 		     const struct dp_path *from, uint8_t tos);

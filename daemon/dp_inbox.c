@@ -120,8 +120,12 @@ static void take_inner(struct dp_engine *engine, struct dp_peer *peer, uint8_t *
 		dp_count(&peer->rx_dropped_source, 1);
 		return;
 	}
-	if (!inner_combine_ecn(packet, outer_tos))
+	if (!inner_combine_ecn(packet, outer_tos)) {
+		dp_count(&peer->congestion_dropped, 1);
 		return;
+	}
+	if ((outer_tos & ECN_MASK) == ECN_CE)
+		dp_count(&peer->congestion_marked, 1);
 	if (mss_concerns(packet, inner.len))
 		clamp_answer(peer, packet, inner.len);
 	coalesce_add(&in->merged, packet, inner.len);

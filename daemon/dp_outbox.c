@@ -269,6 +269,8 @@ void dp_outbox_flush(struct dp_engine *engine)
 			send_run(engine, &out->run[i], batches);
 		}
 	}
+	for (int i = 0; i < 2; i++)
+		engine->room[i].used |= batches[i].count > 0;
 	send_batch(&batches[0]);
 	send_batch(&batches[1]);
 	for (size_t i = 0; i < out->runs; i++)

@@ -1,7 +1,9 @@
 #include "base/buf.h"
+#include "base/clock.h"
 #include "daemon/dp_core.h"
 #include "daemon/dp_engine.h"
 #include "proto/demux.h"
+#include "proto/inner.h"
 #include "proto/wg_message.h"
 
 /* Handshakes and STUN are small; anything larger is neither. */
@@ -76,20 +78,41 @@ static struct dp_path origin(const struct udp_message *message)
 	};
 }
 
-bool dp_engine_receive(struct dp_engine *engine, int fd)
+/* Has the message waited for so long that its flow should be told? */
+static bool is_congested(struct dp_backlog *backlog, const struct udp_message *message,
+			 uint64_t wall_ns, uint64_t now_ns)
 {
-	size_t count = udp_receive(engine->receiver, fd);
+	uint64_t waited_ns = UINT64_MAX;
 
+	/* A wall clock that was set back in between knows of no waiting. */
+	if (message->arrived_ns)
+		waited_ns = wall_ns > message->arrived_ns ? wall_ns - message->arrived_ns : 0;
+	return dp_backlog_take(backlog, message->len, waited_ns, now_ns);
+}
+
+bool dp_engine_receive(struct dp_engine *engine, int which)
+{
+	struct dp_backlog *backlog = &engine->udp[which];
+	uint64_t wall_ns = clock_wall_ns();
+	size_t count;
+
+	dp_backlog_turn(backlog, engine->now_ns);
+	count = udp_receive(engine->receiver, engine->udp_fd[which]);
+	/* Before they are taken: there is no queue behind the last of them. */
+	if (count < udp_receiver_count(engine->receiver))
+		dp_backlog_emptied(backlog);
 	for (size_t i = 0; i < count; i++) {
 		struct udp_message *message = udp_receiver_message(engine->receiver, i);
 		struct dp_path from = origin(message);
+		bool congested = is_congested(backlog, message, wall_ns, engine->now_ns);
 
 		for (size_t at = 0; at < message->len; at += message->segment) {
 			size_t left = message->len - at;
 
+			/* As if the network had marked it: one packet of a message is enough. */
 			dp_engine_input(engine, message->data + at,
 					left < message->segment ? left : message->segment, &from,
-					message->tos);
+					congested && !at ? message->tos | ECN_CE : message->tos);
 		}
 	}
 	/* What was opened lies in the receiver's buffers. */

@@ -19,7 +19,8 @@
 #include "proto/wg_message.h"
 
 /* Reads of the TUN in one turn, before sockets get theirs. */
-#define READS_MAX 128
+#define READS_MAX  64
+#define READ_BYTES DP_OUT_ENOUGH
 
 #define ICMP_INTERVAL_NS NS_PER_MS
 
@@ -186,7 +187,7 @@ static bool fits(struct dp_engine *engine, struct dp_way *way, struct segment_pl
 
 /* Cuts one packet of the TUN and puts the pieces in the outbox. */
 static void send_plan(struct dp_engine *engine, struct dp_way *way, struct segment_plan *plan,
-		      uint8_t tos)
+		      size_t first, uint8_t tos)
 {
 	bool syn = plan->count == 1 && mss_concerns(plan->packet, plan->len);
 
@@ -195,7 +196,7 @@ static void send_plan(struct dp_engine *engine, struct dp_way *way, struct segme
 		dp_count(&way->peer->tx_dropped, plan->count);
 		return;
 	}
-	for (size_t i = 0; i < plan->count; i++) {
+	for (size_t i = first; i < plan->count; i++) {
 		uint8_t *out = dp_outbox_add(engine, way, segment_len(plan, i), tos);
 
 		if (!out) {
@@ -220,13 +221,26 @@ static void note_flow(struct dp_engine *engine, const uint8_t *packet, size_t le
 		filter_note_outbound(flows, &tuple, engine->now_ns);
 }
 
-void dp_engine_send(struct dp_engine *engine, const struct vnet_hdr *hdr, const uint8_t *packet,
-		    size_t len)
+/* Returns how many packets the flow loses to be told of a queue that stands: 0 or 1. */
+static size_t tell_congestion(struct dp_peer *peer, struct inner *inner, uint8_t *packet)
+{
+	if (!inner_combine_ecn(packet, ECN_CE)) {
+		dp_count(&peer->congestion_dropped, 1);
+		return 1;
+	}
+	inner->tos |= ECN_CE;
+	dp_count(&peer->congestion_marked, 1);
+	return 0;
+}
+
+void dp_engine_send(struct dp_engine *engine, const struct vnet_hdr *hdr, uint8_t *packet,
+		    size_t len, bool congested)
 {
 	struct segment_plan plan;
 	struct dp_peer *peer;
 	struct dp_way way;
 	struct inner inner;
+	size_t lost;
 
 	if (inner_parse(&inner, packet, len) < 0 || segment_plan(&plan, hdr, packet, len) < 0)
 		return;
@@ -243,7 +257,8 @@ void dp_engine_send(struct dp_engine *engine, const struct vnet_hdr *hdr, const 
 			return;
 		}
 		choose_lane(&way, &inner, packet);
-		send_plan(engine, &way, &plan, inner.tos & ECN_MASK);
+		lost = congested ? tell_congestion(peer, &inner, packet) : 0;
+		send_plan(engine, &way, &plan, lost, inner.tos & ECN_MASK);
 		return;
 	}
 	if (!dp_peer_stage(peer, hdr, packet, len, plan.count))
@@ -262,7 +277,7 @@ static void send_staged(struct dp_engine *engine, struct dp_way *way,
 	    segment_plan(&plan, &staged->hdr, staged->packet, staged->len) < 0)
 		return;
 	choose_lane(way, &inner, staged->packet);
-	send_plan(engine, way, &plan, inner.tos & ECN_MASK);
+	send_plan(engine, way, &plan, 0, inner.tos & ECN_MASK);
 }
 
 bool dp_engine_flush_staged(struct dp_engine *engine, struct dp_peer *peer)
@@ -299,17 +314,44 @@ int dp_engine_send_keepalive(struct dp_engine *engine, struct dp_peer *peer)
 									     : -ENOKEY;
 }
 
+int dp_engine_full(struct dp_engine *engine)
+{
+	for (int i = 0; i < 2; i++)
+		if (!dp_room_ask(&engine->room[i], engine->udp_fd[i], engine->now_ns))
+			return i;
+	return -1;
+}
+
+/* Where little may wait below a socket, no turn brings much more than that. */
+static size_t turn_bytes(const struct dp_engine *engine)
+{
+	size_t bytes = READ_BYTES;
+
+	for (int i = 0; i < 2; i++)
+		if (engine->room[i].used && engine->room[i].limit / 4 < bytes)
+			bytes = engine->room[i].limit / 4;
+	return bytes;
+}
+
 void dp_engine_read_tun(struct dp_engine *engine)
 {
+	size_t most = turn_bytes(engine);
 	struct vnet_hdr hdr;
+	size_t bytes = 0;
 	struct iovec iov[2] = { { &hdr, VNET_HDR_SIZE }, { engine->packet, PACKET_MAX } };
 
-	for (int i = 0; i < READS_MAX; i++) {
+	dp_backlog_turn(&engine->tun, engine->now_ns);
+	for (int i = 0; i < READS_MAX && bytes < most; i++) {
 		ssize_t n = readv(engine->tun_fd, iov, 2);
 
-		if (n <= VNET_HDR_SIZE)
+		if (n <= VNET_HDR_SIZE) {
+			dp_backlog_emptied(&engine->tun);
 			return;
-		dp_engine_send(engine, &hdr, engine->packet, (size_t)n - VNET_HDR_SIZE);
+		}
+		bytes += (size_t)n;
+		dp_engine_send(engine, &hdr, engine->packet, (size_t)n - VNET_HDR_SIZE,
+			       dp_backlog_take(&engine->tun, (size_t)n, UINT64_MAX,
+					       engine->now_ns));
 		if (engine->out.used >= DP_OUT_ENOUGH)
 			dp_outbox_flush(engine);
 	}

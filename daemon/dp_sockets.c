@@ -64,6 +64,7 @@ static int open_family(struct dp_sockets *sockets, int which, const struct dp_co
 		.fwmark = config->fwmark,
 		.reuseport = true,
 		.gro = !config->no_udp_gro,
+		.stamp = true,
 		.buffer = SOCKET_BUFFER,
 		.whole = config->path_mtu,
 	};

@@ -8,6 +8,7 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "daemon/dp_engine.h"
 
 enum source {
@@ -18,13 +19,58 @@ enum source {
 	SOURCES,
 };
 
-static void serve(struct dp_engine *engine, enum source source)
+static void set_events(struct dp_worker *worker, int fd, enum source source, uint32_t events)
 {
+	struct epoll_event event = { .events = events, .data.u32 = source };
+
+	/* Fails for a TUN that is gone and not asked any more. */
+	(void)epoll_ctl(worker->epoll_fd, EPOLL_CTL_MOD, fd, &event);
+}
+
+/* A socket is full: packets wait in the TUN until it has room. */
+static void hold_tun(struct dp_worker *worker, int full)
+{
+	struct dp_engine *engine = worker->engine;
+
+	set_events(worker, engine->tun_fd, SOURCE_TUN, 0);
+	set_events(worker, engine->udp_fd[full], SOURCE_UDP4 + (enum source)full,
+		   EPOLLIN | EPOLLOUT);
+}
+
+static void resume_tun(struct dp_worker *worker, int had_been_full)
+{
+	struct dp_engine *engine = worker->engine;
+
+	dp_room_back(&engine->room[had_been_full], engine->udp_fd[had_been_full], clock_now_ns());
+	set_events(worker, engine->udp_fd[had_been_full], SOURCE_UDP4 + (enum source)had_been_full,
+		   EPOLLIN);
+	set_events(worker, engine->tun_fd, SOURCE_TUN, EPOLLIN);
+}
+
+static void serve_tun(struct dp_worker *worker)
+{
+	struct dp_engine *engine = worker->engine;
+	int full;
+
 	dp_engine_begin(engine);
-	if (source == SOURCE_TUN)
+	full = dp_engine_full(engine);
+	if (full < 0)
 		dp_engine_read_tun(engine);
 	else
-		dp_engine_receive(engine, engine->udp_fd[source - SOURCE_UDP4]);
+		hold_tun(worker, full);
+	dp_engine_end(engine);
+}
+
+static void serve_socket(struct dp_worker *worker, int which, uint32_t events)
+{
+	struct dp_engine *engine = worker->engine;
+
+	if (events & EPOLLOUT)
+		resume_tun(worker, which);
+	if (!(events & ~(uint32_t)EPOLLOUT))
+		return;
+	dp_engine_begin(engine);
+	dp_engine_receive(engine, which);
 	dp_engine_end(engine);
 }
 
@@ -48,7 +94,11 @@ static void *run(void *arg)
 			if (tun_is_gone(&events[i]))
 				epoll_ctl(worker->epoll_fd, EPOLL_CTL_DEL, worker->engine->tun_fd,
 					  NULL);
-			serve(worker->engine, events[i].data.u32);
+			if (events[i].data.u32 == SOURCE_TUN)
+				serve_tun(worker);
+			else
+				serve_socket(worker, (int)(events[i].data.u32 - SOURCE_UDP4),
+					     events[i].events);
 		}
 	}
 }
@@ -99,6 +149,8 @@ int dp_worker_start(struct dp_worker *worker, struct dp_engine *engine)
 	int err;
 
 	*worker = (struct dp_worker){ .engine = engine };
+	for (int i = 0; i < 2; i++)
+		dp_room_init(&engine->room[i], engine->udp_fd[i]);
 	worker->stop_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	worker->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
 	err = worker->stop_fd < 0 || worker->epoll_fd < 0 ? -EMFILE : watch_all(worker);

@@ -401,6 +401,8 @@ void mesh_peer_status(struct mesh_peer *peer, struct status_peer *out)
 				   : -1;
 	out->rx_bytes = marks.rx_bytes;
 	out->tx_bytes = marks.tx_bytes;
+	out->congestion_marked = marks.congestion_marked;
+	out->congestion_dropped = marks.congestion_dropped;
 	if (out->path == STATUS_PATH_DIRECT)
 		out->endpoint = connection_remote(peer->conn);
 	if (out->path == STATUS_PATH_RELAY)

@@ -77,6 +77,8 @@ struct status_peer {
 	int64_t last_seen_s;      /* ago, for offline peers; -1: unknown */
 	uint64_t rx_bytes;
 	uint64_t tx_bytes;
+	uint64_t congestion_marked; /* in metrics only, as the next */
+	uint64_t congestion_dropped;
 };
 
 struct status {

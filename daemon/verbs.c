@@ -235,6 +235,10 @@ static void write_peer_metrics(FILE *out, struct mesh_peer *peer)
 		(unsigned long long)status.rx_bytes);
 	fprintf(out, "warren_peer_tx_bytes_total{peer=\"%s\"} %llu\n", name,
 		(unsigned long long)status.tx_bytes);
+	fprintf(out, "warren_peer_congestion_marked_total{peer=\"%s\"} %llu\n", name,
+		(unsigned long long)status.congestion_marked);
+	fprintf(out, "warren_peer_congestion_dropped_total{peer=\"%s\"} %llu\n", name,
+		(unsigned long long)status.congestion_dropped);
 	fprintf(out, "warren_peer_path{peer=\"%s\",path=\"%s\"} 1\n", name,
 		status_path_name(status.path));
 	if (status.latency_ms >= 0)
@@ -259,6 +263,8 @@ static void handle_metrics(void *arg, struct local_request *request)
 	fprintf(out, "# TYPE warren_peers gauge\nwarren_peers %zu\n", map_count(mesh->peers));
 	fprintf(out, "# TYPE warren_peer_rx_bytes_total counter\n"
 		     "# TYPE warren_peer_tx_bytes_total counter\n"
+		     "# TYPE warren_peer_congestion_marked_total counter\n"
+		     "# TYPE warren_peer_congestion_dropped_total counter\n"
 		     "# TYPE warren_peer_path gauge\n"
 		     "# TYPE warren_peer_latency_seconds gauge\n");
 	while ((peer = map_next(mesh->peers, &cursor)))

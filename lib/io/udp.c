@@ -4,6 +4,7 @@
 #include <netinet/ip.h>
 #include <netinet/udp.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 /* Since Linux 4.18 and 5.0; not in every libc's netinet/udp.h. */
@@ -91,6 +92,8 @@ int udp_open(int *out, const struct udp_config *config)
 	/* A kernel without it only joins nothing. */
 	if (config->gro)
 		set_int(fd, IPPROTO_UDP, UDP_GRO, 1);
+	if (config->stamp)
+		set_int(fd, SOL_SOCKET, SO_TIMESTAMPNS, 1);
 	*out = fd;
 	return 0;
 }
@@ -115,4 +118,23 @@ int udp_share(int fd)
 int udp_set_fwmark(int fd, uint32_t fwmark)
 {
 	return setsockopt(fd, SOL_SOCKET, SO_MARK, &fwmark, sizeof(fwmark)) < 0 ? -errno : 0;
+}
+
+size_t udp_set_room(int fd, size_t bytes)
+{
+	int granted = 0;
+	socklen_t len = sizeof(granted);
+
+	/* The kernel doubles what it is given, and polls at half of that. */
+	set_buffer(fd, SO_SNDBUFFORCE, SO_SNDBUF, (int)bytes);
+	if (getsockopt(fd, SOL_SOCKET, SO_SNDBUF, &granted, &len) < 0 || granted <= 0)
+		return bytes;
+	return (size_t)granted / 2;
+}
+
+size_t udp_queued(int fd)
+{
+	int bytes = 0;
+
+	return ioctl(fd, TIOCOUTQ, &bytes) < 0 || bytes < 0 ? 0 : (size_t)bytes;
 }

@@ -31,6 +31,7 @@ struct udp_config {
 				 */
 	bool gro;
 	bool sleeps; /* for udp_receive_wait: the descriptor is a blocking one */
+	bool stamp;  /* messages tell when they arrived */
 	int buffer;  /* bytes of either socket buffer; 0: the system's */
 };
 
@@ -44,6 +45,13 @@ uint16_t udp_port(int fd);
  */
 int udp_share(int fd);
 int udp_set_fwmark(int fd, uint32_t fwmark);
+/*
+ * A poll for writing answers while less than about `bytes` wait below the socket, and sends are
+ * taken up to twice as many. Returns what the system granted.
+ */
+size_t udp_set_room(int fd, size_t bytes);
+/* Bytes of this socket, as the kernel counts them, that have not left the machine's queues. */
+size_t udp_queued(int fd);
 
 /*
  * Attaches the steering program to the reuseport group of fd: WireGuard data goes to the socket
@@ -106,6 +114,7 @@ struct udp_message {
 	struct ip_addr to; /* the local address it came to */
 	uint32_t ifindex;
 	uint8_t tos;
+	uint64_t arrived_ns; /* of clock_wall_ns; 0: nobody knows */
 };
 
 #define UDP_RECEIVE_MAX 64 /* datagrams of one udp_receive, at most */
@@ -117,6 +126,8 @@ struct udp_receiver;
 struct udp_receiver *udp_receiver_new(size_t count);
 /* Accepts NULL. */
 void udp_receiver_free(struct udp_receiver *receiver);
+/* The most that one udp_receive brings. */
+size_t udp_receiver_count(const struct udp_receiver *receiver);
 /* Returns how many messages came (0: none waits). Valid until the next call. */
 size_t udp_receive(struct udp_receiver *receiver, int fd);
 /*

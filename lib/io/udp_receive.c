@@ -3,7 +3,9 @@
 #include <netinet/udp.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
+#include "base/clock.h"
 #include "io/udp.h"
 
 #ifndef UDP_GRO
@@ -16,7 +18,7 @@
 
 #define CONTROL_SIZE                                                                      \
 	(CMSG_SPACE(sizeof(struct in6_pktinfo)) + CMSG_SPACE(sizeof(struct in_pktinfo)) + \
-	 CMSG_SPACE(sizeof(int)) * 3)
+	 CMSG_SPACE(sizeof(struct timespec)) + CMSG_SPACE(sizeof(int)) * 3)
 
 struct udp_receiver {
 	size_t count;
@@ -92,6 +94,7 @@ static void read_v6(struct udp_message *message, const struct cmsghdr *cmsg)
 
 static void read_control(struct udp_message *message, struct msghdr *msg)
 {
+	struct timespec arrived;
 	int segment;
 
 	for (struct cmsghdr *c = CMSG_FIRSTHDR(msg); c; c = CMSG_NXTHDR(msg, c)) {
@@ -102,6 +105,10 @@ static void read_control(struct udp_message *message, struct msghdr *msg)
 		} else if (c->cmsg_level == IPPROTO_UDP && c->cmsg_type == UDP_GRO) {
 			memcpy(&segment, CMSG_DATA(c), sizeof(segment));
 			message->segment = segment > 0 ? (size_t)segment : 0;
+		} else if (c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_TIMESTAMPNS) {
+			memcpy(&arrived, CMSG_DATA(c), sizeof(arrived));
+			message->arrived_ns =
+				(uint64_t)arrived.tv_sec * NS_PER_S + (uint64_t)arrived.tv_nsec;
 		}
 	}
 }
@@ -153,4 +160,9 @@ void udp_wake(int fd)
 struct udp_message *udp_receiver_message(struct udp_receiver *receiver, size_t index)
 {
 	return &receiver->message[index];
+}
+
+size_t udp_receiver_count(const struct udp_receiver *receiver)
+{
+	return receiver->count;
 }

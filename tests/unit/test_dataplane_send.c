@@ -210,12 +210,8 @@ static void test_ecn_goes_out_and_dscp_does_not(void **state)
 	}
 }
 
-/* Both families and all four code points, as a router would see them. */
-static void test_every_kind_of_ecn_goes_out(void **state)
+static void route_everything(struct engine *e)
 {
-	struct engine *e = *state;
-	struct dp_engine *engine = dp_control_engine(e->dp);
-	struct vnet_hdr hdr = { 0 };
 	struct prefix prefix;
 
 	assert_int_equal(prefix_parse(&prefix, "::/0"), 0);
@@ -223,6 +219,16 @@ static void test_every_kind_of_ecn_goes_out(void **state)
 	assert_int_equal(prefix_parse(&prefix, "0.0.0.0/0"), 0);
 	assert_int_equal(dataplane_allowed_ip_set(e->peer, &prefix), 0);
 	assert_int_equal(dataplane_allowed_ips_commit(e->dp), 0);
+}
+
+/* Both families and all four code points, as a router would see them. */
+static void test_every_kind_of_ecn_goes_out(void **state)
+{
+	struct engine *e = *state;
+	struct dp_engine *engine = dp_control_engine(e->dp);
+	struct vnet_hdr hdr = { 0 };
+
+	route_everything(e);
 	engine_open_session(e);
 	for (uint8_t i = 0; i < 8; i++) {
 		struct packet_spec spec = packet_spec_default();
@@ -231,11 +237,75 @@ static void test_every_kind_of_ecn_goes_out(void **state)
 		spec.v6 = i >= 4;
 		spec.tos = (uint8_t)(0xB8 | (i & 3));
 		dp_engine_begin(engine);
-		dp_engine_send(engine, &hdr, plain, packet_build(plain, &spec));
+		dp_engine_send(engine, &hdr, plain, packet_build(plain, &spec), false);
 		dp_engine_end(engine);
 		assert_true(engine_far_receive(e, message, sizeof(message), &outer) > 0);
 		assert_int_equal(outer, i & 3);
 	}
+}
+
+/* Told of a queue that stands: a mark inside and outside, or a loss without ECN. */
+static void test_congestion_is_told(void **state)
+{
+	struct engine *e = *state;
+	struct dp_engine *engine = dp_control_engine(e->dp);
+	struct vnet_hdr hdr = { 0 };
+
+	route_everything(e);
+	engine_open_session(e);
+	for (uint8_t i = 0; i < 8; i++) {
+		struct packet_spec spec = packet_spec_default();
+		uint8_t outer = 0xFF;
+		uint64_t counter;
+		size_t inner;
+		size_t len;
+
+		spec.v6 = i >= 4;
+		spec.tos = (uint8_t)(0xB8 | (i & 3));
+		inner = packet_build(plain, &spec);
+		dp_engine_begin(engine);
+		dp_engine_send(engine, &hdr, plain, inner, true);
+		dp_engine_end(engine);
+		if (!(i & 3)) {
+			assert_int_equal(next_plain(e, &counter), -1);
+			continue;
+		}
+		len = engine_far_receive(e, message, sizeof(message), &outer);
+		assert_int_equal(outer, 3);
+		assert_true(engine_open(e, plain, message, len, &counter) > 0);
+		assert_int_equal(spec.v6 ? (plain[0] & 15) << 4 | plain[1] >> 4 : plain[1], 0xBB);
+		assert_int_equal(counter, i - 1 - (i > 4));
+		assert_true(packet_valid(plain, inner));
+	}
+	assert_int_equal(engine_activity(e).congestion_marked, 6);
+	assert_int_equal(engine_activity(e).congestion_dropped, 2);
+}
+
+/* Only one packet of what the kernel has joined is lost. */
+static void test_congestion_costs_one_segment(void **state)
+{
+	struct engine *e = *state;
+	struct dp_engine *engine = dp_control_engine(e->dp);
+	struct packet_spec spec = packet_spec_default();
+	struct vnet_hdr hdr = { .flags = VNET_NEEDS_CSUM,
+				.gso_type = VNET_GSO_TCPV4,
+				.hdr_len = 40,
+				.gso_size = 1000,
+				.csum_start = 20,
+				.csum_offset = 16 };
+	unsigned int came = 0;
+	uint64_t counter;
+
+	route_everything(e);
+	engine_open_session(e);
+	spec.payload = 4000;
+	dp_engine_begin(engine);
+	dp_engine_send(engine, &hdr, plain, packet_build(plain, &spec), true);
+	dp_engine_end(engine);
+	while (next_plain(e, &counter) > 0)
+		came++;
+	assert_int_equal(came, 3);
+	assert_int_equal(engine_activity(e).congestion_dropped, 1);
 }
 
 /* The responder's keys are there, but the initiator has not shown that it has them too. */
@@ -542,6 +612,8 @@ int main(void)
 		TEST(test_padding_follows_the_device_and_its_routes),
 		TEST(test_ecn_goes_out_and_dscp_does_not),
 		TEST(test_every_kind_of_ecn_goes_out),
+		TEST(test_congestion_is_told),
+		TEST(test_congestion_costs_one_segment),
 		TEST(test_a_responder_waits_for_the_first_packet),
 		TEST(test_a_channel_is_four_bytes_more),
 		TEST(test_cutting_is_switched_off_for_a_path),

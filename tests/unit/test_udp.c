@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "base/buf.h"
+#include "base/clock.h"
 #include "io/udp.h"
 #include "tests/support/netns.h"
 
@@ -42,6 +43,7 @@ static int open_socket(int family, uint16_t port, bool reuseport)
 				     .port = port,
 				     .reuseport = reuseport,
 				     .gro = true,
+				     .stamp = true,
 				     .buffer = 1 << 20 };
 	int fd;
 
@@ -75,6 +77,7 @@ static size_t receive(int fd)
 static void send_and_count(int from, int to, struct udp_route *route, size_t len, uint16_t segment,
 			   uint8_t tos)
 {
+	uint64_t started = clock_wall_ns();
 	static uint8_t data[UDP_BYTES_MAX];
 	struct udp_datagram datagram = {
 		.route = route, .data = data, .len = len, .segment = segment, .tos = tos
@@ -94,6 +97,7 @@ static void send_and_count(int from, int to, struct udp_route *route, size_t len
 			assert_memory_equal(m->data, data + got, m->len);
 			assert_true(m->segment == segment || m->len <= segment);
 			assert_int_equal(m->tos, tos);
+			assert_in_range(m->arrived_ns, started, clock_wall_ns());
 			got += m->len;
 		}
 	}
