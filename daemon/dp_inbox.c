@@ -68,7 +68,7 @@ static void deliver_run(struct dp_engine *engine, size_t index)
 	const struct coalesce_packet *last = &merged->packet[merged->run[index].last];
 	struct dp_peer *peer = engine->in.merged_peer[index];
 	struct dp_rules *rules = dp_rcu_load(peer->rules);
-	struct iovec iov[COALESCE_IOV_MAX];
+	struct iovec iov[COALESCE_IOV_MAX] __attribute__((uninitialized)); /* 2 KiB a run */
 	struct filter_tuple tuple;
 	struct vnet_hdr hdr;
 	bool related;
