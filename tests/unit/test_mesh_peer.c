@@ -126,12 +126,6 @@ void ping_session_up(struct pings *pings, struct mesh_peer *peer)
 	(void)peer;
 }
 
-unsigned int dataplane_peer_mtu(const struct dp_peer *peer)
-{
-	(void)peer;
-	return 0;
-}
-
 static unsigned int route_mtu_set;
 
 void tunnel_set_mtu(struct mesh *mesh, const struct mesh_peer *peer)
