@@ -449,7 +449,7 @@ static void on_housekeeping(void *arg, uint64_t now_ns)
 		mesh_set_health(mesh, HEALTH_CERTIFICATE, NULL);
 	check_clock(mesh);
 	tunnel_restore(mesh);
-	mesh_map_apply(mesh);
+	mesh_map_refresh(mesh);
 }
 
 static void load_credentials(struct mesh *mesh)

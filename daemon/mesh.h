@@ -79,8 +79,10 @@ struct mesh {
 	bool clock_known;      /* the coordinator has told the time since our start */
 	uint64_t clock_base_s; /* when clock_now_ns was 0, by its clock */
 
-	struct netmap *map; /* NULL until one was received or found on disk */
-	struct map *peers;  /* struct mesh_peer by node key */
+	struct netmap *map;   /* NULL until one was received or found on disk */
+	uint64_t map_from_s;  /* applied then; by mesh_wall_s */
+	uint64_t map_until_s; /* to be applied again then: a certificate begins or ends to hold */
+	struct map *peers;    /* struct mesh_peer by node key */
 	struct map
 		*refused; /* node keys of the map whose addresses must not be routed; for the log */
 	struct stun_index *stun; /* which peer's agent a message is for */

@@ -37,11 +37,13 @@ static void add_peer(struct mesh *mesh, struct netmap_peer *info)
 		if (err < 0)
 			mesh_peer_free(peer);
 	}
-	if (err < 0)
+	if (err < 0) {
 		log_error("peer-refused peer=%s error=\"%s\"", info->cert->parsed.name,
 			  strerror(-err));
-	else
+		mesh->map_until_s = 0; /* another try soon */
+	} else {
 		tunnel_add_routes(mesh, peer);
+	}
 }
 
 static bool refuse_address(const struct mesh *mesh, const struct ip_addr *address,
@@ -101,6 +103,7 @@ static void update_peer(struct mesh *mesh, struct mesh_peer *peer, struct netmap
 		log_error("peer-refused peer=%s error=\"%s\"", info->cert->parsed.name,
 			  strerror(-err));
 		remove_peer(mesh, peer);
+		mesh->map_until_s = 0;
 		return;
 	}
 	tunnel_add_routes(mesh, peer);
@@ -113,6 +116,8 @@ void mesh_map_apply(struct mesh *mesh)
 
 	if (!mesh->map)
 		return;
+	mesh->map_from_s = mesh_wall_s(mesh);
+	mesh->map_until_s = netmap_next_change_s(mesh->map, mesh->map_from_s);
 	while ((peer = map_next(mesh->peers, &cursor))) {
 		struct netmap_peer *info = netmap_find_peer(mesh->map, mesh_peer_key(peer));
 
@@ -135,10 +140,25 @@ void mesh_map_apply(struct mesh *mesh)
 	relays_set_list(mesh->relays, mesh->map->relays, mesh->map->relay_count);
 }
 
+void mesh_map_refresh(struct mesh *mesh)
+{
+	uint64_t now_s = mesh_wall_s(mesh);
+
+	if (!mesh->map)
+		return;
+	/* The clock may also have been set back. */
+	if (now_s < mesh->map_from_s || now_s >= mesh->map_until_s)
+		mesh_map_apply(mesh);
+	else
+		relays_set_list(mesh->relays, mesh->map->relays, mesh->map->relay_count);
+}
+
 void mesh_map_suspend(struct mesh *mesh)
 {
 	struct mesh_peer *peer;
 	size_t cursor = 0;
+
+	mesh->map_until_s = 0;
 
 	while ((peer = map_next(mesh->peers, &cursor)))
 		remove_peer(mesh, peer);

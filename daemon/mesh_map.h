@@ -23,6 +23,8 @@ int mesh_map_receive_delta(struct mesh *mesh, const uint8_t *data, size_t len);
 void mesh_map_clear(struct mesh *mesh);
 /* Makes peers of the map that is held (after up). */
 void mesh_map_apply(struct mesh *mesh);
+/* The same from time to time: goes through the peers only when a certificate's time has come. */
+void mesh_map_refresh(struct mesh *mesh);
 /* Lets all peers go, keeps the map (for down). */
 void mesh_map_suspend(struct mesh *mesh);
 

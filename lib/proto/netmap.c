@@ -199,6 +199,28 @@ int netmap_set_revoked(struct netmap *map, const uint64_t *serials, size_t count
 	return 0;
 }
 
+static uint64_t next_change_s(const struct cert *cert, uint64_t now_s)
+{
+	if (now_s < cert->not_before_s)
+		return cert->not_before_s;
+	if (now_s > cert->not_after_s || cert->not_after_s == UINT64_MAX)
+		return UINT64_MAX;
+	return cert->not_after_s + 1;
+}
+
+uint64_t netmap_next_change_s(const struct netmap *map, uint64_t now_s)
+{
+	uint64_t next_s = UINT64_MAX;
+
+	for (size_t i = 0; i < map->peer_count; i++) {
+		uint64_t at_s = next_change_s(&map->peers[i]->cert->parsed, now_s);
+
+		if (at_s < next_s)
+			next_s = at_s;
+	}
+	return next_s;
+}
+
 bool netmap_is_revoked(const struct netmap *map, uint64_t serial)
 {
 	return map->revoked_count > 0 &&

@@ -128,6 +128,8 @@ struct netmap_peer *netmap_find_peer(const struct netmap *map, const uint8_t dev
 int netmap_set_relays(struct netmap *map, const struct netmap_relay *relays, size_t count);
 /* Copies and sorts; above the maximum the highest serials are kept. 0 or -ENOMEM. */
 int netmap_set_revoked(struct netmap *map, const uint64_t *serials, size_t count);
+/* The second in which the next certificate begins, or no longer holds; UINT64_MAX: none will. */
+uint64_t netmap_next_change_s(const struct netmap *map, uint64_t now_s);
 bool netmap_is_revoked(const struct netmap *map, uint64_t serial);
 
 /* Signs the map in its present form. 0, -EMSGSIZE, -ENOMEM. */

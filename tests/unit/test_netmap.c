@@ -260,6 +260,30 @@ static void test_damaged_delta_is_refused(void **state)
 	free(data);
 }
 
+/* When it is time to look through the peers again, and not before. */
+static void test_next_change(void **state)
+{
+	struct netmap *map = make_map(1, 1, 4);
+	struct cert *cert[4];
+
+	(void)state;
+	for (int i = 0; i < 4; i++)
+		cert[i] = &map->peers[i]->cert->parsed; /* 1000 to 2000, both included */
+	assert_int_equal(netmap_next_change_s(map, 0), 1000);
+	assert_int_equal(netmap_next_change_s(map, 999), 1000);
+	assert_int_equal(netmap_next_change_s(map, 1000), 2001);
+	assert_int_equal(netmap_next_change_s(map, 2000), 2001);
+	assert_true(netmap_next_change_s(map, 2001) == UINT64_MAX);
+	cert[2]->not_after_s = 1500;
+	cert[3]->not_before_s = 1700;
+	cert[1]->not_after_s = UINT64_MAX;
+	assert_int_equal(netmap_next_change_s(map, 1000), 1501);
+	assert_int_equal(netmap_next_change_s(map, 1501), 1700);
+	assert_int_equal(netmap_next_change_s(map, 1700), 2001);
+	assert_true(netmap_next_change_s(map, 3000) == UINT64_MAX);
+	netmap_free(map);
+}
+
 static void test_limits(void **state)
 {
 	struct netmap *map = make_map(5, 1, 1);
@@ -294,6 +318,7 @@ int main(void)
 		cmocka_unit_test(test_delta_shares_unchanged_peers),
 		cmocka_unit_test(test_delta_for_another_version),
 		cmocka_unit_test(test_damaged_delta_is_refused),
+		cmocka_unit_test(test_next_change),
 		cmocka_unit_test(test_limits),
 	};
 
