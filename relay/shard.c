@@ -4,6 +4,7 @@
 #include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -14,6 +15,7 @@
 
 #define QUEUE_SIZE    (512U * 1024) /* bytes of packets that wait for the loop's thread */
 #define RECEIVE_BATCH 32
+#define NICE          (-10)
 #define ROUNDS_MAX    4 /* receives that go out together */
 
 /* What the thread counted, for any thread to read. */
@@ -125,6 +127,8 @@ static void *run(void *arg)
 	struct shard *shard = arg;
 	size_t count;
 
+	/* Packets need not wait for a turn of other programs, where that may be asked for. */
+	(void)!setpriority(PRIO_PROCESS, 0, NICE);
 	while (!atomic_load_explicit(&shard->ending, memory_order_relaxed)) {
 		count = udp_receive_wait(shard->receiver, shard->config.fd);
 		if (count)
