@@ -42,9 +42,11 @@ def class_of(name):
 
 
 def reach(named):
-    """Where the bars end: at what matters; what goes beyond is cut, its number stands beside it."""
+    """Where the bars end: at what matters, or at most at twice that; what goes beyond is cut, its number
+    stands beside it."""
     names = [n for n in (OURS, NEWEST, YARDSTICK) if n in named] or list(named)
-    return max(named[n]["max"] for n in names) * 1.05
+    core = max(named[n]["max"] for n in names)
+    return max(row["max"] for row in named.values() if row["max"] <= 2 * core or row["max"] == core) * 1.05
 
 
 def bar(figure, name, row, y, limit):
