@@ -18,7 +18,7 @@ struct dp_room {
 };
 
 #define DP_ROOM_NS    (5 * 1000000ULL)
-#define DP_ROOM_START (1024U * 1024)
+#define DP_ROOM_START (256U * 1024) /* a slow path is found full soon, a fast one loses nothing */
 #define DP_ROOM_MIN   (128U * 1024) /* a full read of the TUN, twice: it is the kernel's count */
 #define DP_ROOM_MAX   (4U * 1024 * 1024)
 

@@ -328,7 +328,7 @@ static size_t turn_bytes(const struct dp_engine *engine)
 	size_t bytes = READ_BYTES;
 
 	for (int i = 0; i < 2; i++)
-		if (engine->room[i].used && engine->room[i].limit / 4 < bytes)
+		if (engine->room[i].used && engine->room[i].limit < DP_ROOM_START)
 			bytes = engine->room[i].limit / 4;
 	return bytes;
 }
