@@ -54,7 +54,8 @@ class Walk:
     """One flow that goes on as a sender would, and now and then does something else."""
 
     def __init__(self, rng, number, orderly):
-        """orderly: nothing that the kernel's GRO, and not ours, would let overtake what it holds."""
+        """orderly: nothing that the kernel's own GRO, on the way in, changes (fixed ids of UDP) or lets
+        overtake what it holds."""
         self.orderly = orderly
         self.rng, self.v6, self.proto = rng, number % 2, UDP if number & 2 else TCP
         family = socket.AF_INET6 if self.v6 else socket.AF_INET
@@ -62,7 +63,10 @@ class Walk:
         self.ports = (2000 + number, 3000)
         self.seq, self.ack, self.ident = rng.getrandbits(32), rng.getrandbits(32), rng.getrandbits(16)
         self.size, self.ttl, self.tos, self.df, self.label = rng.choice((100, 700, PAYLOAD_MAX)), 64, 0, 0x4000, number
-        self.options, self.ids = b"", rng.choice((1, 1, 1, 0))
+        self.options, self.ids = b"", self.any_ids(1, 1, 1, 0)
+
+    def any_ids(self, *steps):
+        return 1 if self.orderly and self.proto == UDP else self.rng.choice(steps)
 
     def vary(self):
         """Changes that stay for a while."""
@@ -81,7 +85,7 @@ class Walk:
             sack = struct.pack("!BBBBII", 1, 1, 5, 10, rng.getrandbits(32), rng.getrandbits(32))
             self.options = rng.choice((b"", stamps, stamps + sack, b"\x01" * 4))
         elif kind == 5:
-            self.ident, self.ids = rng.getrandbits(16), rng.choice((0, 1, 1, 2))
+            self.ident, self.ids = rng.getrandbits(16), self.any_ids(0, 1, 1, 2)
         elif not self.orderly:
             self.label = rng.getrandbits(20)
 
