@@ -241,7 +241,28 @@ static void print_node(const json_t *node, FILE *out)
 	print_detail("reason", status_text(node, "reason", "-"), out);
 }
 
-/* "data plane  ipsec-mb, 2 workers" */
+static void print_offload(const json_t *offload, FILE *out)
+{
+	static const struct {
+		const char *key;
+		const char *text;
+	} kinds[] = { { "tun_tcp", "tun tcp" },
+		      { "tun_udp", "tun udp" },
+		      { "udp_gso", "udp gso" },
+		      { "udp_gro", "udp gro" } };
+	const char *before = ", offload ";
+
+	for (size_t i = 0; i < sizeof(kinds) / sizeof(*kinds); i++) {
+		if (!json_is_true(json_object_get(offload, kinds[i].key)))
+			continue;
+		fprintf(out, "%s%s", before, kinds[i].text);
+		before = " + ";
+	}
+	if (json_is_object(offload) && *before == ',')
+		fputs(", no offload", out);
+}
+
+/* "data plane  ipsec-mb, 2 workers, offload tun tcp + udp gso" */
 static void print_data_plane(const json_t *data_plane, FILE *out)
 {
 	double workers = status_number(data_plane, "workers");
@@ -252,6 +273,7 @@ static void print_data_plane(const json_t *data_plane, FILE *out)
 	print_text(out, status_text(data_plane, "cipher", "-"));
 	if (workers >= 1)
 		fprintf(out, ", %.0f worker%s", workers, workers > 1 ? "s" : "");
+	print_offload(json_object_get(data_plane, "offload"), out);
 	fputc('\n', out);
 }
 

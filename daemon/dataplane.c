@@ -255,6 +255,20 @@ const char *dataplane_cipher(const struct dataplane *dp)
 	return dp->cipher;
 }
 
+void dataplane_offload(const struct dataplane *dp, struct dp_offload *offload)
+{
+	int tcp_error = atomic_load(&dp->tso_error);
+	int udp_error = atomic_load(&dp->uso_error);
+
+	*offload = (struct dp_offload){
+		.tun_tcp = dp->tun.tso && !tcp_error,
+		.tun_udp = dp->tun.uso && !udp_error,
+		.udp_gso = !dp->config.no_udp_gso,
+		.udp_gro = !dp->config.no_udp_gro,
+		.tun_error = tcp_error ? tcp_error : udp_error,
+	};
+}
+
 unsigned int dataplane_workers(const struct dataplane *dp)
 {
 	return dp->workers;

@@ -154,6 +154,16 @@ unsigned int dataplane_peer_mtu(const struct dp_peer *peer);
 void dataplane_peer_gso_off(struct dp_peer *peer, int reason);
 /* 0 while the kernel may cut; or the errno for which it may not. */
 int dataplane_peer_gso_error(const struct dp_peer *peer);
+/* What is left to the kernel, as configured, granted, and not refused since. */
+struct dp_offload {
+	bool tun_tcp; /* large packets to and from the device */
+	bool tun_udp;
+	bool udp_gso; /* but see dataplane_peer_gso_error */
+	bool udp_gro;
+	int tun_error; /* the errno for which merged packets are not written any more; 0: none */
+};
+
+void dataplane_offload(const struct dataplane *dp, struct dp_offload *offload);
 /* Such an errno as a word for people: "EIO", "loss". */
 const char *dataplane_gso_reason(int error);
 /*

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/log.h"
 #include "base/map.h"
 #include "daemon/device_state.h"
 #include "daemon/incoming.h"
@@ -58,6 +59,16 @@ static void on_path_mtu(void *arg, struct dp_peer *peer, unsigned int mtu)
 		device->ops->path_mtu(device->arg, dp_peer_owner(peer), mtu);
 }
 
+static void on_gso_off(void *arg, struct dp_peer *dp_peer, int reason)
+{
+	char key[sodium_base64_ENCODED_LEN(6, sodium_base64_VARIANT_ORIGINAL)];
+
+	(void)arg;
+	sodium_bin2base64(key, sizeof(key), peer_public_key(dp_peer_owner(dp_peer)), 6,
+			  sodium_base64_VARIANT_ORIGINAL);
+	log_warn("gso-off peer=%s reason=%s", key, dataplane_gso_reason(reason));
+}
+
 static void on_stream_output(void *arg, uint32_t stream, const uint8_t *data, size_t len)
 {
 	struct device *device = arg;
@@ -75,6 +86,7 @@ static const struct dp_ops dataplane_ops = {
 	.activity = on_activity,
 	.path_mtu = on_path_mtu,
 	.stream_output = on_stream_output,
+	.gso_off = on_gso_off,
 };
 
 int device_new(struct device **out, struct loop *loop, const struct device_config *config,

@@ -128,8 +128,11 @@ static json_t *data_plane_json(const struct status_data_plane *data_plane)
 {
 	if (!data_plane->cipher)
 		return json_null();
-	return json_pack("{s:o, s:I}", "cipher", text_json(data_plane->cipher), "workers",
-			 (json_int_t)data_plane->workers);
+	return json_pack("{s:o, s:I, s:{s:b, s:b, s:b, s:b}}", "cipher",
+			 text_json(data_plane->cipher), "workers", (json_int_t)data_plane->workers,
+			 "offload", "tun_tcp", data_plane->offload.tun_tcp, "tun_udp",
+			 data_plane->offload.tun_udp, "udp_gso", data_plane->offload.udp_gso,
+			 "udp_gro", data_plane->offload.udp_gro);
 }
 
 /* json_pack would only take over values; set_new also frees them when something fails. */

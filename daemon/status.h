@@ -55,6 +55,12 @@ struct status_relay {
 struct status_data_plane {
 	const char *cipher; /* the backend chosen; NULL: no data plane, and null in JSON */
 	unsigned int workers;
+	struct status_offload {
+		bool tun_tcp; /* large packets to and from the device */
+		bool tun_udp;
+		bool udp_gso; /* large ones to and from the network */
+		bool udp_gro;
+	} offload;
 };
 
 struct status_peer {

@@ -15,6 +15,7 @@
 #include "daemon/mesh.h"
 #include "daemon/mesh_peer.h"
 #include "daemon/netcheck.h"
+#include "daemon/peer.h"
 #include "daemon/ping.h"
 #include "daemon/relays.h"
 #include "daemon/status.h"
@@ -69,6 +70,41 @@ static int by_name(const void *a, const void *b)
 	return strcmp(((const struct status_peer *)a)->name, ((const struct status_peer *)b)->name);
 }
 
+/* Which offload was switched off by itself, and why; one line for all paths. */
+static void note_offload(struct mesh *mesh)
+{
+	struct dp_offload offload;
+	struct mesh_peer *peer;
+	const char *name = NULL;
+	size_t cursor = 0, count = 0;
+	int error = 0;
+
+	dataplane_offload(mesh->dp, &offload);
+	while ((peer = map_next(mesh->peers, &cursor))) {
+		int found = dataplane_peer_gso_error(peer_dp(mesh_peer_wireguard(peer)));
+
+		if (!found)
+			continue;
+		count++;
+		error = found;
+		name = mesh_peer_info(peer)->cert->parsed.name;
+	}
+	if (offload.tun_error)
+		mesh_set_health(
+			mesh, HEALTH_OFFLOAD,
+			"offload: the kernel refuses large packets to the device (%s), "
+			"so they are written one by one; update it, or set tun-offload = no",
+			dataplane_gso_reason(offload.tun_error));
+	else if (count)
+		mesh_set_health(
+			mesh, HEALTH_OFFLOAD,
+			"offload: UDP GSO is off for %zu path%s, last to %s (%s), which costs "
+			"speed only; udp-gso = no turns it off for all",
+			count, count > 1 ? "s" : "", name, dataplane_gso_reason(error));
+	else
+		mesh_set_health(mesh, HEALTH_OFFLOAD, NULL);
+}
+
 static size_t fill_health(const struct mesh *mesh, const char *out[static MESH_HEALTH_MAX])
 {
 	size_t count = 0, i;
@@ -86,6 +122,7 @@ static void fill_self(const struct mesh *mesh, struct status *status,
 	const struct cert *cert = &mesh->membership.cert;
 	uint32_t home = relays_home(mesh->relays);
 	uint64_t rtt_ns = relays_rtt_ns(mesh->relays, home);
+	struct dp_offload offload;
 
 	if (mesh->has_membership && mesh->membership.enrolled) {
 		status->network = mesh->membership.network_name;
@@ -107,6 +144,9 @@ static void fill_self(const struct mesh *mesh, struct status *status,
 	}
 	status->data_plane.cipher = dataplane_cipher(mesh->dp);
 	status->data_plane.workers = dataplane_workers(mesh->dp);
+	dataplane_offload(mesh->dp, &offload);
+	status->data_plane.offload = (struct status_offload){ offload.tun_tcp, offload.tun_udp,
+							      offload.udp_gso, offload.udp_gro };
 	status->home_relay.latency_ms = rtt_ns ? (double)rtt_ns / 1e6 : STATUS_LATENCY_NONE;
 }
 
@@ -129,6 +169,7 @@ static void handle_status(void *arg, struct local_request *request)
 		}
 		qsort(peers, count, sizeof(*peers), by_name);
 		fill_self(mesh, &status, addresses);
+		note_offload(mesh);
 		status.health_count = fill_health(mesh, health);
 	}
 	json = peers && texts ? status_to_json(&status) : NULL;

@@ -156,6 +156,12 @@ int dataplane_peer_set_path(struct dp_peer *peer, const struct dp_path *path)
 	return 0;
 }
 
+const char *dataplane_gso_reason(int error)
+{
+	(void)error;
+	return "EIO";
+}
+
 void dataplane_peer_path(const struct dp_peer *peer, struct dp_path *path)
 {
 	*path = peer->path;

@@ -92,7 +92,8 @@ static const char sample[] =
 	"\"public_key\":\"K\"},"
 	"\"coordinator\":{\"state\":\"ok\",\"transport\":\"wss\",\"latency_ms\":12},"
 	"\"home_relay\":{\"name\":\"fra\",\"transport\":\"udp\",\"latency_ms\":8},"
-	"\"data_plane\":{\"cipher\":\"ipsec-mb\",\"workers\":2},"
+	"\"data_plane\":{\"cipher\":\"ipsec-mb\",\"workers\":2,\"offload\":{\"tun_tcp\":true,"
+	"\"tun_udp\":false,\"udp_gso\":true,\"udp_gro\":true}},"
 	"\"peers\":["
 	"{\"name\":\"db1\",\"addresses\":[\"100.64.0.2\",\"fd00::2\"],\"public_key\":\"D\","
 	"\"tags\":[\"tag:db\"],\"online\":true,\"path\":\"direct\","
@@ -150,7 +151,8 @@ static void test_status_details_and_colour(void **state)
 				     "  key        D\n  tags       tag:db\n"
 				     "  endpoint   203.0.113.5:41641\n"));
 	assert_non_null(strstr(text, "\nlaptop\n  addresses  100.64.0.1 fd00::1\n"));
-	assert_non_null(strstr(text, "\n  key        K\n  data plane ipsec-mb, 2 workers\n"));
+	assert_non_null(strstr(text, "\n  key        K\n  data plane ipsec-mb, 2 workers, "
+				     "offload tun tcp + udp gso + udp gro\n"));
 	assert_null(strchr(text, '\033'));
 	free(text);
 	text = print_status(sample, false, true);

@@ -83,7 +83,7 @@ static void test_the_contract(void **state)
 		.self = { "laptop", &self, 1, key },
 		.coordinator = { "ok", "wss", NULL, 12 },
 		.home_relay = { "fra", "udp", 8 },
-		.data_plane = { "ipsec-mb", 4 },
+		.data_plane = { "ipsec-mb", 4, { true, false, true, true } },
 		.peers = peers,
 		.peer_count = 2,
 		.health = health,
@@ -100,7 +100,8 @@ static void test_the_contract(void **state)
 		"\"coordinator\":{\"state\":\"ok\",\"latency_ms\":12.0,\"transport\":\"wss\","
 		"\"error\":null},"
 		"\"home_relay\":{\"name\":\"fra\",\"transport\":\"udp\",\"latency_ms\":8.0},"
-		"\"data_plane\":{\"cipher\":\"ipsec-mb\",\"workers\":4},"
+		"\"data_plane\":{\"cipher\":\"ipsec-mb\",\"workers\":4,\"offload\":"
+		"{\"tun_tcp\":true,\"tun_udp\":false,\"udp_gso\":true,\"udp_gro\":true}},"
 		"\"peers\":[{\"name\":\"db1\",\"addresses\":[\"100.64.0.2\"],"
 		"\"public_key\":\"AQAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=\","
 		"\"owner\":null,\"tags\":[\"tag:db\"],\"online\":true,\"path\":\"direct\","
