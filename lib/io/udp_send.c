@@ -167,7 +167,10 @@ static int wait_for_room(int fd)
 	return poll(&pfd, 1, ROOM_WAIT_MS) > 0 ? 0 : -EAGAIN;
 }
 
-/* Cutting failed. If the first packet goes out alone, cutting is to blame and stays off. */
+/*
+ * Cutting failed. If the first packet goes out alone, cutting is to blame and stays off. True when
+ * it is worth going on from the cursor.
+ */
 static bool retry_without_gso(int fd, struct outgoing *out, struct cursor *at, int err)
 {
 	const struct udp_datagram *datagram = &at->datagrams[at->index];
@@ -175,7 +178,7 @@ static bool retry_without_gso(int fd, struct outgoing *out, struct cursor *at, i
 	out->used = 0;
 	fill(out, datagram, at->offset, datagram->segment);
 	if (sendmsg(fd, &out->msg[0].msg_hdr, MSG_DONTWAIT) < 0)
-		return false;
+		return errno == EINTR || (errno == EAGAIN && wait_for_room(fd) == 0);
 	atomic_store_explicit(&datagram->route->gso_error, err, memory_order_relaxed);
 	advance(at, datagram->segment);
 	return true;

@@ -8,6 +8,8 @@
 #include <poll.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "base/buf.h"
@@ -18,6 +20,48 @@
 #define WORKERS 3
 
 static struct udp_receiver *receiver;
+
+/* In front of libc's: a kernel that refuses to cut, and for the first packet alone has no room. */
+static int refuse_gso;
+static unsigned int refused;
+static bool no_room;
+
+static bool is_cut(const struct msghdr *msg)
+{
+	const struct cmsghdr *c = msg->msg_control;
+	const uint8_t *end = (const uint8_t *)c + msg->msg_controllen;
+
+	while ((const uint8_t *)c + sizeof(*c) <= end) {
+		if (c->cmsg_level == IPPROTO_UDP)
+			return true;
+		c = (const struct cmsghdr *)((const uint8_t *)c + CMSG_ALIGN(c->cmsg_len));
+	}
+	return false;
+}
+
+int sendmmsg(int fd, struct mmsghdr *msgs, unsigned int count, int flags)
+{
+	for (unsigned int i = 0; refuse_gso && i < count; i++) {
+		if (!is_cut(&msgs[i].msg_hdr))
+			continue;
+		if (i)
+			return (int)syscall(SYS_sendmmsg, fd, msgs, i, flags);
+		refused++;
+		errno = refuse_gso;
+		return -1;
+	}
+	return (int)syscall(SYS_sendmmsg, fd, msgs, count, flags);
+}
+
+ssize_t sendmsg(int fd, const struct msghdr *msg, int flags)
+{
+	if (no_room) {
+		no_room = false;
+		errno = EAGAIN;
+		return -1;
+	}
+	return syscall(SYS_sendmsg, fd, msg, flags);
+}
 
 static int setup(void **state)
 {
@@ -170,6 +214,61 @@ static void test_what_the_kernel_will_not_cut_is_sent_uncut(void **state)
 	netns_run("ip link set lo mtu 65536");
 	close(a);
 	close(b);
+}
+
+/*
+ * Whatever a kernel says when it will not cut: what it refused goes out uncut from where it was,
+ * with what stood before and behind it, and that way is not tried again.
+ */
+static void refuse_once(int error, bool full)
+{
+	static uint8_t data[3 * 4000];
+	int a = open_socket(AF_INET, 0, false);
+	int b = open_socket(AF_INET, 0, false);
+	struct udp_datagram datagrams[3];
+	struct udp_route route;
+	char text[64];
+	size_t got = 0;
+
+	snprintf(text, sizeof(text), "127.0.0.1:%u", udp_port(b));
+	route = route_to(text, "127.0.0.1");
+	for (size_t i = 0; i < sizeof(data); i++)
+		data[i] = (uint8_t)(i / 100);
+	for (size_t i = 0; i < 3; i++)
+		datagrams[i] = (struct udp_datagram){ .route = &route,
+						      .data = data + i * 4000,
+						      .len = 4000,
+						      .segment = i ? 1000 : 4000 };
+	refuse_gso = error;
+	refused = 0;
+	no_room = full;
+	assert_int_equal(udp_send(a, datagrams, 3, NULL), 0);
+	refuse_gso = 0;
+	assert_int_equal(refused, full ? 2 : 1);
+	assert_int_equal(atomic_load(&route.gso_error), error);
+	assert_false(atomic_load(&route.no_source));
+	while (got < sizeof(data)) {
+		size_t count = receive(b);
+
+		assert_int_not_equal(count, 0);
+		for (size_t i = 0; i < count; i++) {
+			struct udp_message *m = udp_receiver_message(receiver, i);
+
+			assert_memory_equal(m->data, data + got, m->len);
+			got += m->len;
+		}
+	}
+	close(a);
+	close(b);
+}
+
+static void test_a_refusal_to_cut_loses_nothing(void **state)
+{
+	(void)state;
+	refuse_once(EIO, false);
+	refuse_once(EINVAL, false);
+	refuse_once(EMSGSIZE, false);
+	refuse_once(EIO, true);
 }
 
 static void test_source_address_sticks_until_it_is_gone(void **state)
@@ -389,6 +488,7 @@ int main(void)
 		cmocka_unit_test(test_works_over_v6),
 		cmocka_unit_test(test_without_gso_the_same_arrives),
 		cmocka_unit_test(test_what_the_kernel_will_not_cut_is_sent_uncut),
+		cmocka_unit_test(test_a_refusal_to_cut_loses_nothing),
 		cmocka_unit_test(test_source_address_sticks_until_it_is_gone),
 		cmocka_unit_test(test_one_unreachable_does_not_stop_the_others),
 		cmocka_unit_test(test_a_taken_port_is_said),
