@@ -15,8 +15,8 @@ PROGRAMS := warrend warren warren-coord warren-relay
 PKGS := libsodium libcrypto libuv libwebsockets jansson sqlite3 libmnl liburcu-bp inih
 # Debian's libipsec-mb exists for x86-64 only.
 IPSEC_MB := $(if $(filter x86_64,$(shell uname -m)),yes)
-# Loaded at run time where it is installed; the address sanitizer cannot follow.
-BORINGSSL := $(if $(filter release tsan,$(VARIANT)),$(patsubst %,/usr/lib/%/android/libcrypto.so.0,\
+# Loaded at run time where it is installed; sanitizers cannot follow.
+BORINGSSL := $(if $(filter release,$(VARIANT)),$(patsubst %,/usr/lib/%/android/libcrypto.so.0,\
 	$(filter x86_64-linux-gnu aarch64-linux-gnu,$(shell uname -m)-linux-gnu)))
 
 WARN := -Wall -Wextra -Wconversion -Wvla -Wstrict-prototypes -Wmissing-prototypes -Wshadow -Werror
