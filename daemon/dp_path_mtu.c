@@ -14,6 +14,8 @@
 #define UDP_HEADER 8
 #define V4_HEADER  20
 #define V6_HEADER  40
+/* RFC 8200, 5. */
+#define V6_LINK_MIN 1280U
 
 struct dp_path_mtu {
 	struct dp_peer *peer;
@@ -39,16 +41,33 @@ static uint16_t limit_of(const struct dataplane *dp)
 	return mtu < PATHMTU_MAX ? (uint16_t)mtu : PATHMTU_MAX;
 }
 
+/*
+ * What goes into one packet, or, where that is less than everybody must be able to send, into
+ * fragments. Linux fragments IPv6 by what it believes of the path alone (IPV6_MTU does not change
+ * that), so that over a narrow path of v6 inner packets are as small as every link there allows: of
+ * IPv4 that is no matter, and TCP over IPv6 is clamped and cut to it.
+ */
+static unsigned int size_of(const struct dp_path_mtu *probing, const struct dp_hop *hop)
+{
+	unsigned int size = pathmtu_size(&probing->core);
+
+	if (size && pathmtu_needs_fragments(&probing->core) &&
+	    hop->path.remote.addr.family == AF_INET6)
+		return V6_LINK_MIN - overhead_of(&hop->path);
+	return size;
+}
+
 /* To the workers by the hop, and to the owner. */
 static void publish(struct dp_path_mtu *probing)
 {
 	struct dp_peer *peer = probing->peer;
 	struct dataplane *dp = peer->dp;
 	struct dp_hop *hop = peer->hop;
-	unsigned int size = pathmtu_size(&probing->core);
+	unsigned int size;
 
 	if (!hop || pathmtu_state(&probing->core) == PATHMTU_DISABLED)
 		return;
+	size = size_of(probing, hop);
 	atomic_store(&hop->mtu, size ? size : UINT32_MAX);
 	atomic_store(&hop->fragment, pathmtu_needs_fragments(&probing->core));
 	if (pathmtu_gso_is_lost(&probing->core))

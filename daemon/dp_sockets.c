@@ -6,9 +6,7 @@
 #include "io/udp.h"
 
 #define SOCKET_BUFFER (8 * 1024 * 1024)
-/* The least that every IPv6 link carries (RFC 8200, 5); routers there do not fragment. */
-#define V6_LINK_MIN 1280
-#define PORT_TRIES  16 /* a free v4 port may be taken in v6 */
+#define PORT_TRIES    16 /* a free v4 port may be taken in v6 */
 
 static const int families[2] = { AF_INET, AF_INET6 };
 
@@ -83,7 +81,6 @@ static int open_family(struct dp_sockets *sockets, int which, const struct dp_co
 		return err;
 	udp.whole = false;
 	udp.gro = false;
-	udp.fragment_size = V6_LINK_MIN;
 	return udp_open(&sockets->fragment_fd[which], &udp);
 }
 

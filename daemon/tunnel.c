@@ -13,6 +13,9 @@
 #include "kernel-iface/monitor.h"
 #include "kernel-iface/route.h"
 
+/* No route of IPv6 says less (RFC 8200, 5). */
+#define V6_MTU_MIN 1280
+
 static uint32_t ifindex_of(const struct mesh *mesh)
 {
 	return dataplane_tun_ifindex(mesh->dp);
@@ -97,6 +100,7 @@ void tunnel_set_mtu(struct mesh *mesh, const struct mesh_peer *peer)
 {
 	const struct cert *cert = &mesh_peer_info(peer)->cert->parsed;
 	const struct ip_addr *const to[] = { &cert->address4, &cert->address6 };
+	unsigned int mtu = mesh_peer_route_mtu(peer);
 	int which;
 
 	for (which = 0; which < 2; which++) {
@@ -106,8 +110,9 @@ void tunnel_set_mtu(struct mesh *mesh, const struct mesh_peer *peer)
 
 		if (!addr_len(to[which]) || !from)
 			continue;
-		err = route_set_mtu(mesh->netlink, ifindex_of(mesh), &host, from,
-				    mesh_peer_route_mtu(peer));
+		if (which && mtu && mtu < V6_MTU_MIN)
+			mtu = V6_MTU_MIN;
+		err = route_set_mtu(mesh->netlink, ifindex_of(mesh), &host, from, mtu);
 		/* Without a route of ours the packets themselves are answered. */
 		if (err < 0 && err != -ESRCH)
 			log_warn("route-mtu-not-set peer=%s error=\"%s\"", cert->name,

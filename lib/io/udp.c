@@ -77,8 +77,6 @@ int udp_open(int *out, const struct udp_config *config)
 	set_buffer(fd, SO_RCVBUFFORCE, SO_RCVBUF, config->buffer);
 	set_buffer(fd, SO_SNDBUFFORCE, SO_SNDBUF, config->buffer);
 	err = set_family_options(fd, config->family, config->whole);
-	if (!err && config->family == AF_INET6 && config->fragment_size)
-		err = set_int(fd, IPPROTO_IPV6, IPV6_MTU, config->fragment_size);
 	if (!err && config->reuseport)
 		err = set_int(fd, SOL_SOCKET, SO_REUSEPORT, 1);
 	if (!err && config->fwmark)

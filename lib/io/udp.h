@@ -27,8 +27,6 @@ struct udp_config {
 	 * large for the first link is -EMSGSIZE. Otherwise here or, in IPv4, on the way.
 	 */
 	bool whole;
-	uint16_t fragment_size; /* IPv6 without whole: what is larger is fragmented; 0: by the link
-				 */
 	bool gro;
 	bool sleeps; /* for udp_receive_wait: the descriptor is a blocking one */
 	bool stamp;  /* messages tell when they arrived */

@@ -21,7 +21,7 @@
 			    */
 #define PATHMTU_SMALL 64   /* passes wherever anything does */
 #define PATHMTU_MAX   8920 /* of a link with 9000 */
-#define PATHMTU_LARGE 1200 /* inner packets from here on are worth watching over */
+#define PATHMTU_LARGE 1150 /* inner packets from here on are worth watching over */
 
 #define PATHMTU_CONFIRM_MS 250 /* between confirmations while large packets are sent */
 #define PATHMTU_TRIES      3   /* MAX_PROBES (5.1.2) */

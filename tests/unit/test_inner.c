@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/buf.h"
+#include "proto/checksum.h"
 #include "proto/inner.h"
 #include "tests/support/packet.h"
 
@@ -201,6 +202,39 @@ static void test_some_packets_get_no_answer(void **state)
 	assert_int_equal(inner_unreachable(out, packet, 10), 0);
 }
 
+static void test_too_big_says_what_fits(void **state)
+{
+	uint8_t v4[100] = { 0x45 };
+	uint8_t v6[100] = { 0x60 };
+	uint8_t out[INNER_ERROR_MAX];
+	size_t len;
+
+	(void)state;
+	store_be16(v4 + 2, sizeof(v4));
+	v4[9] = INNER_UDP;
+	store_be32(v4 + 12, 0x0A000001);
+	store_be32(v4 + 16, 0x0A000002);
+	len = inner_too_big(out, v4, sizeof(v4), 1340);
+	assert_int_equal(len, 20 + 8 + sizeof(v4));
+	assert_int_equal(out[20], 3);
+	assert_int_equal(out[21], 4);
+	assert_int_equal(load_be32(out + 24), 1340); /* RFC 1191, 4: the upper half is zero */
+	assert_int_equal(load_be32(out + 12), 0x0A000002);
+	assert_memory_equal(out + 28, v4, sizeof(v4));
+	assert_int_equal(checksum_fold(checksum_add(0, out + 20, len - 20)), 0xFFFF);
+	store_be16(v6 + 4, sizeof(v6) - 40);
+	v6[6] = INNER_UDP;
+	v6[8] = v6[24] = 0xFD;
+	len = inner_too_big(out, v6, sizeof(v6), 1340);
+	assert_int_equal(len, 40 + 8 + sizeof(v6));
+	assert_int_equal(out[40], 2);
+	assert_int_equal(out[41], 0);
+	assert_int_equal(load_be32(out + 44), 1340);
+	assert_int_equal(checksum_fold(checksum_add(checksum_pseudo(out, 58, len - 40), out + 40,
+						    len - 40)),
+			 0xFFFF);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -212,6 +246,7 @@ int main(void)
 		cmocka_unit_test(test_unreachable_quotes_the_packet),
 		cmocka_unit_test(test_unreachable_is_bounded),
 		cmocka_unit_test(test_some_packets_get_no_answer),
+		cmocka_unit_test(test_too_big_says_what_fits),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
