@@ -186,7 +186,7 @@ def made_by_hand(lab, near, far, gateway, orderly):
         for _ in range(rng.randrange(1, BURST)):
             sent.append(walk.next())
             near.send(gateway, sent[-1])
-        time.sleep(0.002)
+        time.sleep(0.004)
     time.sleep(0.5)
     near.taken()
     _, came = far.taken()
