@@ -170,9 +170,11 @@ static void add_peer(struct engine *e)
 	assert_int_equal(dataplane_peer_set_path(e->peer, &e->path), 0);
 }
 
-static int set_up(void **state, bool lanes)
+static int set_up(void **state, bool lanes, bool path_mtu)
 {
-	struct dp_config config = { .tun_name = "wdp0", .workers = 2, .lanes = lanes };
+	struct dp_config config = {
+		.tun_name = "wdp0", .workers = 2, .lanes = lanes, .path_mtu = path_mtu
+	};
 	struct engine *e = calloc(1, sizeof(*e));
 
 	assert_non_null(e);
@@ -191,12 +193,17 @@ static int set_up(void **state, bool lanes)
 
 int engine_setup(void **state)
 {
-	return set_up(state, false);
+	return set_up(state, false, false);
 }
 
 int engine_setup_lanes(void **state)
 {
-	return set_up(state, true);
+	return set_up(state, true, false);
+}
+
+int engine_setup_path_mtu(void **state)
+{
+	return set_up(state, false, true);
 }
 
 int engine_teardown(void **state)

@@ -49,7 +49,8 @@ struct engine {
 
 /* For cmocka's setup and teardown; *state is the engine. */
 int engine_setup(void **state);
-int engine_setup_lanes(void **state); /* a peer that may be spread */
+int engine_setup_lanes(void **state);    /* a peer that may be spread */
+int engine_setup_path_mtu(void **state); /* a peer whose path is probed */
 int engine_teardown(void **state);
 
 /* A keypair of this age; not yet sent with. */

@@ -5,7 +5,9 @@
 
 #include <cmocka.h>
 #include <errno.h>
+#include <netinet/ip.h>
 #include <string.h>
+#include <sys/socket.h>
 
 #include "daemon/dp_core.h"
 #include "daemon/dp_message.h"
@@ -104,6 +106,59 @@ static void test_messages_are_sent_as_they_are(void **state)
 	}
 }
 
+/* The far end of a path that takes this much answers probes for a while. */
+static void answer_probes(struct engine *e, size_t fits)
+{
+	static uint64_t counter;
+	struct peer_message probe;
+	uint8_t data[PEER_MESSAGE_SIZE];
+
+	for (int i = 0; i < 30; i++) {
+		engine_idle(e);
+		while (next_message(e, &probe)) {
+			if (probe.kind != PEER_MESSAGE_PROBE || probe.probed > fits)
+				continue;
+			probe.kind = PEER_MESSAGE_ANSWER;
+			peer_message_encode(&probe, data);
+			engine_far_packet(e, data, sizeof(data), counter++);
+		}
+		if (dataplane_peer_mtu(e->peer) == fits)
+			break;
+	}
+	engine_idle(e);
+}
+
+static void test_the_path_decides_what_may_be_sent(void **state)
+{
+	struct engine *e = *state;
+	const int never = IP_PMTUDISC_INTERFACE; /* as one who knows nothing of the path */
+	uint8_t data[1420] = { 0 };
+	uint64_t counter;
+	size_t len;
+
+	assert_int_equal(dataplane_peer_mtu(e->peer), 0);
+	engine_open_session(e);
+	answer_probes(e, 1340);
+	assert_int_equal(dataplane_peer_mtu(e->peer), 1340);
+	/* Not padded beyond it either. */
+	engine_inner_send(e, data, 1339 - 28);
+	while ((len = engine_far_receive(e, wire, sizeof(wire), NULL)) && len != 1340 + 32)
+		;
+	assert_int_equal(len, 1340 + 32);
+	/* The host is told what fits. */
+	engine_inner_send(e, data, 1400 - 28);
+	assert_int_equal(engine_inner_error(e), EMSGSIZE);
+	/* Who allows fragments gets there all the same, in those of the outer packet. */
+	assert_int_equal(setsockopt(e->inner_fd, IPPROTO_IP, IP_MTU_DISCOVER, &never,
+				    sizeof(never)),
+			 0);
+	engine_inner_send(e, data, 1400 - 28);
+	while ((len = engine_far_receive(e, wire, sizeof(wire), NULL)) && len != 1400 + 32)
+		;
+	assert_int_equal(engine_open(e, plain, wire, len, &counter), 1400);
+	assert_int_equal(plain[0], 0x45);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -115,6 +170,8 @@ int main(void)
 						engine_teardown),
 		cmocka_unit_test_setup_teardown(test_messages_are_sent_as_they_are,
 						engine_setup_lanes, engine_teardown),
+		cmocka_unit_test_setup_teardown(test_the_path_decides_what_may_be_sent,
+						engine_setup_path_mtu, engine_teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
