@@ -19,6 +19,8 @@
 #define dataplane_allowed_ips_clear fake_dataplane_allowed_ips_clear
 #define dataplane_peer_set_rules    fake_dataplane_peer_set_rules
 #define dataplane_peer_activity     fake_dataplane_peer_activity
+#define dataplane_peer_mtu          fake_dataplane_peer_mtu
+#define dataplane_peer_lanes        fake_dataplane_peer_lanes
 #define loop_now_ns                 fake_loop_now_ns
 #include "daemon/mesh_peer.c"
 
@@ -100,6 +102,18 @@ void dataplane_peer_activity(const struct dp_peer *peer, struct dp_activity *out
 {
 	(void)peer;
 	*out = activity;
+}
+
+unsigned int dataplane_peer_mtu(const struct dp_peer *peer)
+{
+	(void)peer;
+	return 1420;
+}
+
+unsigned int dataplane_peer_lanes(const struct dp_peer *peer)
+{
+	(void)peer;
+	return 1;
 }
 
 uint64_t loop_now_ns(struct loop *loop)
