@@ -47,7 +47,7 @@ class Veth(Contender):
 class Probe(Contender):
     """The yardstick: bench/probe.c."""
 
-    name, about = "probe", "a minimal tunnel with offloads and ipsec-mb's cipher, fixed key"
+    name, about = "probe", "a minimal tunnel with offloads, the fastest cipher here and a fixed key"
     program = os.path.join(TOP, "build/release/bench/probe")
     cipher = ()
 
@@ -55,6 +55,12 @@ class Probe(Contender):
         ends = {s: pair.start(s, s, self.program, pair.tun[s], OUTER[s], OUTER[OTHER[s]], PORT, *self.cipher)
                 for s in "ab"}
         return laid(pair, ends)
+
+
+class ProbeIpsecMb(Probe):
+    name, about = "probe-ipsec-mb", "the same with libipsec-mb, whatever is fastest"
+    cipher = ("ipsec-mb",)
+    default = False
 
 
 class ProbeNoCipher(Probe):
@@ -252,7 +258,7 @@ class MeshRelayTls(Mesh):
 
 
 ALL = {c.name: c for c in (
-    Veth(), ProbeNoCipher(), Probe(), Engine(), Warrend(), MeshDirect(), MeshRelayUdp(), MeshRelayTls(),
+    Veth(), ProbeNoCipher(), Probe(), ProbeIpsecMb(), Engine(), Warrend(), MeshDirect(), MeshRelayUdp(), MeshRelayTls(),
     WireGuardGoLatest(), WireGuardGo(), BoringTun(), Nebula(), Tinc(), KernelWireGuard())}
 
 
