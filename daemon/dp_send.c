@@ -27,6 +27,7 @@
 #define UDP_HEADER 8
 
 #define V4_DONT_FRAGMENT 0x40 /* in the byte at 6 */
+#define V6_MTU_MIN       1280
 
 static size_t addr_size(uint8_t version)
 {
@@ -165,11 +166,14 @@ static bool make_fit(struct dp_engine *engine, struct dp_way *way, struct segmen
 	 * A stream's segments are where we cut. Between a path's shrinking and the host's knowing
 	 * of it nothing is lost, so that no retransmission timeout passes.
 	 */
-	if (plan->proto != INNER_TCP || plan->header_len >= mtu)
-		return false;
-	plan->size = mtu - plan->header_len;
-	plan->count = (plan->len - plan->header_len + plan->size - 1) / plan->size;
-	return true;
+	if (segment_limit(plan, mtu) == 0)
+		return true;
+	/* No host goes below this, so whoever is smaller has to fragment (RFC 8200, 5). */
+	if (plan->packet[0] >> 4 == 6 && segment_len(plan, 0) <= V6_MTU_MIN) {
+		way->fragment = true;
+		return true;
+	}
+	return false;
 }
 
 /* Large packets only: they may be too large, and while there are any the path is watched. */

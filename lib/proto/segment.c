@@ -22,6 +22,9 @@
 #define TCP_FIN 0x01
 #define TCP_PSH 0x08
 #define TCP_CWR 0x80
+#define TCP_SYN 0x02
+#define TCP_RST 0x04
+#define TCP_URG 0x20
 
 /* One packet: only its checksum may be open. */
 static int plan_whole(struct segment_plan *plan, const struct vnet_hdr *hdr)
@@ -121,6 +124,46 @@ int segment_plan(struct segment_plan *out, const struct vnet_hdr *hdr, const uin
 	if (!err)
 		*out = plan;
 	return err;
+}
+
+/* A packet of its own, as if it had come with an offload: its checksum is made anew as well. */
+static int plan_lone_tcp(struct segment_plan *plan)
+{
+	const struct vnet_hdr hdr = {
+		.flags = plan->csum_at ? VNET_NEEDS_CSUM : VNET_DATA_VALID,
+		.gso_size = 1,
+		.csum_start = plan->csum_start,
+	};
+	const uint8_t *l4;
+	uint64_t sum;
+
+	plan->proto = INNER_TCP;
+	if (plan_cut(plan, &hdr) < 0)
+		return -EMSGSIZE;
+	l4 = plan->packet + plan->l4;
+	if (l4[TCP_FLAGS] & (TCP_SYN | TCP_RST | TCP_URG))
+		return -EMSGSIZE;
+	sum = checksum_pseudo(plan->packet, INNER_TCP, plan->len - plan->l4);
+	if (!plan->csum_at && checksum_fold(checksum_add(sum, l4, plan->len - plan->l4)) != 0xFFFF)
+		return -EMSGSIZE;
+	return 0;
+}
+
+int segment_limit(struct segment_plan *plan, size_t max)
+{
+	struct segment_plan cut = *plan;
+
+	if (!cut.proto && plan_lone_tcp(&cut) < 0)
+		return -EMSGSIZE;
+	if (cut.proto != INNER_TCP || cut.header_len >= max)
+		return -EMSGSIZE;
+	if (cut.header_len + cut.size > max || !plan->proto)
+		cut.size = max - cut.header_len;
+	cut.count = (cut.len - cut.header_len + cut.size - 1) / cut.size;
+	if (!cut.count)
+		cut.count = 1;
+	*plan = cut;
+	return 0;
 }
 
 size_t segment_len(const struct segment_plan *plan, size_t index)

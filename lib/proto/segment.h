@@ -25,6 +25,12 @@ struct segment_plan {
 /* 0, or -EBADMSG when header and packet do not fit together. */
 int segment_plan(struct segment_plan *plan, const struct vnet_hdr *hdr, const uint8_t *packet,
 		 size_t len);
+/*
+ * Makes the packets of a plan of TCP no longer than max: a stream's segments may be cut anywhere.
+ * 0, or -EMSGSIZE and an unchanged plan: no TCP, a fragment, its checksum wrong, SYN, RST or URG in
+ * a packet of its own, or headers that leave no room.
+ */
+int segment_limit(struct segment_plan *plan, size_t max);
 /* Bytes of packet index, below plan->count. */
 size_t segment_len(const struct segment_plan *plan, size_t index);
 /*

@@ -330,6 +330,51 @@ static void test_a_verified_checksum_may_be_cut_too(void **state)
 	}
 }
 
+/* A path that shrank: a stream's packet that came whole is cut as the sender would have. */
+static void test_a_lone_packet_of_a_stream_is_cut_to_fit(void **state)
+{
+	struct packet_spec spec = packet_spec_default();
+	struct vnet_hdr hdr = { 0 };
+	struct segment_plan plan;
+	uint8_t packet[1400];
+	uint8_t expected[1400];
+	uint8_t out[1400];
+
+	(void)state;
+	spec.payload = 1200;
+	for (int v6 = 0; v6 < 2; v6++) {
+		size_t header, len;
+
+		spec.v6 = v6;
+		spec.flags = 0x10 | TCP_PSH;
+		len = packet_build(packet, &spec);
+		header = len - spec.payload;
+		assert_int_equal(segment_plan(&plan, &hdr, packet, len), 0);
+		assert_int_equal(segment_limit(&plan, header + 500), 0);
+		assert_int_equal(plan.count, 3);
+		for (size_t i = 0; i < plan.count; i++) {
+			size_t piece = naive(expected, &spec, i, 500);
+
+			assert_int_equal(segment_len(&plan, i), piece);
+			segment_write(&plan, i, out);
+			assert_memory_equal(out, expected, piece);
+		}
+		/* No room for payload; a wrong checksum, which would be laundered; a SYN. */
+		assert_int_equal(segment_plan(&plan, &hdr, packet, len), 0);
+		assert_int_equal(segment_limit(&plan, header), -EMSGSIZE);
+		packet[len - 1] ^= 1;
+		assert_int_equal(segment_limit(&plan, header + 500), -EMSGSIZE);
+		assert_int_equal(plan.count, 1);
+		spec.flags = 0x02;
+		len = packet_build(packet, &spec);
+		assert_int_equal(segment_plan(&plan, &hdr, packet, len), 0);
+		assert_int_equal(segment_limit(&plan, header + 500), -EMSGSIZE);
+	}
+	spec.udp = true;
+	assert_int_equal(segment_plan(&plan, &hdr, packet, packet_build(packet, &spec)), 0);
+	assert_int_equal(segment_limit(&plan, 600), -EMSGSIZE);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -342,6 +387,7 @@ int main(void)
 		cmocka_unit_test(test_what_does_not_fit_is_refused),
 		cmocka_unit_test(test_extension_headers_are_copied),
 		cmocka_unit_test(test_a_verified_checksum_may_be_cut_too),
+		cmocka_unit_test(test_a_lone_packet_of_a_stream_is_cut_to_fit),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
