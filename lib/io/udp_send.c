@@ -171,17 +171,17 @@ static int wait_for_room(int fd)
  * Cutting failed. If the first packet goes out alone, cutting is to blame and stays off. True when
  * it is worth going on from the cursor.
  */
-static bool retry_without_gso(int fd, struct outgoing *out, struct cursor *at, int err)
+static int retry_without_gso(int fd, struct outgoing *out, struct cursor *at, int err)
 {
 	const struct udp_datagram *datagram = &at->datagrams[at->index];
 
 	out->used = 0;
 	fill(out, datagram, at->offset, datagram->segment);
 	if (sendmsg(fd, &out->msg[0].msg_hdr, MSG_DONTWAIT) < 0)
-		return errno == EINTR || (errno == EAGAIN && wait_for_room(fd) == 0);
+		return errno == EINTR || (errno == EAGAIN && wait_for_room(fd) == 0) ? 0 : errno;
 	atomic_store_explicit(&datagram->route->gso_error, err, memory_order_relaxed);
 	advance(at, datagram->segment);
-	return true;
+	return 0;
 }
 
 static bool is_source_error(int err)
@@ -196,23 +196,27 @@ static bool is_gso_error(int err)
 	return err == EIO || err == EINVAL || err == EMSGSIZE;
 }
 
-/* After the message at the cursor was refused. True when it is worth going on from the cursor. */
-static bool recover(int fd, struct outgoing *out, struct cursor *at, int err)
+/*
+ * After the message at the cursor was refused with err. 0 when it is worth going on from the
+ * cursor, or what is wrong with it: what its first packet alone is refused with counts more than
+ * err.
+ */
+static int recover(int fd, struct outgoing *out, struct cursor *at, int err)
 {
 	const struct udp_datagram *datagram = &at->datagrams[at->index];
 	bool cut = part_len(datagram, at->offset) > datagram->segment;
 
 	if (err == EINTR)
-		return true;
+		return 0;
 	if (err == EAGAIN)
-		return wait_for_room(fd) == 0;
-	if (cut && is_gso_error(err) && retry_without_gso(fd, out, at, err))
-		return true;
+		return wait_for_room(fd) == 0 ? 0 : EAGAIN;
+	if (cut && is_gso_error(err))
+		err = retry_without_gso(fd, out, at, err);
 	if (uses_source(datagram->route) && is_source_error(err)) {
 		atomic_store_explicit(&datagram->route->no_source, true, memory_order_relaxed);
-		return true;
+		return 0;
 	}
-	return false;
+	return err;
 }
 
 size_t udp_send(int fd, const struct udp_datagram *datagrams, size_t count, int *err)
@@ -231,7 +235,9 @@ size_t udp_send(int fd, const struct udp_datagram *datagrams, size_t count, int 
 		error = errno;
 		for (int i = 0; i < sent; i++)
 			advance(&at, out.iov[i].iov_len);
-		if (sent > 0 || recover(fd, &out, &at, error))
+		if (sent <= 0)
+			error = recover(fd, &out, &at, error);
+		if (sent > 0 || !error)
 			continue;
 		if (err)
 			*err = -error;

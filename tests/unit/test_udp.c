@@ -25,6 +25,7 @@ static struct udp_receiver *receiver;
 static int refuse_gso;
 static unsigned int refused;
 static bool no_room;
+static bool too_large;
 
 static bool is_cut(const struct msghdr *msg)
 {
@@ -58,6 +59,10 @@ ssize_t sendmsg(int fd, const struct msghdr *msg, int flags)
 	if (no_room) {
 		no_room = false;
 		errno = EAGAIN;
+		return -1;
+	}
+	if (too_large) {
+		errno = EMSGSIZE;
 		return -1;
 	}
 	return syscall(SYS_sendmsg, fd, msg, flags);
@@ -269,6 +274,29 @@ static void test_a_refusal_to_cut_loses_nothing(void **state)
 	refuse_once(EINVAL, false);
 	refuse_once(EMSGSIZE, false);
 	refuse_once(EIO, true);
+}
+
+/* A link that shrank: EINVAL of the cut datagram speaks of its size, not of the source address. */
+static void test_too_large_is_not_a_wrong_source(void **state)
+{
+	static uint8_t data[2000];
+	int a = open_socket(AF_INET, 0, false);
+	struct udp_route route = route_to("127.0.0.1:9", "127.0.0.1");
+	struct udp_datagram datagram = {
+		.route = &route, .data = data, .len = sizeof(data), .segment = 1000
+	};
+	int err = 0;
+
+	(void)state;
+	refuse_gso = EINVAL;
+	too_large = true;
+	assert_int_equal(udp_send(a, &datagram, 1, &err), 1);
+	refuse_gso = 0;
+	too_large = false;
+	assert_int_equal(err, -EMSGSIZE);
+	assert_false(atomic_load(&route.no_source));
+	assert_int_equal(atomic_load(&route.gso_error), 0);
+	close(a);
 }
 
 static void test_source_address_sticks_until_it_is_gone(void **state)
@@ -489,6 +517,7 @@ int main(void)
 		cmocka_unit_test(test_without_gso_the_same_arrives),
 		cmocka_unit_test(test_what_the_kernel_will_not_cut_is_sent_uncut),
 		cmocka_unit_test(test_a_refusal_to_cut_loses_nothing),
+		cmocka_unit_test(test_too_large_is_not_a_wrong_source),
 		cmocka_unit_test(test_source_address_sticks_until_it_is_gone),
 		cmocka_unit_test(test_one_unreachable_does_not_stop_the_others),
 		cmocka_unit_test(test_a_taken_port_is_said),
