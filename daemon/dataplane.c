@@ -330,9 +330,11 @@ int dataplane_set_mtu(struct dataplane *dp, unsigned int mtu)
 	if (mtu == atomic_load(&dp->mtu))
 		return 0;
 	err = tun_set_mtu(&dp->tun, mtu);
-	if (!err)
-		atomic_store(&dp->mtu, mtu);
-	return err;
+	if (err)
+		return err;
+	atomic_store(&dp->mtu, mtu);
+	dp_mtu_changed(dp);
+	return 0;
 }
 
 bool dataplane_has_tun(const struct dataplane *dp)
@@ -357,7 +359,10 @@ int dataplane_reopen_tun(struct dataplane *dp)
 	dp->tun = tun;
 	for (unsigned int i = 0; i <= dp->workers; i++)
 		dp->engines[i]->tun_fd = tun.fds[i < dp->workers ? i : 0];
-	return start_workers(dp);
+	/* The kernel's news of the device name it by its number, which is another one now. */
+	dp_mtu_unwatch(dp);
+	err = dp_mtu_watch(dp);
+	return err ? err : start_workers(dp);
 }
 
 void dataplane_set_flows(struct dataplane *dp, struct filter_flows *flows)

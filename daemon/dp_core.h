@@ -91,6 +91,8 @@ void dp_routes_replace(struct dataplane *dp, struct dp_routes *routes);
 /* Keeps both MTUs as the kernel has them, from the next change on. 0 or -errno. */
 int dp_mtu_watch(struct dataplane *dp);
 void dp_mtu_unwatch(struct dataplane *dp);
+/* The device's MTU is another one: paths are searched up to it. */
+void dp_mtu_changed(struct dataplane *dp);
 /* Hands waiting events of all engines to the owner's callbacks. */
 void dp_dispatch(struct dataplane *dp);
 

@@ -4,6 +4,16 @@
 #include "io/loop.h"
 #include "kernel-iface/tun_mtu.h"
 
+void dp_mtu_changed(struct dataplane *dp)
+{
+	struct dp_peer *peer;
+	size_t cursor = 0;
+
+	if (dp->config.path_mtu)
+		while ((peer = map_next(dp->peers, &cursor)))
+			dp_path_mtu_limit_changed(peer);
+}
+
 /*
  * How far packets may be padded follows what the kernel says about the device and the routes over
  * it, since both are changed by whoever administers the machine.
@@ -11,8 +21,6 @@
 static void load(struct dataplane *dp)
 {
 	uint32_t mtu[TUN_MTU_MAX];
-	struct dp_peer *peer;
-	size_t cursor = 0;
 	bool changed;
 
 	/* A device that moved to another namespace keeps what it had. */
@@ -21,9 +29,8 @@ static void load(struct dataplane *dp)
 	changed = atomic_exchange(&dp->mtu, mtu[0]) != mtu[0];
 	for (size_t i = 1; i < TUN_MTU_MAX; i++)
 		atomic_store(&dp->route_mtu[i - 1], mtu[i]);
-	if (changed && dp->config.path_mtu)
-		while ((peer = map_next(dp->peers, &cursor)))
-			dp_path_mtu_limit_changed(peer);
+	if (changed)
+		dp_mtu_changed(dp);
 }
 
 static void on_change(void *arg, int revents)
@@ -48,5 +55,7 @@ int dp_mtu_watch(struct dataplane *dp)
 void dp_mtu_unwatch(struct dataplane *dp)
 {
 	loop_watch_free(dp->mtu_watch);
+	dp->mtu_watch = NULL;
 	tun_mtu_free(dp->tun_mtu);
+	dp->tun_mtu = NULL;
 }

@@ -384,6 +384,8 @@ static bool refresh_local_networks(struct mesh *mesh)
 static void refresh_mtu(struct mesh *mesh)
 {
 	unsigned int mtu = underlay_inner_mtu(mesh->netlink, dataplane_tun_ifindex(mesh->dp));
+	struct mesh_peer *peer;
+	size_t cursor = 0;
 	int err;
 
 	if (mtu == mesh->underlay_mtu)
@@ -393,6 +395,8 @@ static void refresh_mtu(struct mesh *mesh)
 		log_warn("mtu-not-set mtu=%u error=\"%s\"", mtu, strerror(-err));
 	else
 		mesh->underlay_mtu = mtu;
+	while ((peer = map_next(mesh->peers, &cursor)))
+		mesh_peer_device_mtu_changed(peer);
 }
 
 static void on_network_changed(struct mesh *mesh)

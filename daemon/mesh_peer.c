@@ -327,6 +327,15 @@ void mesh_peer_path_mtu(struct mesh_peer *peer, unsigned int mtu)
 	tunnel_set_mtu(peer->mesh, peer);
 }
 
+void mesh_peer_device_mtu_changed(struct mesh_peer *peer)
+{
+	unsigned int mtu = dataplane_peer_mtu(peer_dp(peer->wireguard));
+
+	/* What is not known yet will be told. */
+	if (mtu)
+		mesh_peer_path_mtu(peer, mtu);
+}
+
 unsigned int mesh_peer_route_mtu(const struct mesh_peer *peer)
 {
 	return peer->route_mtu;

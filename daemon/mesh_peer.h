@@ -62,6 +62,8 @@ void mesh_peer_unanswered(struct mesh_peer *peer);
 
 /* The path takes inner packets of this size. */
 void mesh_peer_path_mtu(struct mesh_peer *peer, unsigned int mtu);
+/* The device's MTU is another one, which its route's is held against. */
+void mesh_peer_device_mtu_changed(struct mesh_peer *peer);
 /* What its routes are to say; 0: nothing below the device's. */
 unsigned int mesh_peer_route_mtu(const struct mesh_peer *peer);
 
