@@ -8,6 +8,7 @@
 #include "daemon/dp_message.h"
 #include "daemon/dp_peer.h"
 #include "io/loop.h"
+#include "proto/inner.h"
 #include "proto/pathmtu.h"
 #include "proto/peer_message.h"
 
@@ -15,7 +16,6 @@
 #define V4_HEADER  20
 #define V6_HEADER  40
 /* RFC 8200, 5. */
-#define V6_LINK_MIN 1280U
 
 struct dp_path_mtu {
 	struct dp_peer *peer;
@@ -53,7 +53,7 @@ static unsigned int size_of(const struct dp_path_mtu *probing, const struct dp_h
 
 	if (size && pathmtu_needs_fragments(&probing->core) &&
 	    hop->path.remote.addr.family == AF_INET6)
-		return V6_LINK_MIN - overhead_of(&hop->path);
+		return IPV6_MTU_MIN - overhead_of(&hop->path);
 	return size;
 }
 

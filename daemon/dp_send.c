@@ -27,7 +27,6 @@
 #define UDP_HEADER 8
 
 #define V4_DONT_FRAGMENT 0x40 /* in the byte at 6 */
-#define V6_MTU_MIN       1280
 
 static size_t addr_size(uint8_t version)
 {
@@ -169,7 +168,7 @@ static bool make_fit(struct dp_engine *engine, struct dp_way *way, struct segmen
 	if (segment_limit(plan, mtu) == 0)
 		return true;
 	/* No host goes below this, so whoever is smaller has to fragment (RFC 8200, 5). */
-	if (plan->packet[0] >> 4 == 6 && segment_len(plan, 0) <= V6_MTU_MIN) {
+	if (plan->packet[0] >> 4 == 6 && segment_len(plan, 0) <= IPV6_MTU_MIN) {
 		way->fragment = true;
 		return true;
 	}

@@ -12,9 +12,9 @@
 #include "kernel-iface/link.h"
 #include "kernel-iface/monitor.h"
 #include "kernel-iface/route.h"
+#include "proto/inner.h"
 
 /* No route of IPv6 says less (RFC 8200, 5). */
-#define V6_MTU_MIN 1280
 
 static uint32_t ifindex_of(const struct mesh *mesh)
 {
@@ -110,8 +110,8 @@ void tunnel_set_mtu(struct mesh *mesh, const struct mesh_peer *peer)
 
 		if (!addr_len(to[which]) || !from)
 			continue;
-		if (which && mtu && mtu < V6_MTU_MIN)
-			mtu = V6_MTU_MIN;
+		if (which && mtu && mtu < IPV6_MTU_MIN)
+			mtu = IPV6_MTU_MIN;
 		err = route_set_mtu(mesh->netlink, ifindex_of(mesh), &host, from, mtu);
 		/* Without a route of ours the packets themselves are answered. */
 		if (err < 0 && err != -ESRCH)

@@ -5,6 +5,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#define IPV6_MTU_MIN 1280 /* what every link of IPv6 takes (RFC 8200, 5) */
+
 /* What the engine needs to know of an IP packet inside the tunnel. */
 struct inner {
 	uint8_t version; /* 4 or 6 */
