@@ -20,27 +20,25 @@
 #include "daemon/dataplane.h"
 #include "daemon/device.h"
 #include "daemon/enrolment.h"
+#include "daemon/http_proxy.h"
 #include "daemon/local_server.h"
+#include "daemon/mesh_events.h"
 #include "daemon/mesh_map.h"
+#include "daemon/mesh_network.h"
 #include "daemon/mesh_peer.h"
-#include "daemon/peer.h"
 #include "daemon/ping.h"
 #include "daemon/relays.h"
 #include "daemon/self_test.h"
-#include "daemon/signalling.h"
 #include "daemon/startup.h"
 #include "daemon/stun_index.h"
 #include "daemon/timestamp.h"
 #include "daemon/tunnel.h"
 #include "daemon/uapi.h"
-#include "daemon/underlay.h"
 #include "daemon/verbs.h"
 #include "io/ws.h"
 #include "kernel-iface/link.h"
 #include "kernel-iface/monitor.h"
 #include "kernel-iface/netlink.h"
-#include "kernel-iface/route.h"
-#include "proto/demux.h"
 #include "proto/filter.h"
 #include "proto/stun.h"
 
@@ -141,293 +139,6 @@ struct mesh_peer *mesh_find_peer_text(const struct mesh *mesh, const char *text)
 			return peer;
 	}
 	return NULL;
-}
-
-/* --- from the device --- */
-
-static void on_peer_wanted(void *arg, struct peer *wireguard)
-{
-	(void)arg;
-	mesh_peer_connect(peer_owner(wireguard));
-}
-
-static void on_session_up(void *arg, struct peer *wireguard)
-{
-	(void)arg;
-	mesh_peer_session_up(peer_owner(wireguard));
-}
-
-/*
- * Where a packet came from moves no path here: the chooser goes by checks that were answered, and
- * an authentic packet that came through a relay shows that the peer is there.
- */
-static void on_peer_seen(void *arg, struct peer *wireguard, const struct dp_path *from)
-{
-	struct mesh *mesh = arg;
-	uint8_t key[32];
-	uint32_t relay = 0;
-
-	if (from->kind == DP_PATH_STREAM)
-		relay = relays_stream_relay(mesh->relays, from->stream);
-	else if (from->channel)
-		relays_channel_peer(mesh->relays, &from->remote, from->channel, key, &relay);
-	if (relay)
-		mesh_peer_seen_at_relay(peer_owner(wireguard), relay);
-	mesh_peer_heard_elsewhere(peer_owner(wireguard));
-}
-
-static void on_activity(void *arg, struct peer *wireguard, unsigned int notices)
-{
-	(void)arg;
-	if (notices & DP_NOTICE_UNANSWERED)
-		mesh_peer_unanswered(peer_owner(wireguard));
-}
-
-/* Anybody can say that something is from a peer: only what holds shows where the peer is. */
-static void take_relayed_signal(struct mesh *mesh, uint32_t relay,
-				const uint8_t node_key[static 32], const uint8_t *data, size_t len)
-{
-	struct mesh_peer *peer = mesh_find_peer(mesh, node_key);
-
-	if (peer && signalling_receive(mesh, node_key, data, len))
-		mesh_peer_seen_at_relay(peer, relay);
-}
-
-static void on_other_message(void *arg, const uint8_t *data, size_t len, const struct dp_path *from)
-{
-	struct mesh *mesh = arg;
-	struct stun_message msg;
-	struct mesh_peer *peer;
-	const uint8_t *owner;
-	uint8_t key[32];
-	uint32_t relay;
-
-	if (from->channel) {
-		if (relays_channel_peer(mesh->relays, &from->remote, from->channel, key, &relay))
-			take_relayed_signal(mesh, relay, key, data, len);
-		return;
-	}
-	if (relays_input(mesh->relays, data, len, from) || stun_parse(&msg, data, len) < 0)
-		return;
-	owner = stun_index_find(mesh->stun, &msg);
-	peer = owner ? mesh_find_peer(mesh, owner) : NULL;
-	if (peer)
-		mesh_peer_stun(peer, &msg, data, len, from);
-}
-
-static void on_stream_output(void *arg, uint32_t stream, const uint8_t *data, size_t len)
-{
-	struct mesh *mesh = arg;
-
-	relays_output(mesh->relays, stream, data, len);
-}
-
-static void on_save_timestamp(void *arg, const uint8_t stamp[static 12])
-{
-	struct mesh *mesh = arg;
-
-	mesh_saved(mesh, "timestamp", timestamp_save(mesh_path(mesh, "timestamp").text, stamp));
-}
-
-static void on_path_mtu(void *arg, struct peer *wireguard, unsigned int mtu)
-{
-	(void)arg;
-	mesh_peer_path_mtu(peer_owner(wireguard), mtu);
-}
-
-static const struct device_ops device_ops = {
-	.peer_wanted = on_peer_wanted,
-	.session_up = on_session_up,
-	.peer_seen = on_peer_seen,
-	.activity = on_activity,
-	.path_mtu = on_path_mtu,
-	.save_timestamp = on_save_timestamp,
-	.other_message = on_other_message,
-	.stream_output = on_stream_output,
-};
-
-/* --- from the relays --- */
-
-/* Tells every peer; news from a relay concern them all. */
-static void for_each_peer(struct mesh *mesh, void (*tell)(struct mesh_peer *peer, uint32_t relay),
-			  uint32_t relay)
-{
-	struct mesh_peer *peer;
-	size_t cursor = 0;
-
-	while ((peer = map_next(mesh->peers, &cursor)))
-		tell(peer, relay);
-}
-
-static void on_relay_up(void *arg, uint32_t relay)
-{
-	struct mesh *mesh = arg;
-
-	mesh_set_health(mesh, HEALTH_RELAY, NULL);
-	mesh_set_health(mesh, HEALTH_UDP,
-			relays_udp_blocked(mesh->relays)
-				? "udp is blocked here; everything goes by relay over tls"
-				: NULL);
-	for_each_peer(mesh, mesh_peer_relay_up, relay);
-	enrolment_relay_up(mesh->enrolment);
-}
-
-static void on_relay_down(void *arg, uint32_t relay)
-{
-	struct mesh *mesh = arg;
-
-	for_each_peer(mesh, mesh_peer_relay_down, relay);
-}
-
-static void on_relay_channel(void *arg, uint32_t relay, const uint8_t node_key[static 32])
-{
-	struct mesh_peer *peer = mesh_find_peer(arg, node_key);
-
-	if (peer)
-		mesh_peer_relay_up(peer, relay);
-}
-
-static void on_relay_absent(void *arg, uint32_t relay, const uint8_t node_key[static 32])
-{
-	struct mesh_peer *peer = mesh_find_peer(arg, node_key);
-
-	if (peer)
-		mesh_peer_relay_down(peer, relay);
-}
-
-static void on_relay_data(void *arg, uint32_t relay, const uint8_t node_key[static 32],
-			  const uint8_t *data, size_t len)
-{
-	struct mesh *mesh = arg;
-	struct mesh_peer *peer = mesh_find_peer(mesh, node_key);
-	struct dp_path from;
-
-	if (!peer)
-		return;
-	if (demux_datagram(data, len) != DEMUX_WIREGUARD)
-		take_relayed_signal(mesh, relay, node_key, data, len);
-	else if (relays_path(mesh->relays, relay, node_key, &from) == 0)
-		dataplane_input(mesh->dp, data, len, &from);
-}
-
-static void on_relay_mapped(void *arg, const struct endpoint *mapped, const struct endpoint *base,
-			    const struct ip_addr *server)
-{
-	struct mesh *mesh = arg;
-	struct mesh_peer *peer;
-	size_t cursor = 0;
-
-	if (!local_candidates_mapped(&mesh->candidates, mapped, base, server))
-		return;
-	while ((peer = map_next(mesh->peers, &cursor)))
-		mesh_peer_candidates_changed(peer, false);
-}
-
-static void on_relay_home(void *arg, uint32_t relay)
-{
-	struct mesh *mesh = arg;
-
-	if (!relay && mesh->map && mesh->map->relay_count)
-		mesh_set_health(mesh, HEALTH_RELAY,
-				"no relay answers; peers behind hard NATs cannot be reached");
-	coordination_tell_home_relay(mesh);
-}
-
-static const struct relays_ops relays_ops = {
-	.up = on_relay_up,
-	.down = on_relay_down,
-	.channel = on_relay_channel,
-	.absent = on_relay_absent,
-	.data = on_relay_data,
-	.mapped = on_relay_mapped,
-	.home = on_relay_home,
-};
-
-/* --- from the kernel --- */
-
-static void refresh_candidates(struct mesh *mesh, bool tell)
-{
-	struct mesh_peer *peer;
-	size_t cursor = 0;
-	bool changed = false;
-	int err = local_candidates_refresh(&mesh->candidates, mesh->netlink,
-					   dataplane_tun_ifindex(mesh->dp),
-					   dataplane_port(mesh->dp), &changed);
-
-	if (err < 0)
-		log_warn("addresses-not-listed error=\"%s\"", strerror(-err));
-	if (!changed || !tell)
-		return;
-	log_info("network-changed addresses=%zu", mesh->candidates.host_count);
-	relays_network_changed(mesh->relays);
-	coordination_network_changed(mesh);
-	while ((peer = map_next(mesh->peers, &cursor)))
-		mesh_peer_candidates_changed(peer, true);
-}
-
-/* Another network may hold what was an overlay address, or set one free. */
-static bool refresh_local_networks(struct mesh *mesh)
-{
-	bool changed = false;
-	int err = local_networks_refresh(&mesh->local_networks, mesh->netlink,
-					 dataplane_tun_ifindex(mesh->dp), &changed);
-
-	if (err < 0)
-		log_warn("networks-not-listed error=\"%s\"", strerror(-err));
-	return changed;
-}
-
-/*
- * What the widest link carries; peers behind narrower paths have routes of their own. Somebody who
- * sets the device's MTU by hand is not contradicted before the links change.
- */
-static void refresh_mtu(struct mesh *mesh)
-{
-	unsigned int mtu = underlay_inner_mtu(mesh->netlink, dataplane_tun_ifindex(mesh->dp));
-	struct mesh_peer *peer;
-	size_t cursor = 0;
-	int err;
-
-	if (mtu == mesh->underlay_mtu)
-		return;
-	err = dataplane_set_mtu(mesh->dp, mtu);
-	if (err < 0)
-		log_warn("mtu-not-set mtu=%u error=\"%s\"", mtu, strerror(-err));
-	else
-		mesh->underlay_mtu = mtu;
-	while ((peer = map_next(mesh->peers, &cursor)))
-		mesh_peer_device_mtu_changed(peer);
-}
-
-static void on_network_changed(struct mesh *mesh)
-{
-	refresh_mtu(mesh);
-	refresh_candidates(mesh, true);
-	if (refresh_local_networks(mesh) && mesh->control && mesh->membership.enrolled) {
-		tunnel_configure(mesh);
-		mesh_map_apply(mesh);
-	}
-}
-
-static void on_monitor_timer(void *arg, uint64_t now_ns)
-{
-	struct mesh *mesh = arg;
-	unsigned int changes = monitor_take(mesh->monitor, now_ns);
-
-	if (changes & (MONITOR_ADDR | MONITOR_LINK | MONITOR_ROUTE))
-		on_network_changed(mesh);
-	if (changes & MONITOR_TUNNEL)
-		tunnel_restore(mesh);
-	loop_timer_set(&mesh->monitor_timer, monitor_next_ns(mesh->monitor));
-}
-
-static void on_monitor(void *arg, int revents)
-{
-	struct mesh *mesh = arg;
-
-	(void)revents;
-	monitor_read(mesh->monitor, loop_now_ns(mesh->loop));
-	loop_timer_set(&mesh->monitor_timer, monitor_next_ns(mesh->monitor));
 }
 
 /* --- up and down --- */
@@ -588,7 +299,7 @@ static int open_device(struct mesh *mesh)
 	else if (err != -ENOENT)
 		log_warn("timestamp-unreadable action=\"peers may refuse us until their sessions "
 			 "end\"");
-	err = device_new(&mesh->device, mesh->loop, &device_config, &device_ops, mesh);
+	err = device_new(&mesh->device, mesh->loop, &device_config, &mesh_device_ops, mesh);
 	if (err < 0)
 		return err;
 	mesh->dp = device_dataplane(mesh->device);
@@ -600,24 +311,6 @@ static int open_device(struct mesh *mesh)
 	dataplane_set_flows(mesh->dp, mesh->flows);
 	monitor_set_tunnel(mesh->monitor, dataplane_tun_ifindex(mesh->dp));
 	return 0;
-}
-
-/* "http://user:pass@host:port/" of the environment as ws.h wants it; NULL when there is none. */
-static char *proxy_from_environment(void)
-{
-	const char *url = getenv("https_proxy");
-	char *proxy;
-
-	if (!url)
-		url = getenv("HTTPS_PROXY");
-	if (!url || !*url)
-		return NULL;
-	if (strncmp(url, "http://", 7) == 0)
-		url += 7;
-	proxy = strdup(url);
-	if (proxy)
-		proxy[strcspn(proxy, "/")] = '\0';
-	return proxy;
 }
 
 static void on_end_signal(void *arg, int signum)
@@ -638,7 +331,7 @@ static int open_parts(struct mesh *mesh)
 	relays_config.dp = mesh->dp;
 	relays_config.http_proxy = mesh->http_proxy;
 	relays_config.identity = &mesh->identity;
-	err = relays_new(&mesh->relays, &relays_config, &relays_ops, mesh);
+	err = relays_new(&mesh->relays, &relays_config, &mesh_relays_ops, mesh);
 	if (err < 0)
 		return err;
 	mesh->pings = pings_new(mesh);
@@ -696,17 +389,13 @@ static int open_base(struct mesh *mesh)
 	if (err == 0)
 		err = netlink_new(&mesh->netlink);
 	if (err == 0)
-		err = monitor_new(&mesh->monitor);
-	if (err == 0)
-		err = loop_watch_new(&mesh->monitor_watch, mesh->loop, monitor_fd(mesh->monitor),
-				     UV_READABLE, on_monitor, mesh);
+		err = mesh_network_open(mesh);
 	if (err == 0)
 		err = ws_client_new(&mesh->ws, mesh->loop);
 	if (err < 0) {
 		log_error("start error=\"%s\"", strerror(-err));
 		return err;
 	}
-	loop_timer_init(&mesh->monitor_timer, mesh->loop, on_monitor_timer, mesh);
 	loop_timer_init(&mesh->housekeeping, mesh->loop, on_housekeeping, mesh);
 	loop_signal(mesh->loop, SIGTERM, on_end_signal, mesh);
 	loop_signal(mesh->loop, SIGINT, on_end_signal, mesh);
@@ -733,12 +422,9 @@ static int close_all(struct mesh *mesh)
 	device_free(mesh->device);
 	filter_flows_free(mesh->flows);
 	ws_client_free(mesh->ws);
-	loop_watch_free(mesh->monitor_watch);
-	if (mesh->loop) {
-		loop_timer_clear(&mesh->monitor_timer);
+	if (mesh->loop)
 		loop_timer_clear(&mesh->housekeeping);
-	}
-	monitor_free(mesh->monitor);
+	mesh_network_close(mesh);
 	netlink_free(mesh->netlink);
 	err = loop_free(mesh->loop);
 	map_free(mesh->peers);
@@ -766,9 +452,7 @@ static int run(struct mesh *mesh)
 	}
 	if (open_parts(mesh) < 0)
 		return 1;
-	refresh_mtu(mesh);
-	refresh_candidates(mesh, false);
-	refresh_local_networks(mesh);
+	mesh_network_begin(mesh);
 	if (mesh->settings.up && mesh->has_membership)
 		mesh_start(mesh);
 	log_info("ready tun=%s port=%u workers=%u cipher=%s", dataplane_tun_name(mesh->dp),
@@ -788,7 +472,7 @@ int mesh_run(const struct daemon_config *config)
 	mesh->config = config;
 	mesh->rng = rng_system();
 	mesh->state_lock = -1;
-	mesh->http_proxy = proxy_from_environment();
+	mesh->http_proxy = http_proxy_from_environment();
 	settings_init(&mesh->settings);
 	code = run(mesh);
 	err = close_all(mesh);

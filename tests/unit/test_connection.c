@@ -18,6 +18,8 @@
 #define loop_timer_set          fake_loop_timer_set
 #define loop_timer_clear        fake_loop_timer_clear
 #include "daemon/connection.c"
+#include "daemon/connection_ice.c"
+#include "daemon/connection_relay.c"
 
 #include "daemon/stun_index.h"
 

@@ -1,0 +1,113 @@
+#include "daemon/connection_state.h"
+
+#include "daemon/dataplane.h"
+#include "daemon/peer.h"
+#include "daemon/relays.h"
+
+#define OTHER_RELAY_PENALTY_NS NS_PER_S /* of a relay where the peer is not known to be */
+#define RELAY_WATCH_MS         500 /* between two questions whether the relay in use still lives */
+
+/* Is the relay still there? Asked when data goes unanswered, and again a while later. */
+void connection_watch_relay(struct connection *conn)
+{
+	if (connection_now_ns(conn) < conn->watch_due_ns)
+		return;
+	conn->watch_due_ns = CLOCK_NEVER;
+	if (conn->choice.current.kind == PATH_RELAY)
+		dataplane_peer_notify(peer_dp(connection_wireguard(conn)), DP_NOTICE_UNANSWERED);
+}
+
+/* The peer's home relay, or what comes closest to it. */
+static uint32_t home_of_peer(const struct connection *conn)
+{
+	const struct relays *relays = conn->mesh->relays;
+	uint32_t seen = mesh_peer_seen_relay(conn->peer);
+	uint32_t home = relays_find(relays, mesh_peer_home_relay(conn->peer));
+
+	if (home)
+		return home;
+	return seen ? seen : relays_home(relays);
+}
+
+/*
+ * Keeps us registered where packets go now, and where they could go if that ended. The workers do
+ * not tell the relays what they send, so this is said again all along.
+ */
+void connection_keep_relays(const struct connection *conn)
+{
+	const struct path_current *current = &conn->choice.current;
+	struct relays *relays = conn->mesh->relays;
+
+	relays_want(relays, home_of_peer(conn));
+	relays_want(relays, mesh_peer_seen_relay(conn->peer));
+	if (current->kind == PATH_RELAY)
+		relays_want(relays, current->id);
+}
+
+static void offer_relay(struct connection *conn, uint32_t relay, uint64_t penalty_ns)
+{
+	struct relays *relays = conn->mesh->relays;
+
+	if (relays_is_up(relays, relay))
+		pathchoice_relay_up(&conn->choice, relay, relays_rtt_ns(relays, relay) + penalty_ns,
+				    connection_now_ns(conn));
+}
+
+/*
+ * Every relay that may lead to the peer: its home, where it was last heard, and as a last resort
+ * any that we are at, because the peer keeps a second one warm as well. One where it is not says
+ * so.
+ */
+void connection_offer_relays(struct connection *conn)
+{
+	struct relays *relays = conn->mesh->relays;
+	uint32_t seen = mesh_peer_seen_relay(conn->peer);
+	uint32_t home = home_of_peer(conn);
+	uint32_t relay;
+	size_t cursor = 0;
+
+	connection_keep_relays(conn);
+	offer_relay(conn, home, 0);
+	if (seen && seen != home)
+		offer_relay(conn, seen, 0);
+	while ((relay = relays_next(relays, &cursor))) {
+		if (relay != home && relay != seen)
+			offer_relay(conn, relay, OTHER_RELAY_PENALTY_NS);
+	}
+}
+
+void connection_unanswered(struct connection *conn)
+{
+	const struct path_current *current = &conn->choice.current;
+	bool was_held = connection_hold(conn);
+
+	if (current->kind == PATH_RELAY) {
+		relays_unanswered(conn->mesh->relays, current->id);
+		conn->watch_due_ns = connection_now_ns(conn) + RELAY_WATCH_MS * NS_PER_MS;
+	}
+	connection_let_go(conn, was_held);
+}
+
+void connection_relay_up(struct connection *conn, uint32_t relay)
+{
+	const struct path_current *current = &conn->choice.current;
+	bool was_held = connection_hold(conn);
+	struct dp_path path;
+
+	pathchoice_set_obstacle(&conn->choice,
+				relays_udp_blocked(conn->mesh->relays) ? PATH_REASON_UDP_BLOCKED
+								       : PATH_REASON_NONE,
+				connection_now_ns(conn));
+	connection_offer_relays(conn);
+	/* The same relay may be reached otherwise now: a channel instead of indications. */
+	if (current->kind == PATH_RELAY && current->id == relay &&
+	    connection_resolve_path(conn, current, &path))
+		peer_set_path(connection_wireguard(conn), &path);
+	connection_let_go(conn, was_held);
+}
+
+void connection_relay_down(struct connection *conn, uint32_t relay)
+{
+	pathchoice_relay_down(&conn->choice, relay, connection_now_ns(conn));
+	connection_advance(conn);
+}

@@ -1,0 +1,86 @@
+#ifndef WARREN_DAEMON_CONNECTION_STATE_H
+#define WARREN_DAEMON_CONNECTION_STATE_H
+
+#include "base/clock.h"
+#include "daemon/connection.h"
+#include "daemon/mesh.h"
+#include "daemon/mesh_peer.h"
+#include "io/loop.h"
+#include "proto/ice.h"
+
+/*
+ * What connection.c, connection_ice.c and connection_relay.c share; nobody else includes this.
+ *
+ *	connection.c        life, what the chooser orders, idle time, measuring
+ *	connection_ice.c    the agent: offers and answers, checks, candidates
+ *	connection_relay.c  which relays may lead to the peer, and whether they still do
+ */
+
+struct connection {
+	struct mesh *mesh;
+	struct mesh_peer *peer;
+	struct ice_agent *ice;         /* NULL while the relay is forced */
+	char names[2][ICE_UFRAG_SIZE]; /* of the agent, as mesh->stun lists them; "": none */
+	struct pathchoice choice;
+	bool described; /* the peer's agent answered */
+	unsigned int offers;
+	uint64_t offer_due_ns;
+	uint64_t wanted_ns; /* when there was a reason last */
+	uint64_t watch_due_ns;
+	struct loop_timer timer;
+	bool held;    /* news may come in now, but are acted on by whoever holds it */
+	bool advance; /* there were some */
+	struct endpoint direct_remote;
+	uint64_t latency_ns; /* of the path in force; 0: unknown */
+	uint64_t probe_token;
+	uint64_t probe_sent_ns; /* 0: none is awaited */
+};
+
+static inline uint64_t connection_now_ns(const struct connection *conn)
+{
+	return loop_now_ns(conn->mesh->loop);
+}
+
+static inline struct peer *connection_wireguard(const struct connection *conn)
+{
+	return mesh_peer_wireguard(conn->peer);
+}
+
+static inline const struct cert *connection_peer_cert(const struct connection *conn)
+{
+	return &mesh_peer_info(conn->peer)->cert->parsed;
+}
+
+/* --- connection.c --- */
+
+/* Lets time pass for everything that waits, acts on what came of it, and sets the next alarm. */
+void connection_advance(struct connection *conn);
+/* Between the two the relays may be asked for something; then all news are acted on. */
+bool connection_hold(struct connection *conn);
+void connection_let_go(struct connection *conn, bool was_held);
+/* The chooser's path as the data plane knows it. False when it cannot be used after all. */
+bool connection_resolve_path(struct connection *conn, const struct path_current *current,
+			     struct dp_path *path);
+
+/* --- connection_ice.c --- */
+
+void connection_ice_begin(struct connection *conn);
+/* Accepts a connection without an agent. */
+void connection_ice_end(struct connection *conn);
+/* Does what the agent wants done: events, descriptions, datagrams. */
+void connection_ice_drain(struct connection *conn);
+/* Looks for pairs anew. What the peer's agent said before answers no offer that follows. */
+void connection_ice_restart(struct connection *conn);
+/* The other side, or the way to the coordinator, may have been away when our offer was sent. */
+void connection_ice_repeat_offer(struct connection *conn);
+
+/* --- connection_relay.c --- */
+
+/* Tells the chooser every relay that may lead to the peer. */
+void connection_offer_relays(struct connection *conn);
+/* Keeps us registered where packets go now, and where they could go if that ended. */
+void connection_keep_relays(const struct connection *conn);
+/* Is the relay still there? Asked when data goes unanswered, and again a while later. */
+void connection_watch_relay(struct connection *conn);
+
+#endif

@@ -1,0 +1,216 @@
+#include "daemon/mesh_events.h"
+
+#include "base/map.h"
+#include "daemon/coordination.h"
+#include "daemon/dataplane.h"
+#include "daemon/device.h"
+#include "daemon/enrolment.h"
+#include "daemon/mesh.h"
+#include "daemon/mesh_peer.h"
+#include "daemon/peer.h"
+#include "daemon/relays.h"
+#include "daemon/signalling.h"
+#include "daemon/stun_index.h"
+#include "daemon/timestamp.h"
+#include "proto/demux.h"
+#include "proto/stun.h"
+
+/* --- from the device --- */
+
+static void on_peer_wanted(void *arg, struct peer *wireguard)
+{
+	(void)arg;
+	mesh_peer_connect(peer_owner(wireguard));
+}
+
+static void on_session_up(void *arg, struct peer *wireguard)
+{
+	(void)arg;
+	mesh_peer_session_up(peer_owner(wireguard));
+}
+
+/*
+ * Where a packet came from moves no path here: the chooser goes by checks that were answered, and
+ * an authentic packet that came through a relay shows that the peer is there.
+ */
+static void on_peer_seen(void *arg, struct peer *wireguard, const struct dp_path *from)
+{
+	struct mesh *mesh = arg;
+	uint8_t key[32];
+	uint32_t relay = 0;
+
+	if (from->kind == DP_PATH_STREAM)
+		relay = relays_stream_relay(mesh->relays, from->stream);
+	else if (from->channel)
+		relays_channel_peer(mesh->relays, &from->remote, from->channel, key, &relay);
+	if (relay)
+		mesh_peer_seen_at_relay(peer_owner(wireguard), relay);
+	mesh_peer_heard_elsewhere(peer_owner(wireguard));
+}
+
+static void on_activity(void *arg, struct peer *wireguard, unsigned int notices)
+{
+	(void)arg;
+	if (notices & DP_NOTICE_UNANSWERED)
+		mesh_peer_unanswered(peer_owner(wireguard));
+}
+
+/* Anybody can say that something is from a peer: only what holds shows where the peer is. */
+static void take_relayed_signal(struct mesh *mesh, uint32_t relay,
+				const uint8_t node_key[static 32], const uint8_t *data, size_t len)
+{
+	struct mesh_peer *peer = mesh_find_peer(mesh, node_key);
+
+	if (peer && signalling_receive(mesh, node_key, data, len))
+		mesh_peer_seen_at_relay(peer, relay);
+}
+
+static void on_other_message(void *arg, const uint8_t *data, size_t len, const struct dp_path *from)
+{
+	struct mesh *mesh = arg;
+	struct stun_message msg;
+	struct mesh_peer *peer;
+	const uint8_t *owner;
+	uint8_t key[32];
+	uint32_t relay;
+
+	if (from->channel) {
+		if (relays_channel_peer(mesh->relays, &from->remote, from->channel, key, &relay))
+			take_relayed_signal(mesh, relay, key, data, len);
+		return;
+	}
+	if (relays_input(mesh->relays, data, len, from) || stun_parse(&msg, data, len) < 0)
+		return;
+	owner = stun_index_find(mesh->stun, &msg);
+	peer = owner ? mesh_find_peer(mesh, owner) : NULL;
+	if (peer)
+		mesh_peer_stun(peer, &msg, data, len, from);
+}
+
+static void on_stream_output(void *arg, uint32_t stream, const uint8_t *data, size_t len)
+{
+	struct mesh *mesh = arg;
+
+	relays_output(mesh->relays, stream, data, len);
+}
+
+static void on_save_timestamp(void *arg, const uint8_t stamp[static 12])
+{
+	struct mesh *mesh = arg;
+
+	mesh_saved(mesh, "timestamp", timestamp_save(mesh_path(mesh, "timestamp").text, stamp));
+}
+
+static void on_path_mtu(void *arg, struct peer *wireguard, unsigned int mtu)
+{
+	(void)arg;
+	mesh_peer_path_mtu(peer_owner(wireguard), mtu);
+}
+
+const struct device_ops mesh_device_ops = {
+	.peer_wanted = on_peer_wanted,
+	.session_up = on_session_up,
+	.peer_seen = on_peer_seen,
+	.activity = on_activity,
+	.path_mtu = on_path_mtu,
+	.save_timestamp = on_save_timestamp,
+	.other_message = on_other_message,
+	.stream_output = on_stream_output,
+};
+
+/* --- from the relays --- */
+
+/* Tells every peer; news from a relay concern them all. */
+static void for_each_peer(struct mesh *mesh, void (*tell)(struct mesh_peer *peer, uint32_t relay),
+			  uint32_t relay)
+{
+	struct mesh_peer *peer;
+	size_t cursor = 0;
+
+	while ((peer = map_next(mesh->peers, &cursor)))
+		tell(peer, relay);
+}
+
+static void on_relay_up(void *arg, uint32_t relay)
+{
+	struct mesh *mesh = arg;
+
+	mesh_set_health(mesh, HEALTH_RELAY, NULL);
+	mesh_set_health(mesh, HEALTH_UDP,
+			relays_udp_blocked(mesh->relays)
+				? "udp is blocked here; everything goes by relay over tls"
+				: NULL);
+	for_each_peer(mesh, mesh_peer_relay_up, relay);
+	enrolment_relay_up(mesh->enrolment);
+}
+
+static void on_relay_down(void *arg, uint32_t relay)
+{
+	struct mesh *mesh = arg;
+
+	for_each_peer(mesh, mesh_peer_relay_down, relay);
+}
+
+static void on_relay_channel(void *arg, uint32_t relay, const uint8_t node_key[static 32])
+{
+	struct mesh_peer *peer = mesh_find_peer(arg, node_key);
+
+	if (peer)
+		mesh_peer_relay_up(peer, relay);
+}
+
+static void on_relay_absent(void *arg, uint32_t relay, const uint8_t node_key[static 32])
+{
+	struct mesh_peer *peer = mesh_find_peer(arg, node_key);
+
+	if (peer)
+		mesh_peer_relay_down(peer, relay);
+}
+
+static void on_relay_data(void *arg, uint32_t relay, const uint8_t node_key[static 32],
+			  const uint8_t *data, size_t len)
+{
+	struct mesh *mesh = arg;
+	struct mesh_peer *peer = mesh_find_peer(mesh, node_key);
+	struct dp_path from;
+
+	if (!peer)
+		return;
+	if (demux_datagram(data, len) != DEMUX_WIREGUARD)
+		take_relayed_signal(mesh, relay, node_key, data, len);
+	else if (relays_path(mesh->relays, relay, node_key, &from) == 0)
+		dataplane_input(mesh->dp, data, len, &from);
+}
+
+static void on_relay_mapped(void *arg, const struct endpoint *mapped, const struct endpoint *base,
+			    const struct ip_addr *server)
+{
+	struct mesh *mesh = arg;
+	struct mesh_peer *peer;
+	size_t cursor = 0;
+
+	if (!local_candidates_mapped(&mesh->candidates, mapped, base, server))
+		return;
+	while ((peer = map_next(mesh->peers, &cursor)))
+		mesh_peer_candidates_changed(peer, false);
+}
+
+static void on_relay_home(void *arg, uint32_t relay)
+{
+	struct mesh *mesh = arg;
+
+	if (!relay && mesh->map && mesh->map->relay_count)
+		mesh_set_health(mesh, HEALTH_RELAY,
+				"no relay answers; peers behind hard NATs cannot be reached");
+	coordination_tell_home_relay(mesh);
+}
+
+const struct relays_ops mesh_relays_ops = {
+	.up = on_relay_up,
+	.down = on_relay_down,
+	.channel = on_relay_channel,
+	.absent = on_relay_absent,
+	.data = on_relay_data,
+	.mapped = on_relay_mapped,
+	.home = on_relay_home,
+};

@@ -1,0 +1,126 @@
+#include "daemon/mesh_network.h"
+
+#include <string.h>
+
+#include "base/log.h"
+#include "base/map.h"
+#include "daemon/coordination.h"
+#include "daemon/dataplane.h"
+#include "daemon/mesh.h"
+#include "daemon/mesh_map.h"
+#include "daemon/mesh_peer.h"
+#include "daemon/relays.h"
+#include "daemon/tunnel.h"
+#include "daemon/underlay.h"
+#include "kernel-iface/monitor.h"
+
+static void refresh_candidates(struct mesh *mesh, bool tell)
+{
+	struct mesh_peer *peer;
+	size_t cursor = 0;
+	bool changed = false;
+	int err = local_candidates_refresh(&mesh->candidates, mesh->netlink,
+					   dataplane_tun_ifindex(mesh->dp),
+					   dataplane_port(mesh->dp), &changed);
+
+	if (err < 0)
+		log_warn("addresses-not-listed error=\"%s\"", strerror(-err));
+	if (!changed || !tell)
+		return;
+	log_info("network-changed addresses=%zu", mesh->candidates.host_count);
+	relays_network_changed(mesh->relays);
+	coordination_network_changed(mesh);
+	while ((peer = map_next(mesh->peers, &cursor)))
+		mesh_peer_candidates_changed(peer, true);
+}
+
+/* Another network may hold what was an overlay address, or set one free. */
+static bool refresh_local_networks(struct mesh *mesh)
+{
+	bool changed = false;
+	int err = local_networks_refresh(&mesh->local_networks, mesh->netlink,
+					 dataplane_tun_ifindex(mesh->dp), &changed);
+
+	if (err < 0)
+		log_warn("networks-not-listed error=\"%s\"", strerror(-err));
+	return changed;
+}
+
+/*
+ * What the widest link carries; peers behind narrower paths have routes of their own. Somebody who
+ * sets the device's MTU by hand is not contradicted before the links change.
+ */
+static void refresh_mtu(struct mesh *mesh)
+{
+	unsigned int mtu = underlay_inner_mtu(mesh->netlink, dataplane_tun_ifindex(mesh->dp));
+	struct mesh_peer *peer;
+	size_t cursor = 0;
+	int err;
+
+	if (mtu == mesh->underlay_mtu)
+		return;
+	err = dataplane_set_mtu(mesh->dp, mtu);
+	if (err < 0)
+		log_warn("mtu-not-set mtu=%u error=\"%s\"", mtu, strerror(-err));
+	else
+		mesh->underlay_mtu = mtu;
+	while ((peer = map_next(mesh->peers, &cursor)))
+		mesh_peer_device_mtu_changed(peer);
+}
+
+static void on_network_changed(struct mesh *mesh)
+{
+	refresh_mtu(mesh);
+	refresh_candidates(mesh, true);
+	if (refresh_local_networks(mesh) && mesh->control && mesh->membership.enrolled) {
+		tunnel_configure(mesh);
+		mesh_map_apply(mesh);
+	}
+}
+
+static void on_monitor_timer(void *arg, uint64_t now_ns)
+{
+	struct mesh *mesh = arg;
+	unsigned int changes = monitor_take(mesh->monitor, now_ns);
+
+	if (changes & (MONITOR_ADDR | MONITOR_LINK | MONITOR_ROUTE))
+		on_network_changed(mesh);
+	if (changes & MONITOR_TUNNEL)
+		tunnel_restore(mesh);
+	loop_timer_set(&mesh->monitor_timer, monitor_next_ns(mesh->monitor));
+}
+
+static void on_monitor(void *arg, int revents)
+{
+	struct mesh *mesh = arg;
+
+	(void)revents;
+	monitor_read(mesh->monitor, loop_now_ns(mesh->loop));
+	loop_timer_set(&mesh->monitor_timer, monitor_next_ns(mesh->monitor));
+}
+
+int mesh_network_open(struct mesh *mesh)
+{
+	int err = monitor_new(&mesh->monitor);
+
+	if (err < 0)
+		return err;
+	loop_timer_init(&mesh->monitor_timer, mesh->loop, on_monitor_timer, mesh);
+	return loop_watch_new(&mesh->monitor_watch, mesh->loop, monitor_fd(mesh->monitor),
+			      UV_READABLE, on_monitor, mesh);
+}
+
+void mesh_network_begin(struct mesh *mesh)
+{
+	refresh_mtu(mesh);
+	refresh_candidates(mesh, false);
+	refresh_local_networks(mesh);
+}
+
+void mesh_network_close(struct mesh *mesh)
+{
+	loop_watch_free(mesh->monitor_watch);
+	if (mesh->loop)
+		loop_timer_clear(&mesh->monitor_timer);
+	monitor_free(mesh->monitor);
+}
