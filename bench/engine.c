@@ -40,7 +40,7 @@ static void greet(uint8_t type, size_t len)
 	uint8_t message[WG_INITIATION_SIZE] = { type };
 
 	store_le32(message + 4, engine.index);
-	dataplane_send(engine.dp, &engine.path, message, len, 0x88);
+	dataplane_send(engine.dp, &engine.path, message, len, 0x88, 0);
 }
 
 static void need_session(void *arg, struct dp_peer *peer)

@@ -103,7 +103,7 @@ void connection_ice_drain(struct connection *conn)
 
 		stun_index_note_sent(conn->mesh->stun, datagram.data, datagram.len,
 				     mesh_peer_key(conn->peer));
-		dataplane_send(conn->mesh->dp, &path, datagram.data, datagram.len, 0);
+		dataplane_send(conn->mesh->dp, &path, datagram.data, datagram.len, 0, datagram.ttl);
 	}
 }
 

@@ -42,6 +42,7 @@ struct dp_path {
 	uint32_t ifindex;       /* with local; 0: any */
 	uint16_t channel;       /* 0x4000 to 0x4FFF towards a relay, 0 when direct */
 	uint32_t stream;        /* DP_PATH_STREAM: the number given to stream_output */
+	uint32_t socket;        /* DP_PATH_UDP: 0 for the shared port, or an adopted socket */
 };
 
 struct dp_config {
@@ -229,9 +230,38 @@ void dataplane_peer_flush(struct dp_peer *peer);
 void dataplane_peer_drop_staged(struct dp_peer *peer, bool unreachable);
 /* An empty sealed packet with the current keypair. 0, -ENOKEY, -EDESTADDRREQ, or -errno of send. */
 int dataplane_peer_send_keepalive(struct dp_peer *peer);
-/* A handshake or STUN message over path, from the shared port. tos: the IP byte (0x88, 0). */
+/*
+ * A handshake or STUN message over path, from path->socket's port. tos: the IP byte (0x88, 0). ttl:
+ * or hop limit; 0: the system's. 0, -EMSGSIZE, -EDESTADDRREQ, -EBADF for a socket that was
+ * released, or -errno of the system.
+ */
 int dataplane_send(struct dataplane *dp, const struct dp_path *path, const uint8_t *data,
-		   size_t len, uint8_t tos);
+		   size_t len, uint8_t tos, uint8_t ttl);
+
+/*
+ * Sockets besides the shared port, for paths whose NAT mapping hangs on another one. An adopted
+ * socket becomes a group like the shared port's: every worker sends and receives on it, with all
+ * that it does there, while traffic goes on. What comes to it has from->socket set, so that answers
+ * leave from the same port. It belongs to who adopted it, who releases it when no path leads over
+ * it any more; freeing the data plane releases all.
+ */
+#define DP_SOCKETS_MAX 64
+
+/*
+ * fd: a bound UDP socket of one family, the only one on its port. On success it is the data plane's
+ * (nothing that waits in it is lost), and *socket its number, never 0 and never used again. 0, or
+ * -ENOSPC beyond DP_SOCKETS_MAX, -EINVAL, or another -errno; then fd stays the caller's.
+ */
+int dataplane_adopt_socket(struct dataplane *dp, int fd, uint32_t *socket);
+/*
+ * Nothing is received on it any more, and what is still sent over it is dropped. Closed after a
+ * grace period. No-op for 0 and for a number that was released.
+ */
+void dataplane_release_socket(struct dataplane *dp, uint32_t socket);
+/* The port of an adopted socket, dataplane_port for 0; 0 when it was released. */
+uint16_t dataplane_socket_port(const struct dataplane *dp, uint32_t socket);
+/* The adopted socket on that port; 0, the shared one, when none is. */
+uint32_t dataplane_socket_on(const struct dataplane *dp, uint16_t port);
 /* A packet that a relay's stream or Data indication brought, as if it came from a socket. */
 void dataplane_input(struct dataplane *dp, const uint8_t *data, size_t len,
 		     const struct dp_path *from);

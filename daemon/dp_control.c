@@ -146,7 +146,7 @@ void dp_dispatch(struct dataplane *dp)
 }
 
 int dataplane_send(struct dataplane *dp, const struct dp_path *path, const uint8_t *data,
-		   size_t len, uint8_t tos)
+		   size_t len, uint8_t tos, uint8_t ttl)
 {
 	struct dp_engine *engine = dp_control_engine(dp);
 	size_t prefix = path->channel ? DP_CHANNEL_HEADER : 0;
@@ -171,9 +171,12 @@ int dataplane_send(struct dataplane *dp, const struct dp_path *path, const uint8
 	udp_route_init(&route, &path->remote, &path->local, path->ifindex);
 	if (path->kind != DP_PATH_UDP || !route.to_len)
 		return -EDESTADDRREQ;
-	datagram = (struct udp_datagram){
-		.route = &route, .data = message, .len = len, .segment = (uint16_t)len, .tos = tos
-	};
+	datagram = (struct udp_datagram){ .route = &route,
+					  .data = message,
+					  .len = len,
+					  .segment = (uint16_t)len,
+					  .tos = tos,
+					  .ttl = ttl };
 	six = route.to.sa.sa_family == AF_INET6;
 	/* Packets inside a relay's indications are longer than anybody probed. */
 	udp_send(len > WHOLE_MAX ? dp_fragment_fd(engine, six) : engine->udp_fd[six], &datagram, 1,

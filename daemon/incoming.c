@@ -104,7 +104,8 @@ static void send_cookie(struct device *device, const struct message *m, uint64_t
 	cookie_create_reply(&device->checker, &device->rng, m->data, m->len, &m->from.remote,
 			    via(&m->from), now_ns, &reply);
 	device->drops.cookies_sent++;
-	dataplane_send(device->dp, &m->from, (const uint8_t *)&reply, sizeof(reply), TOS_HANDSHAKE);
+	dataplane_send(device->dp, &m->from, (const uint8_t *)&reply, sizeof(reply), TOS_HANDSHAKE,
+		       0);
 }
 
 /* Under load only senders that prove their address are served, and each only so often. */

@@ -151,7 +151,7 @@ static void send_handshake(struct peer *peer, const struct dp_path *path, uint8_
 {
 	cookie_add_macs(&peer->cookies, msg, len, now_ns);
 	/* A lost message and one that could not be sent are the same: retried. */
-	(void)dataplane_send(peer->device->dp, path, msg, len, TOS_HANDSHAKE);
+	(void)dataplane_send(peer->device->dp, path, msg, len, TOS_HANDSHAKE, 0);
 }
 
 /* Strictly above every stamp used before, also by an earlier run of the program. */

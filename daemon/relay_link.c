@@ -400,7 +400,7 @@ static void send_out(struct relay_link *link, const uint8_t *data, size_t len)
 		else if (link->conn)
 			ws_conn_send(link->conn, data, len);
 	} else if (relay_link_server(link, &path.remote)) {
-		dataplane_send(link->owner->config->dp, &path, data, len, 0);
+		dataplane_send(link->owner->config->dp, &path, data, len, 0, 0);
 	}
 }
 

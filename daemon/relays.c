@@ -209,7 +209,7 @@ static void drain_stun(struct relays *relays)
 	while (stun_client_poll_output(relays->stun, &datagram)) {
 		const struct dp_path path = { .kind = DP_PATH_UDP, .remote = datagram.remote };
 
-		dataplane_send(relays->config.dp, &path, datagram.data, datagram.len, 0);
+		dataplane_send(relays->config.dp, &path, datagram.data, datagram.len, 0, 0);
 	}
 	loop_timer_set(&relays->stun_timer, stun_client_next_timeout(relays->stun));
 }

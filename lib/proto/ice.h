@@ -100,6 +100,7 @@ void ice_expire(struct ice_agent *agent, uint64_t now_ns);
 struct ice_datagram {
 	struct endpoint local; /* source address to send from, on the shared port */
 	struct endpoint remote;
+	uint8_t ttl; /* or hop limit; 0: the system's */
 	size_t len;
 	uint8_t data[ICE_DATAGRAM_SIZE];
 };

@@ -93,6 +93,7 @@ static void send_check(struct ice_agent *agent, struct ice_session *s, struct ic
 	attempt->nominating = agent->controlling && pair->nominating;
 	d->local = pair->base;
 	d->remote = pair->remote;
+	d->ttl = 0;
 	build_check(agent, s, pair, attempt, d);
 	ice_agent_commit_output(agent);
 	schedule_next(agent, s, pair, now_ns);

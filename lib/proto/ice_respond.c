@@ -35,6 +35,7 @@ static void answer(struct ice_agent *agent, const struct stun_message *request,
 		return;
 	d->local = *local;
 	d->remote = *remote;
+	d->ttl = 0;
 	stun_begin_response(&b, d->data, sizeof(d->data), code ? STUN_ERROR : STUN_SUCCESS,
 			    request);
 	if (code)

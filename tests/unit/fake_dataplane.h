@@ -26,6 +26,7 @@ struct loop {
 struct fake_message {
 	struct dp_path path;
 	uint8_t tos;
+	uint8_t ttl;
 	size_t len;
 	uint8_t data[256];
 };
@@ -235,13 +236,13 @@ int dataplane_peer_send_keepalive(struct dp_peer *peer)
 }
 
 int dataplane_send(struct dataplane *dp, const struct dp_path *path, const uint8_t *data,
-		   size_t len, uint8_t tos)
+		   size_t len, uint8_t tos, uint8_t ttl)
 {
 	struct fake_message *message = &dp->message[dp->sent++];
 
 	if (dp->sent > FAKE_SENT_MAX || len > sizeof(message->data))
 		abort();
-	*message = (struct fake_message){ .path = *path, .tos = tos, .len = len };
+	*message = (struct fake_message){ .path = *path, .tos = tos, .ttl = ttl, .len = len };
 	memcpy(message->data, data, len);
 	return 0;
 }

@@ -185,7 +185,7 @@ int signalling_send(struct mesh *of, struct mesh_peer *peer, enum signal_kind ki
 /* --- no packets, and a clock that stands --- */
 
 int dataplane_send(struct dataplane *dp, const struct dp_path *to, const uint8_t *data, size_t len,
-		   uint8_t tos)
+		   uint8_t tos, uint8_t ttl)
 {
 	return 0;
 }

@@ -384,7 +384,7 @@ static void test_a_stream_gets_what_a_socket_would(void **state)
 	assert_true(engine_wait(e, &e->streams, 1));
 	assert_int_equal(load_be16(e->last_data), 0x4001);
 	assert_int_equal(engine_open(e, plain, e->last_data + 4, e->last_len - 4, &counter), 48);
-	assert_int_equal(dataplane_send(e->dp, &e->path, (const uint8_t *)"abc", 3, 0), 0);
+	assert_int_equal(dataplane_send(e->dp, &e->path, (const uint8_t *)"abc", 3, 0, 0), 0);
 	assert_int_equal(e->streams, 2);
 	assert_memory_equal(e->last_data,
 			    "\x40\x01\x00\x03"
@@ -486,11 +486,11 @@ static void test_handshakes_leave_from_the_shared_port(void **state)
 	struct dp_path none = { .kind = DP_PATH_UDP };
 	uint8_t tos = 0;
 
-	assert_int_equal(dataplane_send(e->dp, &e->path, (const uint8_t *)"abc", 3, 0x88), 0);
+	assert_int_equal(dataplane_send(e->dp, &e->path, (const uint8_t *)"abc", 3, 0x88, 0), 0);
 	assert_int_equal(engine_far_receive(e, message, sizeof(message), &tos), 3);
 	assert_int_equal(tos, 0x88);
-	assert_int_equal(dataplane_send(e->dp, &none, message, 3, 0), -EDESTADDRREQ);
-	assert_int_equal(dataplane_send(e->dp, &e->path, message, 3000, 0), -EMSGSIZE);
+	assert_int_equal(dataplane_send(e->dp, &none, message, 3, 0, 0), -EDESTADDRREQ);
+	assert_int_equal(dataplane_send(e->dp, &e->path, message, 3000, 0, 0), -EMSGSIZE);
 }
 
 static void test_the_port_moves(void **state)

@@ -71,7 +71,7 @@ uint16_t dataplane_port(const struct dataplane *dp)
 }
 
 int dataplane_send(struct dataplane *dp, const struct dp_path *path, const uint8_t *data,
-		   size_t len, uint8_t tos)
+		   size_t len, uint8_t tos, uint8_t ttl)
 {
 	return 0;
 }
