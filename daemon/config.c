@@ -1,10 +1,12 @@
 #include "daemon/config.h"
 
 #include <errno.h>
+#include <sodium.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "base/file.h"
+#include "daemon/http_proxy.h"
 
 void daemon_config_init(struct daemon_config *config)
 {
@@ -113,6 +115,24 @@ static const char *set_cipher(void *arg, const char *value)
 	return set_text(config->cipher, sizeof(config->cipher), value);
 }
 
+/* Only looked at here; what it says is taken when the daemon starts. */
+static const char *set_proxy(void *arg, const char *value)
+{
+	struct daemon_config *config = arg;
+	struct http_proxy proxy = { 0 };
+	const char *error = http_proxy_parse(&proxy, value);
+
+	sodium_memzero(&proxy, sizeof(proxy));
+	return error ? error : set_text(config->proxy, sizeof(config->proxy), value);
+}
+
+static const char *set_proxy_credentials(void *arg, const char *value)
+{
+	struct daemon_config *config = arg;
+
+	return set_path(config->proxy_credentials, sizeof(config->proxy_credentials), value);
+}
+
 static const char *set_log_level(void *arg, const char *value)
 {
 	static const char *const names[] = { "error", "warn", "info", "debug" };
@@ -134,6 +154,7 @@ static const struct config_key keys[] = {
 	{ "workers", set_workers }, { "tun-offload", set_tun_offload },
 	{ "udp-gso", set_udp_gso }, { "udp-gro", set_udp_gro },
 	{ "cipher", set_cipher },   { "log-level", set_log_level },
+	{ "proxy", set_proxy },     { "proxy-credentials", set_proxy_credentials },
 };
 #define KEY_COUNT (sizeof(keys) / sizeof(keys[0]))
 

@@ -12,12 +12,14 @@
 #define DAEMON_SOCKET_MAX 108 /* sun_path, with the NUL */
 #define DAEMON_TUN_MAX    16  /* IFNAMSIZ, with the NUL */
 #define DAEMON_CIPHER_MAX 32
+#define DAEMON_PROXY_MAX  200 /* with the NUL */
 
 /*
  * What warrend was told, by file and by command line (which wins). Keys of the file, all optional:
  *   state = DIR            socket = PATH       tun = NAME           port = 0..65535
  *   workers = 0..64        tun-offload = yes   udp-gso = yes        udp-gro = yes
  *   cipher = NAME          log-level = error|warn|info|debug
+ *   proxy = URL|none       proxy-credentials = FILE
  */
 struct daemon_config {
 	char state[DAEMON_PATH_MAX];
@@ -29,6 +31,8 @@ struct daemon_config {
 	bool udp_gso;
 	bool udp_gro;
 	char cipher[DAEMON_CIPHER_MAX]; /* "": the fastest */
+	char proxy[DAEMON_PROXY_MAX];   /* "": what the environment says */
+	char proxy_credentials[DAEMON_PATH_MAX];
 	enum log_level log_level;
 };
 

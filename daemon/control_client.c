@@ -8,6 +8,7 @@
 
 #include "base/clock.h"
 #include "crypto/rng.h"
+#include "daemon/http_proxy.h"
 #include "io/loop.h"
 #include "io/ws.h"
 #include "proto/control_channel.h"
@@ -20,7 +21,7 @@ struct control_client {
 	size_t next_address;
 	uint8_t coordinator_key[32];
 	uint8_t box_secret[32];
-	char *http_proxy;
+	const struct http_proxy *http_proxy;
 	const struct control_client_ops *ops;
 	void *arg;
 
@@ -249,7 +250,7 @@ static void dial_now(struct control_client *client)
 		.port = address->port,
 		.path = CONTROL_CHANNEL_PATH,
 		.protocol = CONTROL_CHANNEL_PROTOCOL,
-		.http_proxy = client->http_proxy,
+		.http_proxy = http_proxy_for(client->http_proxy, address->host),
 		.message_max = CONTROL_CHANNEL_FRAME_MAX,
 		.queue = { .max = CONTROL_CHANNEL_QUEUE_MAX },
 		.handler = { on_opened, on_message, on_closed },
@@ -285,13 +286,7 @@ int control_client_new(struct control_client **out, struct loop *loop, struct ws
 
 	if (!client)
 		return -ENOMEM;
-	if (config->http_proxy) {
-		client->http_proxy = strdup(config->http_proxy);
-		if (!client->http_proxy) {
-			free(client);
-			return -ENOMEM;
-		}
-	}
+	client->http_proxy = config->http_proxy;
 	client->loop = loop;
 	client->ws = ws;
 	client->address_count = config->address_count;
@@ -313,7 +308,6 @@ void control_client_free(struct control_client *client)
 		return;
 	loop_timer_clear(&client->timer);
 	drop_connection(client);
-	free(client->http_proxy);
 	sodium_memzero(client->box_secret, sizeof(client->box_secret));
 	free(client);
 }

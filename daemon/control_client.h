@@ -34,7 +34,7 @@ struct control_client_config {
 	size_t address_count;
 	uint8_t coordinator_key[32];
 	uint8_t box_secret[32];
-	const char *http_proxy; /* "host:port" or NULL; copied */
+	const struct http_proxy *http_proxy; /* borrowed */
 };
 
 struct control_client_ops {

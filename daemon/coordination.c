@@ -244,7 +244,7 @@ int coordination_start(struct mesh *mesh)
 	struct control_client_config config = {
 		.addresses = mesh->membership.addresses,
 		.address_count = mesh->membership.address_count,
-		.http_proxy = mesh->http_proxy,
+		.http_proxy = &mesh->http_proxy,
 	};
 	int err = 0;
 

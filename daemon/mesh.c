@@ -273,6 +273,31 @@ static int load_state(struct mesh *mesh)
 	return load_settings(mesh);
 }
 
+/* The configuration's proxy, or the environment's. */
+static int load_proxy(struct mesh *mesh)
+{
+	struct http_proxy *proxy = &mesh->http_proxy;
+	const struct daemon_config *config = mesh->config;
+	const char *error = http_proxy_from_environment(proxy);
+
+	if (error)
+		log_warn("proxy error=\"%s\" action=\"correct https_proxy or no_proxy; no proxy is "
+			 "used\"",
+			 error);
+	error = config->proxy[0] ? http_proxy_parse(proxy, config->proxy) : NULL;
+	if (!error && config->proxy_credentials[0])
+		error = http_proxy_read_credentials(proxy, config->proxy_credentials);
+	if (error) {
+		log_error("proxy error=\"%s\" action=\"correct %s\"", error,
+			  config->proxy_credentials[0] ? config->proxy_credentials
+						       : "proxy in the configuration");
+		return -EINVAL;
+	}
+	if (http_proxy_name(proxy))
+		log_info("proxy via=%s", http_proxy_name(proxy));
+	return 0;
+}
+
 static void report_ciphers(struct mesh *mesh)
 {
 	char broken[128];
@@ -329,7 +354,7 @@ static int open_parts(struct mesh *mesh)
 	int err;
 
 	relays_config.dp = mesh->dp;
-	relays_config.http_proxy = mesh->http_proxy;
+	relays_config.http_proxy = &mesh->http_proxy;
 	relays_config.identity = &mesh->identity;
 	err = relays_new(&mesh->relays, &relays_config, &mesh_relays_ops, mesh);
 	if (err < 0)
@@ -433,7 +458,6 @@ static int close_all(struct mesh *mesh)
 	netmap_free(mesh->map);
 	settings_clear(&mesh->settings);
 	secret_free(mesh->identity);
-	free(mesh->http_proxy);
 	if (mesh->state_lock >= 0)
 		close(mesh->state_lock);
 	return err;
@@ -443,7 +467,7 @@ static int run(struct mesh *mesh)
 {
 	int err = open_base(mesh);
 
-	if (err < 0 || load_state(mesh) < 0)
+	if (err < 0 || load_state(mesh) < 0 || load_proxy(mesh) < 0)
 		return 1;
 	err = open_device(mesh);
 	if (err < 0) {
@@ -472,7 +496,6 @@ int mesh_run(const struct daemon_config *config)
 	mesh->config = config;
 	mesh->rng = rng_system();
 	mesh->state_lock = -1;
-	mesh->http_proxy = http_proxy_from_environment();
 	settings_init(&mesh->settings);
 	code = run(mesh);
 	err = close_all(mesh);

@@ -7,6 +7,7 @@
 
 #include "crypto/rng.h"
 #include "daemon/config.h"
+#include "daemon/http_proxy.h"
 #include "daemon/identity.h"
 #include "daemon/local_candidates.h"
 #include "daemon/local_networks.h"
@@ -63,8 +64,8 @@ struct mesh {
 	struct loop_watch *monitor_watch;
 	struct loop_timer monitor_timer;
 	struct ws_client *ws;
-	char *http_proxy; /* from the environment, or NULL */
-	int state_lock;   /* the state folder, ours alone; negative: not yet */
+	struct http_proxy http_proxy;
+	int state_lock; /* the state folder, ours alone; negative: not yet */
 
 	struct dataplane *dp;
 	struct device *device;

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "base/addr.h"
+#include "daemon/http_proxy.h"
 #include "daemon/local_server.h"
 #include "daemon/mesh.h"
 #include "daemon/relays.h"
@@ -91,14 +92,6 @@ static json_t *relays_json(const struct relays *relays)
 	return list;
 }
 
-/* The proxy without its credentials. */
-static const char *proxy_name(const struct mesh *mesh)
-{
-	const char *at = mesh->http_proxy ? strrchr(mesh->http_proxy, '@') : NULL;
-
-	return at ? at + 1 : mesh->http_proxy;
-}
-
 static const char *behaviour(const struct netcheck_run *run, enum nat_behaviour what)
 {
 	if (run->result.udp && !run->result.translated)
@@ -117,7 +110,7 @@ static void finish(struct netcheck *netcheck)
 			  v4->result.udp || v6->result.udp, "ipv4", mapped_json(v4), "ipv6",
 			  mapped_json(v6), "mapping", behaviour(nat, nat->result.mapping),
 			  "filtering", nat_behaviour_text(nat->result.filtering), "port_mapping",
-			  "unknown", "proxy", proxy_name(netcheck->mesh), "relays",
+			  "unknown", "proxy", http_proxy_name(&netcheck->mesh->http_proxy), "relays",
 			  relays_json(netcheck->mesh->relays));
 
 	netcheck_free(netcheck);

@@ -91,6 +91,9 @@ static enum options_result apply(struct options *options, const char *key, const
 	}
 	if (strcmp(key, "state") == 0)
 		options->state_given = true;
+	if (strcmp(key, "proxy") == 0 && strchr(value, '@'))
+		fprintf(stderr, "warrend: --proxy: others on this machine can see the credentials; "
+				"give them with --proxy-credentials\n");
 	return OPTIONS_RUN;
 }
 

@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "crypto/rng.h"
+#include "daemon/http_proxy.h"
 #include "daemon/identity.h"
 #include "io/loop.h"
 #include "io/source.h"
@@ -293,12 +294,13 @@ static void on_stream_closed(struct ws_conn *conn, void *arg, enum ws_close why,
 static void dial_stream(struct relay_link *link)
 {
 	struct stream *stream = calloc(1, sizeof(*stream));
+	const char *host = link->info.hosts[link->stream_host];
 	const struct ws_connect connect = {
-		.host = link->info.hosts[link->stream_host],
+		.host = host,
 		.port = link->info.tls_port,
 		.path = RELAY_WS_PATH,
 		.protocol = RELAY_WS_PROTOCOL,
-		.http_proxy = link->owner->config->http_proxy,
+		.http_proxy = http_proxy_for(link->owner->config->http_proxy, host),
 		.message_max = RELAY_JOINED_MAX,
 		.queue = { STREAM_QUEUE_MAX, RELAY_JOINED_MAX, RELAY_LATE_NS },
 		.handler = { on_stream_opened, on_stream_message, on_stream_closed },

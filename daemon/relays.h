@@ -9,6 +9,7 @@
 #include "daemon/dataplane.h"
 
 struct control_credential;
+struct http_proxy;
 struct identity;
 struct loop;
 struct netmap_relay;
@@ -48,7 +49,7 @@ struct relays_config {
 	struct loop *loop;
 	struct dataplane *dp;
 	struct ws_client *ws;
-	const char *http_proxy;           /* or NULL; borrowed */
+	const struct http_proxy *http_proxy; /* borrowed */
 	struct identity *const *identity; /* whose device key registers; NULL before the first up */
 };
 
