@@ -6,10 +6,10 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
-#include <sys/resource.h>
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/descriptors.h"
 #include "base/log.h"
 #include "coord/admin.h"
 #include "coord/builtin_relay.h"
@@ -245,17 +245,6 @@ static void stop(struct server *server)
 	network_close(&server->network);
 }
 
-/* Every node holds a connection. */
-static void raise_descriptor_limit(void)
-{
-	struct rlimit limit;
-
-	if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
-		limit.rlim_cur = limit.rlim_max;
-		setrlimit(RLIMIT_NOFILE, &limit);
-	}
-}
-
 int server_run(const struct options *options)
 {
 	struct server *server = calloc(1, sizeof(*server));
@@ -266,7 +255,8 @@ int server_run(const struct options *options)
 	/* Keys are in memory: no core dumps, no debugger of the same user. */
 	prctl(PR_SET_DUMPABLE, 0);
 	signal(SIGPIPE, SIG_IGN);
-	raise_descriptor_limit();
+	/* Every node holds a connection. */
+	descriptors_allow(DESCRIPTORS_ALL);
 	code = start(server, options);
 	if (code == 0) {
 		log_info("ready network=\"%s\" port=%u", server->network.name,

@@ -6,10 +6,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <unistd.h>
 
 #include "base/addr.h"
+#include "base/descriptors.h"
 #include "base/file.h"
 #include "base/log.h"
 #include "io/loop.h"
@@ -247,16 +247,6 @@ static int start_tls(struct ws_server **server, struct loop *loop, struct relay 
 	return err;
 }
 
-static void raise_descriptors(void)
-{
-	struct rlimit limit;
-
-	if (getrlimit(RLIMIT_NOFILE, &limit) < 0 || limit.rlim_cur >= DESCRIPTORS_WANTED)
-		return;
-	limit.rlim_cur = limit.rlim_max < DESCRIPTORS_WANTED ? limit.rlim_max : DESCRIPTORS_WANTED;
-	setrlimit(RLIMIT_NOFILE, &limit);
-}
-
 static void on_end(void *arg, int signum)
 {
 	(void)signum;
@@ -319,7 +309,7 @@ static int serve(int argc, char **argv)
 		return code;
 	config.rate_bytes_per_s = options.rate_mbit * 1000000 / 8;
 	config.threads = options.threads ? (unsigned int)options.threads : core_count();
-	raise_descriptors();
+	descriptors_allow(DESCRIPTORS_WANTED);
 	if (loop_new(&loop) < 0) {
 		file_free_secret(file, file_len);
 		return fail(EXIT_FAILED, "event loop", "out of memory or descriptors", "free some");
