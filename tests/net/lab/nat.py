@@ -6,21 +6,22 @@
     C     endpoint-independent         endpoint-independent         A, and all high ports to one host
     D     endpoint-independent         address dependent            C for those it has sent to
     E     address dependent            address and port dependent   a port for every destination
+    R     endpoint-independent         address and port dependent   A, but answers what nobody asked for
     U     UDP blocked                  -                            A for TCP
     P     UDP blocked                  -                            TCP to the proxy only
     none  no translation               stateful firewall            public addresses inside
     open  no translation               everything passes            public addresses inside
 """
 
-KINDS = ("A", "B", "C", "D", "E", "U", "P", "none", "open")
+KINDS = ("A", "B", "C", "D", "E", "R", "U", "P", "none", "open")
 
 # A router answers nothing on its WAN side. Without the UDP line an early unsolicited packet makes a
 # conntrack entry on the router itself, the later outgoing one is mapped to another port, and
-# punching fails.
+# punching fails: that is kind R, which accepts it and says that the port is unreachable.
 _INPUT = """
     chain input {{
         type filter hook input priority 0; policy accept;
-        iifname "wan" meta l4proto udp drop
+        {unasked}
     }}"""
 
 _FORWARD = """
@@ -42,7 +43,7 @@ _NAT = {
          + ", ".join(f"{i} : {20000 + 32 * i}" for i in range(1024)) + ' }\n'
          '        oifname "wan" masquerade',
 }
-_NAT.update({kind: _NAT["A"] for kind in "CDUP"})
+_NAT.update({kind: _NAT["A"] for kind in "CDRUP"})
 
 _DNAT = {
     "C": 'iifname "wan" udp dport 1024-65535 dnat to {host}',
@@ -59,7 +60,8 @@ def rules(kind, host=None, proxy=None):
         blocked += f'\n        oifname "wan" meta l4proto tcp ip daddr != {proxy} drop'
     unsolicited = "" if kind == "open" else 'iifname "wan" drop'
     text = "table inet firewall {" + (_INPUT + _FORWARD).format(
-        blocked=blocked, unsolicited=unsolicited) + "\n}\n"
+        blocked=blocked, unsolicited=unsolicited,
+        unasked="" if kind == "R" else 'iifname "wan" meta l4proto udp drop') + "\n}\n"
     if kind in ("none", "open"):
         return text
     return text + f"""table ip nat {{
