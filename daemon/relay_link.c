@@ -182,6 +182,11 @@ bool relay_link_server_of(const struct relay_link *link, int family, struct endp
 	return false;
 }
 
+uint16_t relay_link_second_port(const struct relay_link *link)
+{
+	return relay_link_up(link) ? relay_client_second_port(link->client) : 0;
+}
+
 void relay_link_next_server(struct relay_link *link)
 {
 	/* A measurement may get lost; the registration knows better whether this one answers. */

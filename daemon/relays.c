@@ -455,6 +455,13 @@ bool relays_stun_server(const struct relays *relays, uint32_t relay, int family,
 	return link && relay_link_server_of(link, family, server);
 }
 
+uint16_t relays_second_port(const struct relays *relays, uint32_t relay)
+{
+	const struct relay_link *link = find_link(relays, relay);
+
+	return link ? relay_link_second_port(link) : 0;
+}
+
 void relays_want(struct relays *relays, uint32_t relay)
 {
 	struct relay_link *link = find_link(relays, relay);

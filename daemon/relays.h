@@ -82,6 +82,9 @@ uint32_t relays_next(const struct relays *relays, size_t *cursor);
 bool relays_stun_server(const struct relays *relays, uint32_t relay, int family,
 			struct endpoint *server);
 
+/* Another UDP port of the relay's addresses that answers Binding requests; 0: unknown, or none. */
+uint16_t relays_second_port(const struct relays *relays, uint32_t relay);
+
 /* Registers there and stays, until not wanted for as long as peers last used it. */
 void relays_want(struct relays *relays, uint32_t relay);
 

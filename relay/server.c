@@ -47,6 +47,7 @@ struct relay {
 	struct map *streams;
 	uint32_t last_stream;
 	uint16_t port;
+	uint16_t second_port;
 	uint8_t tos; /* ECN of the packet under way */
 	struct relay_output out;
 	uint8_t scratch[RELAY_MESSAGE_MAX];
@@ -57,10 +58,30 @@ static int family_slot(const struct ip_addr *addr)
 	return addr->family == AF_INET6;
 }
 
+static void send_datagram(struct relay *relay, const struct relay_address *to, const uint8_t *data,
+			  size_t len)
+{
+	struct batch_run run = {
+		.to = to,
+		.data = data,
+		.len = len,
+		.segment = len,
+		.tos = relay->tos,
+	};
+	struct batch *batch = to->socket < RELAY_SOCKETS_MAX
+				      ? relay->batch[to->socket][family_slot(&to->remote.addr)]
+				      : NULL;
+
+	if (batch)
+		batch_add(batch, &run);
+}
+
 static void dispatch(struct relay *relay)
 {
 	const struct relay_output *out = &relay->out;
 
+	if (out->has_probe)
+		send_datagram(relay, &out->probe.to, out->probe.data, sizeof(out->probe.data));
 	if (out->to.stream) {
 		struct stream *stream = map_find(relay->streams, &out->to.stream);
 
@@ -71,20 +92,7 @@ static void dispatch(struct relay *relay)
 			ws_conn_send(stream->conn, out->data, out->len);
 		return;
 	}
-	if (out->to.socket < RELAY_SOCKETS_MAX) {
-		struct batch *batch =
-			relay->batch[out->to.socket][family_slot(&out->to.remote.addr)];
-		struct batch_run run = {
-			.to = &out->to,
-			.data = out->data,
-			.len = out->len,
-			.segment = out->len,
-			.tos = relay->tos,
-		};
-
-		if (batch)
-			batch_add(batch, &run);
-	}
+	send_datagram(relay, &out->to, out->data, out->len);
 }
 
 static void flush(struct relay *relay)
@@ -303,6 +311,51 @@ static int open_first(struct relay *relay, const struct endpoint *listen)
 	return open_socket(relay, 0, &v4);
 }
 
+static void close_socket(struct relay *relay, size_t index, int slot)
+{
+	struct relay_socket *socket = &relay->sockets[index][slot];
+
+	loop_watch_free(socket->watch);
+	socket->watch = NULL;
+	batch_free(relay->batch[index][slot]);
+	relay->batch[index][slot] = NULL;
+	if (socket->fd >= 0)
+		close(socket->fd);
+	socket->fd = -1;
+}
+
+/* At that port, for the families that the first socket has. 0 or -errno, then nothing is open. */
+static int open_second_at(struct relay *relay, const struct endpoint *listen, uint16_t port)
+{
+	struct endpoint at = *listen;
+	struct endpoint v4 = { .addr = addr_from_v4(0) };
+	int slot = family_slot(&listen->addr);
+	int err;
+
+	at.port = port;
+	err = open_socket(relay, RELAY_SECOND_SOCKET, &at);
+	if (!err) {
+		v4.port = udp_port(relay->sockets[RELAY_SECOND_SOCKET][slot].fd);
+		if (slot && relay->sockets[0][0].fd >= 0)
+			err = open_socket(relay, RELAY_SECOND_SOCKET, &v4);
+	}
+	if (err < 0) {
+		close_socket(relay, RELAY_SECOND_SOCKET, 0);
+		close_socket(relay, RELAY_SECOND_SOCKET, 1);
+		return err;
+	}
+	relay->second_port = v4.port;
+	return 0;
+}
+
+/* A relay without one is a relay too. */
+static void open_second(struct relay *relay, const struct endpoint *listen)
+{
+	if (relay->port == UINT16_MAX ||
+	    open_second_at(relay, listen, (uint16_t)(relay->port + 1)) < 0)
+		open_second_at(relay, listen, 0);
+}
+
 /* Fills the addresses of RFC 5780: bit 0 is the other port, bit 1 the other address. */
 static int open_sockets(struct relay *relay, const struct relay_config *config,
 			struct endpoint own[static RELAY_SOCKETS_MAX])
@@ -315,8 +368,10 @@ static int open_sockets(struct relay *relay, const struct relay_config *config,
 		own[0] = config->listen;
 		own[0].port = relay->port;
 	}
-	if (!config->alt.addr.family)
+	if (!config->alt.addr.family) {
+		open_second(relay, &config->listen);
 		return 0;
+	}
 	if (addr_is_unspecified(&config->listen.addr) || addr_is_unspecified(&config->alt.addr) ||
 	    config->alt.addr.family != config->listen.addr.family || !config->alt.port ||
 	    config->alt.port == relay->port || addr_equal(&config->alt.addr, &config->listen.addr))
@@ -331,6 +386,7 @@ static int open_sockets(struct relay *relay, const struct relay_config *config,
 		if (err < 0)
 			return err;
 	}
+	relay->second_port = config->alt.port;
 	return 0;
 }
 
@@ -362,6 +418,7 @@ static int open_core(struct relay *relay, const struct relay_config *config,
 		.secret_count = config->secret_count,
 		.rate_bytes_per_s = config->rate_bytes_per_s,
 		.forwarders = relay->forwarders != NULL,
+		.second_port = relay->second_port,
 	};
 	struct rng rng = rng_system();
 
@@ -424,12 +481,8 @@ void relay_free(struct relay *relay)
 	loop_watch_free(relay->forwarders_watch);
 	forwarders_free(relay->forwarders);
 	for (size_t i = 0; i < RELAY_SOCKETS_MAX; i++) {
-		for (size_t j = 0; j < 2; j++) {
-			loop_watch_free(relay->sockets[i][j].watch);
-			batch_free(relay->batch[i][j]);
-			if (relay->sockets[i][j].fd >= 0)
-				close(relay->sockets[i][j].fd);
-		}
+		for (int j = 0; j < 2; j++)
+			close_socket(relay, i, j);
 	}
 	while (relay->streams && (stream = map_next(relay->streams, &cursor)))
 		free(stream);
@@ -442,6 +495,11 @@ void relay_free(struct relay *relay)
 uint16_t relay_port(const struct relay *relay)
 {
 	return relay->port;
+}
+
+uint16_t relay_second_port(const struct relay *relay)
+{
+	return relay->second_port;
 }
 
 struct relay_stats relay_stats(const struct relay *relay)

@@ -14,6 +14,9 @@ struct ws_protocol;
  * The relay on a loop: UDP sockets in batches, WebSocket streams through whichever ws_server
  * offers relay_ws_protocol (the coordinator's or the relay's own), and relay_server behind both.
  * Threads of its own forward what goes from UDP to UDP between channels that both ends have bound.
+ *
+ * Where there is no `alt`, one more UDP socket is opened at the next port, or at any when that is
+ * taken, for probes and plain STUN: two ports tell a client more than one.
  */
 struct relay;
 
@@ -40,6 +43,8 @@ int relay_new(struct relay **relay, struct loop *loop, const struct relay_config
 void relay_free(struct relay *relay);
 /* The port that was bound, when config said 0. */
 uint16_t relay_port(const struct relay *relay);
+/* The other port of the same address; 0: none. */
+uint16_t relay_second_port(const struct relay *relay);
 /* `warren.relay.1` at `/relay`, for ws_server_config.protocols. */
 void relay_ws_protocol(struct relay *relay, struct ws_protocol *protocol);
 struct relay_stats relay_stats(const struct relay *relay);

@@ -273,3 +273,8 @@ struct endpoint relay_client_mapped(const struct relay_client *client)
 {
 	return client->mapped;
 }
+
+uint16_t relay_client_second_port(const struct relay_client *client)
+{
+	return client->second_port;
+}

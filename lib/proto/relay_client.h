@@ -112,6 +112,8 @@ void relay_client_unanswered(struct relay_client *client, uint64_t now_ns);
 bool relay_client_registered(const struct relay_client *client);
 /* Smoothed round trip to the relay, 0 while unknown. */
 uint64_t relay_client_rtt_ns(const struct relay_client *client);
+/* Another UDP port of the relay that answers Binding requests; 0: unknown, or it has none. */
+uint16_t relay_client_second_port(const struct relay_client *client);
 /* family 0 while unknown. */
 struct endpoint relay_client_mapped(const struct relay_client *client);
 

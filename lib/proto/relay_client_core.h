@@ -77,6 +77,7 @@ struct relay_client {
 	uint64_t refused_wait_ns;
 	uint64_t rtt_ns;
 	struct endpoint mapped;
+	uint16_t second_port;
 
 	unsigned int news;
 	unsigned int error;

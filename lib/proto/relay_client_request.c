@@ -277,6 +277,15 @@ static void set_mapped(struct relay_client *client, const struct stun_message *m
 	client->news |= RELAY_NEWS_MAPPED;
 }
 
+static void set_second_port(struct relay_client *client, const struct stun_message *msg)
+{
+	uint32_t port;
+
+	if (stun_get_u32(msg, STUN_ATTR_SECOND_PORT, &port) < 0 || port > UINT16_MAX)
+		port = 0;
+	client->second_port = (uint16_t)port;
+}
+
 /* 401 and 438: takes the nonce and asks again. False when that was tried often enough. */
 static bool take_challenge(struct relay_client *client, struct relay_request *request,
 			   const struct stun_message *msg, unsigned int code)
@@ -323,6 +332,7 @@ static void on_registered(struct relay_client *client, const struct stun_message
 	relay_client_heard(client);
 	client->registration.active = false;
 	set_mapped(client, msg);
+	set_second_port(client, msg);
 	if (stun_get_u32(msg, STUN_ATTR_LIFETIME, &lifetime) < 0 || lifetime > RELAY_LIFETIME_S)
 		lifetime = RELAY_LIFETIME_S;
 	client->again_ns = client->now_ns + lifetime * (NS_PER_S / 2);

@@ -20,6 +20,13 @@
  *   Data          NODE-KEY (the sender), DATA; or NODE-KEY (a peer), ERROR-CODE: what was sent
  *                 there was dropped
  *   Binding       as in any STUN server
+ *   Probe         NODE-KEY (mine), XOR-PEER-ADDRESS: asks a relay where I am registered to send one
+ *                 Probe indication from its second port to that endpoint, which must have the
+ *                 address that the request came from. The indication has the transaction of the
+ *                 request, MESSAGE-INTEGRITY with the same key, and nothing else
+ *
+ * The answers to Allocate and Refresh have SECOND-PORT where the relay has one: another UDP port of
+ * the same address, which answers Binding requests and which probes come from.
  *
  * The same bytes are one UDP datagram; or in a binary WebSocket message one behind the other, each
  * but the last padded to four bytes as on any stream (RFC 8656 section 12.5).
@@ -35,6 +42,9 @@
 #define RELAY_JOINED_MAX     16320 /* a WebSocket message: with its header one TLS record */
 #define RELAY_LATE_NS        20000000ULL /* a packet that waits this long on a stream is too old */
 #define RELAY_DATA_OVERHEAD  72 /* of a Send or Data indication around its payload, at most */
+
+/* Smaller than any request for it, so that nobody is flooded by way of a relay. */
+#define RELAY_PROBE_SIZE 44
 
 /* ERROR-CODE values that RFC 8656 has no word for. */
 #define RELAY_ERR_PEER_ABSENT 404

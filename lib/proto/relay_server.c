@@ -18,6 +18,9 @@
 #define STRANGER_SLOTS        4096
 #define STRANGER_COST_NS      (NS_PER_S / RELAY_UNAUTHENTICATED_PPS)
 #define STRANGER_BURST_NS     NS_PER_S
+#define PROBE_COST_NS         (NS_PER_S / RELAY_PROBES_PER_S)
+#define PROBE_BURST_NS        (10 * PROBE_COST_NS)
+#define PROBE_PORT_MIN        1024 /* a system port is nobody's mapping */
 
 struct relay_server {
 	struct relay_auth auth;
@@ -25,6 +28,7 @@ struct relay_server {
 	struct relay_stats stats;
 	struct endpoint sockets[RELAY_SOCKETS_MAX];
 	bool has_other; /* all of RFC 5780 */
+	uint16_t second_port;
 	uint8_t stranger_key[crypto_shorthash_KEYBYTES];
 	struct relay_bucket strangers[STRANGER_SLOTS]; /* by a hash of the address */
 };
@@ -73,6 +77,7 @@ int relay_server_new(struct relay_server **out, const struct relay_server_config
 		goto fail;
 	rng_fill(rng, server->stranger_key, sizeof(server->stranger_key));
 	memcpy(server->sockets, config->sockets, sizeof(server->sockets));
+	server->second_port = config->second_port;
 	server->has_other = true;
 	for (size_t i = 0; i < RELAY_SOCKETS_MAX; i++)
 		server->has_other = server->has_other && server->sockets[i].addr.family;
@@ -267,6 +272,8 @@ static bool answer_registered(struct request *rq, uint64_t lifetime)
 	begin(rq, &b, STUN_SUCCESS);
 	stun_add_endpoint(&b, STUN_ATTR_XOR_MAPPED_ADDRESS, &rq->from->remote);
 	stun_add_u32(&b, STUN_ATTR_LIFETIME, (uint32_t)lifetime);
+	if (rq->server->second_port)
+		stun_add_u32(&b, STUN_ATTR_SECOND_PORT, rq->server->second_port);
 	return finish(rq, &b, true);
 }
 
@@ -338,6 +345,60 @@ static bool on_channel_bind(struct request *rq)
 	return finish(rq, &b, true);
 }
 
+/* ---- probes ---- */
+
+/* The asker's own address, and a port that may be a mapping of its. */
+static bool probe_target(const struct request *rq, struct endpoint *target)
+{
+	const struct endpoint *remote = &rq->from->remote;
+
+	if (stun_get_endpoint(&rq->msg, STUN_ATTR_XOR_PEER_ADDRESS, target) < 0 ||
+	    !addr_equal(&target->addr, &remote->addr))
+		return false;
+	return target->port >= PROBE_PORT_MIN ||
+	       (!rq->from->stream && target->port && target->port == remote->port);
+}
+
+static bool build_probe(struct request *rq, const struct endpoint *target)
+{
+	struct relay_output *out = rq->out;
+	struct stun_builder b;
+	size_t len;
+
+	stun_begin(&b, out->probe.data, sizeof(out->probe.data), STUN_INDICATION, STUN_PROBE,
+		   rq->msg.transaction);
+	stun_add_integrity(&b, rq->who.key, sizeof(rq->who.key));
+	if (stun_end(&b, &len) < 0 || len != sizeof(out->probe.data))
+		return false;
+	out->probe.to = (struct relay_address){ .remote = *target, .socket = RELAY_SECOND_SOCKET };
+	if (!rq->from->stream)
+		out->probe.to.local = rq->from->local;
+	return true;
+}
+
+static bool on_probe(struct request *rq)
+{
+	struct relay_server *server = rq->server;
+	struct relay_session *session = relay_sessions_find(&server->sessions, rq->who.node_key);
+	struct endpoint target;
+	struct stun_builder b;
+
+	if (!session)
+		return answer_error(rq, STUN_ERR_ALLOCATION_MISMATCH, true);
+	if (!server->second_port)
+		return answer_error(rq, STUN_ERR_BAD_REQUEST, true);
+	if (!probe_target(rq, &target))
+		return answer_error(rq, STUN_ERR_FORBIDDEN, true);
+	if (!relay_bucket_take(&session->probes, PROBE_COST_NS, PROBE_BURST_NS, rq->now_ns))
+		return answer_error(rq, STUN_ERR_ALLOCATION_QUOTA, true);
+	begin(rq, &b, STUN_SUCCESS);
+	if (!finish(rq, &b, true))
+		return false;
+	rq->out->has_probe = build_probe(rq, &target);
+	server->stats.probes += rq->out->has_probe;
+	return true;
+}
+
 static bool on_authenticated(struct request *rq)
 {
 	uint16_t types[STUN_UNKNOWN_MAX];
@@ -353,7 +414,14 @@ static bool on_authenticated(struct request *rq)
 		return answer_error(rq, STUN_ERR_BAD_REQUEST, true);
 	if (sodium_memcmp(node_key, rq->who.node_key, STUN_KEY_SIZE) != 0)
 		return answer_error(rq, STUN_ERR_FORBIDDEN, true);
-	return rq->msg.method == STUN_ALLOCATE ? on_allocate(rq) : on_refresh(rq);
+	switch (rq->msg.method) {
+	case STUN_ALLOCATE:
+		return on_allocate(rq);
+	case STUN_PROBE:
+		return on_probe(rq);
+	default:
+		return on_refresh(rq);
+	}
 }
 
 static bool on_request(struct request *rq)
@@ -366,6 +434,7 @@ static bool on_request(struct request *rq)
 	case STUN_ALLOCATE:
 	case STUN_REFRESH:
 	case STUN_CHANNEL_BIND:
+	case STUN_PROBE:
 		break;
 	default:
 		return stranger_allowed(rq) && answer_error(rq, STUN_ERR_BAD_REQUEST, false);
@@ -508,6 +577,7 @@ bool relay_server_input(struct relay_server *server, uint8_t *data, size_t len,
 	struct request rq = { .server = server, .from = from, .now_ns = now_ns, .out = out };
 	bool answered;
 
+	out->has_probe = false;
 	if (len > RELAY_MESSAGE_MAX || len < RELAY_CHANNEL_HEADER) {
 		server->stats.dropped_malformed++;
 		return false;

@@ -12,8 +12,8 @@
 
 /*
  * A relay's whole mind: who is registered, which channel means which peer, what answer a message
- * gets and where data goes. No clock, no socket, and no queue: every input has at most one output,
- * and the owner drops it when that receiver's queue is full.
+ * gets and where data goes. No clock, no socket, and no queue: every input has at most one output
+ * and one probe, and the owner drops what a receiver's queue has no room for.
  */
 struct relay_forward;
 struct relay_server;
@@ -24,6 +24,8 @@ struct relay_server;
 #define RELAY_NONCE_LIFETIME_S    3600
 #define RELAY_UNAUTHENTICATED_PPS 50 /* answers to strangers of one v4 address or v6 /64 */
 #define RELAY_SOCKETS_MAX         4  /* two addresses by two ports, RFC 5780 */
+#define RELAY_SECOND_SOCKET       1  /* the first address, the other port */
+#define RELAY_PROBES_PER_S        2  /* of one client, after a burst of ten */
 
 /* Where a client is. */
 struct relay_address {
@@ -49,12 +51,18 @@ struct relay_server_config {
 	 * latter two are answered with 420.
 	 */
 	struct endpoint sockets[RELAY_SOCKETS_MAX];
+	uint16_t second_port; /* of RELAY_SECOND_SOCKET, whatever its address; 0: there is none */
 };
 
 struct relay_output {
 	struct relay_address to;
 	const uint8_t *data; /* in the input's bytes or the buffer below */
 	size_t len;
+	struct {
+		struct relay_address to;
+		uint8_t data[RELAY_PROBE_SIZE];
+	} probe;
+	bool has_probe; /* it is to be sent too */
 	uint8_t buffer[RELAY_MESSAGE_MAX + RELAY_DATA_OVERHEAD];
 };
 
@@ -67,6 +75,7 @@ struct relay_stats {
 	uint64_t forwarded_packets;
 	uint64_t forwarded_bytes;
 	uint64_t bindings;       /* plain STUN answered */
+	uint64_t probes;         /* sent from the second port */
 	uint64_t refused;        /* requests answered with an error other than 401 and 438 */
 	uint64_t dropped_rate;   /* above a sender's rate, or a stranger's */
 	uint64_t dropped_absent; /* the receiver is not here */

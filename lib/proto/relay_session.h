@@ -27,6 +27,7 @@ struct relay_session {
 	bool present;
 	struct relay_source *source; /* what forwarders see of it */
 	struct relay_bucket notices; /* indications that a peer is absent */
+	struct relay_bucket probes;
 	struct relay_channel *channels;
 	size_t channel_count;
 	struct map *by_peer;              /* made with the first channel */

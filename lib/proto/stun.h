@@ -39,6 +39,7 @@ enum stun_method {
 	STUN_DATA = 0x007,              /* RFC 8656 section 17 */
 	STUN_CREATE_PERMISSION = 0x008, /* RFC 8656 section 17 */
 	STUN_CHANNEL_BIND = 0x009,      /* RFC 8656 section 17 */
+	STUN_PROBE = 0x0d7,             /* ours, in the expert-review range: relay_frame.h */
 };
 
 /* Below 0x8000 a receiver must understand the attribute or refuse a request that has it. */
@@ -74,6 +75,7 @@ enum stun_attr_type {
 	STUN_ATTR_ICE_CONTROLLING = 0x802a, /* RFC 8445 section 16.1 */
 	STUN_ATTR_RESPONSE_ORIGIN = 0x802b, /* RFC 5780 section 7.3 */
 	STUN_ATTR_OTHER_ADDRESS = 0x802c,   /* RFC 5780 section 7.4 */
+	STUN_ATTR_SECOND_PORT = 0xd74b,     /* ours, in the expert-review range: 32 bits */
 };
 
 enum stun_error_code {

@@ -73,7 +73,9 @@ static void request(uint8_t who, uint16_t method)
 
 static void start(void)
 {
-	struct relay_server_config config = { .secret_count = 1, .sessions_max = 16 };
+	struct relay_server_config config = { .secret_count = 1,
+					      .sessions_max = 16,
+					      .second_port = 3479 };
 	struct rng rng;
 
 	rng_seeded_init(&seeded, 1);
@@ -107,6 +109,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (now_ns > NOW_NS + 500 * NS_PER_S)
 		now_ns = NOW_NS;
 	if (relay_server_input(server, copy, size - 1, &from, now_ns, &out) && !out.len)
+		abort();
+	if (out.has_probe && !addr_equal(&out.probe.to.remote.addr, &from.remote.addr))
 		abort();
 	free(copy);
 	return 0;

@@ -26,6 +26,7 @@ void relay_net_start_relay(struct relay_net *net)
 
 	config.secrets[0].bytes = relay_net_secret;
 	config.secrets[0].len = RELAY_NET_SECRET_LEN;
+	config.second_port = RELAY_NET_SECOND_PORT;
 	assert_int_equal(relay_server_new(&net->server, &config, &net->rng, net->now_ns,
 					  RELAY_NET_WALL_S + net->now_ns / NS_PER_S),
 			 0);

@@ -22,7 +22,8 @@
 #define RELAY_NET_WALL_S   1700000000u
 
 extern const uint8_t relay_net_secret[];
-#define RELAY_NET_SECRET_LEN 18
+#define RELAY_NET_SECRET_LEN  18
+#define RELAY_NET_SECOND_PORT 3479
 
 struct relay_flying {
 	uint64_t at_ns;

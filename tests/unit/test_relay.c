@@ -18,6 +18,7 @@
 #include "io/udp.h"
 #include "io/ws.h"
 #include "proto/relay_client.h"
+#include "proto/relay_probe.h"
 #include "proto/turn_credential.h"
 #include "relay/server.h"
 #include "tests/support/netns.h"
@@ -337,6 +338,131 @@ static void test_bursts_are_forwarded(void **state)
 	assert_true(wait_for(f, &f->udp.data_count, 100));
 }
 
+/* A socket of the UDP node's address that any port of the relay may send to. */
+struct prober {
+	struct fixture *f;
+	struct relay_probe *probe;
+	int fd;
+	unsigned int bindings; /* answered by the second port */
+	unsigned int arrived;
+};
+
+static void send_to_relay(struct prober *prober, uint16_t port, const uint8_t *data, size_t len)
+{
+	struct sockaddr_in to = { .sin_family = AF_INET,
+				  .sin_port = htons(port),
+				  .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+
+	assert_int_equal(sendto(prober->fd, data, len, 0, (struct sockaddr *)&to, sizeof(to)), len);
+}
+
+static void drain_prober(struct prober *prober)
+{
+	uint8_t buf[1024];
+	size_t len = relay_probe_poll_output(prober->probe, buf, sizeof(buf), clock_now_ns());
+
+	if (len)
+		send_to_relay(prober, relay_port(prober->f->relay), buf, len);
+}
+
+static void on_probed(void *arg, int revents)
+{
+	struct prober *prober = arg;
+	struct sockaddr_in from;
+	socklen_t from_len = sizeof(from);
+	uint8_t buf[1024];
+	ssize_t len;
+
+	(void)revents;
+	while ((len = recvfrom(prober->fd, buf, sizeof(buf), MSG_DONTWAIT, (struct sockaddr *)&from,
+			       &from_len)) > 0) {
+		bool second = ntohs(from.sin_port) == relay_second_port(prober->f->relay);
+		struct stun_message msg;
+
+		assert_int_equal(stun_parse(&msg, buf, (size_t)len), 0);
+		prober->bindings += second && msg.method == STUN_BINDING;
+		relay_probe_input(prober->probe, buf, (size_t)len, clock_now_ns());
+		prober->arrived += second && msg.method == STUN_PROBE;
+		drain_prober(prober);
+	}
+	loop_stop(prober->f->loop);
+}
+
+static void open_prober(struct prober *prober, struct loop_watch **watch)
+{
+	char username[TURN_USERNAME_SIZE];
+	char password[TURN_PASSWORD_SIZE];
+	struct relay_probe_config config = { .username = username, .password = password };
+	struct sockaddr_in own = { .sin_family = AF_INET,
+				   .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	socklen_t own_len = sizeof(own);
+
+	prober->fd = socket(AF_INET, SOCK_DGRAM, 0);
+	assert_true(prober->fd >= 0);
+	assert_int_equal(bind(prober->fd, (struct sockaddr *)&own, sizeof(own)), 0);
+	assert_int_equal(getsockname(prober->fd, (struct sockaddr *)&own, &own_len), 0);
+	turn_credential_make(username, password, secret, SECRET_LEN, prober->f->udp.key,
+			     clock_wall_s() + 3600);
+	memcpy(config.node_key, prober->f->udp.key, 32);
+	assert_int_equal(endpoint_from_sockaddr(&config.target, (struct sockaddr *)&own), 0);
+	prober->probe = relay_probe_new(&config, &prober->f->rng, clock_now_ns());
+	assert_non_null(prober->probe);
+	assert_int_equal(loop_watch_new(watch, prober->f->loop, prober->fd, UV_READABLE, on_probed,
+					prober),
+			 0);
+}
+
+static void test_second_port_answers_and_probes(void **state)
+{
+	struct fixture *f = *state;
+	struct prober prober = { .f = f };
+	struct loop_watch *watch;
+	struct stun_builder b;
+	uint8_t buf[64];
+	size_t len;
+
+	connect_udp(&f->udp);
+	assert_true(wait_for(f, &f->udp.registered, 1));
+	assert_int_equal(relay_client_second_port(f->udp.client), relay_second_port(f->relay));
+	assert_int_not_equal(relay_second_port(f->relay), 0);
+	open_prober(&prober, &watch);
+	drain_prober(&prober);
+	assert_true(wait_for(f, &prober.arrived, 1));
+	assert_int_equal(relay_probe_result(prober.probe), RELAY_PROBE_ARRIVED);
+
+	stun_begin(&b, buf, sizeof(buf), STUN_REQUEST, STUN_BINDING,
+		   (const uint8_t *)"transaction");
+	assert_int_equal(stun_end(&b, &len), 0);
+	send_to_relay(&prober, relay_second_port(f->relay), buf, len);
+	assert_true(wait_for(f, &prober.bindings, 1));
+	loop_watch_free(watch);
+	close(prober.fd);
+	relay_probe_free(prober.probe);
+}
+
+/* The next port is somebody else's: then it is another one. */
+static void test_second_port_may_be_any(void **state)
+{
+	struct fixture *f = *state;
+	struct relay_config config = { .secret_count = 1 };
+	struct relay *first, *second;
+	uint16_t port;
+
+	config.secrets[0].bytes = secret;
+	config.secrets[0].len = SECRET_LEN;
+	assert_int_equal(endpoint_parse(&config.listen, "[::]:7000"), 0);
+	assert_int_equal(relay_new(&first, f->loop, &config), 0);
+	assert_int_equal(relay_second_port(first), 7001);
+	assert_int_equal(endpoint_parse(&config.listen, "127.0.0.1:7001"), 0);
+	assert_int_equal(relay_new(&second, f->loop, &config), -EADDRINUSE);
+	assert_int_equal(endpoint_parse(&config.listen, "[::]:6999"), 0);
+	assert_int_equal(relay_new(&second, f->loop, &config), 0);
+	port = relay_second_port(second);
+	assert_true(port && port != 7000);
+	relay_free(second);
+	relay_free(first);
+}
+
 static void test_broken_stream_is_absent(void **state)
 {
 	struct fixture *f = *state;
@@ -425,6 +551,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		RELAY_TEST(test_udp_and_tls_nodes_meet),
 		RELAY_TEST(test_bursts_are_forwarded),
+		RELAY_TEST(test_second_port_answers_and_probes),
+		RELAY_TEST(test_second_port_may_be_any),
 		RELAY_TEST(test_broken_stream_is_absent),
 		RELAY_TEST(test_stalled_stream_harms_nobody),
 		cmocka_unit_test(test_messages_of_a_stream_come_apart),
