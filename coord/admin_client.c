@@ -23,6 +23,7 @@
 #define TIMEOUT_S        10
 #define ANSWER_MAX       (64u << 20)
 #define SECRET_FILE_MAX  4096
+#define TURN_TLS_PORT    5349 /* RFC 8656 section 3.1 */
 
 static int complain(const char *what, const char *why)
 {
@@ -110,7 +111,11 @@ static int add_relay(json_t *request, const struct options *options)
 	json_object_set_new(request, "name", json_string(options->arguments[0]));
 	json_object_set_new(request, "host", json_string(address.host));
 	json_object_set_new(request, "udp_port", json_integer(address.port));
-	json_object_set_new(request, "tls_port", json_integer(options->tls_port));
+	json_object_set_new(request, "tls_port",
+			    json_integer(!options->turn || options->tls_port ? options->tls_port
+									     : TURN_TLS_PORT));
+	if (options->turn)
+		json_object_set_new(request, "turn", json_true());
 	return add_secret(request, options->secret_file);
 }
 

@@ -18,6 +18,11 @@ static void format_hosts(char *out, size_t size, const struct netmap_relay *rela
 					relay->hosts[i]);
 }
 
+static const char *kind_text(const struct netmap_relay *relay)
+{
+	return relay->kind == NETMAP_RELAY_TURN ? "turn" : "warren";
+}
+
 void admin_relay_list(struct admin_request *request)
 {
 	const struct network *network = request->sessions->network;
@@ -25,19 +30,21 @@ void admin_relay_list(struct admin_request *request)
 	json_t *array = json_array();
 
 	if (!request->json)
-		fprintf(request->out, "%-16s  %-32s  %-5s  %s\n", "NAME", "HOST", "UDP", "TLS");
+		fprintf(request->out, "%-16s  %-32s  %-5s  %-5s  %s\n", "NAME", "HOST", "UDP",
+			"TLS", "KIND");
 	for (size_t i = 0; i < network->relay_count; i++) {
 		const struct netmap_relay *relay = &network->relays[i].relay;
 
 		format_hosts(hosts, sizeof(hosts), relay);
 		if (request->json)
 			json_array_append_new(array,
-					      json_pack("{s:s,s:s,s:i,s:i}", "name", relay->name,
-							"host", hosts, "udp_port", relay->udp_port,
-							"tls_port", relay->tls_port));
+					      json_pack("{s:s,s:s,s:i,s:i,s:s}", "name",
+							relay->name, "host", hosts, "udp_port",
+							relay->udp_port, "tls_port",
+							relay->tls_port, "kind", kind_text(relay)));
 		else
-			fprintf(request->out, "%-16s  %-32s  %-5u  %u\n", relay->name, hosts,
-				relay->udp_port, relay->tls_port);
+			fprintf(request->out, "%-16s  %-32s  %-5u  %-5u  %s\n", relay->name, hosts,
+				relay->udp_port, relay->tls_port, kind_text(relay));
 	}
 	if (request->json) {
 		json_t *object = json_pack("{s:i,s:O}", "schema", 1, "relays", array);
@@ -55,13 +62,17 @@ static void get_relay(struct admin_request *request, struct store_relay *relay)
 	uint64_t udp_port = 0;
 	uint64_t tls_port = 0;
 	uint8_t *secret = NULL;
+	bool turn = false;
 	size_t len = 0;
 
 	json_fields_text(f, "name", relay->relay.name, sizeof(relay->relay.name));
 	json_fields_text(f, "host", relay->relay.hosts[0], sizeof(relay->relay.hosts[0]));
 	json_fields_u64(f, "udp_port", UINT16_MAX, &udp_port);
 	json_fields_u64(f, "tls_port", UINT16_MAX, &tls_port);
+	if (json_fields_has(f, "turn"))
+		json_fields_bool(f, "turn", &turn);
 	json_fields_blob(f, "secret", sizeof(relay->secret), &secret, &len);
+	relay->relay.kind = turn ? NETMAP_RELAY_TURN : NETMAP_RELAY_WARREN;
 	relay->relay.host_count = 1;
 	relay->relay.udp_port = (uint16_t)udp_port;
 	relay->relay.tls_port = (uint16_t)tls_port;

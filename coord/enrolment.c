@@ -148,6 +148,7 @@ static void take_facts(struct node *node, const struct control_facts *facts)
 		memcpy(node->version, facts->version, sizeof(node->version));
 	if (facts->os[0])
 		memcpy(node->os, facts->os, sizeof(node->os));
+	node->knows_turn = facts->turn;
 }
 
 static int fill_node(struct network *network, struct node *node, const struct control_enrol *enrol,

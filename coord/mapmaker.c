@@ -55,14 +55,19 @@ static int look(const struct network *network, const struct node *node, struct n
 static int set_head(const struct network *network, const struct node *node, struct netmap *map)
 {
 	struct netmap_relay relays[NETMAP_RELAYS_MAX];
+	size_t count = 0;
 	int err;
 
 	memcpy(map->network_id, network->id, sizeof(map->network_id));
 	strcpy(map->network_name, network->name);
 	memcpy(map->node_key, node->device_key, sizeof(map->node_key));
-	for (size_t i = 0; i < network->relay_count; i++)
-		relays[i] = network->relays[i].relay;
-	err = netmap_set_relays(map, relays, network->relay_count);
+	for (size_t i = 0; i < network->relay_count; i++) {
+		const struct netmap_relay *relay = &network->relays[i].relay;
+
+		if (node->knows_turn || relay->kind != NETMAP_RELAY_TURN)
+			relays[count++] = *relay;
+	}
+	err = netmap_set_relays(map, relays, count);
 	return err < 0 ? err : netmap_set_revoked(map, network->revoked, network->revoked_count);
 }
 

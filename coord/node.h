@@ -41,6 +41,7 @@ struct node {
 	char home_relay[NETMAP_RELAY_NAME_MAX + 1];
 	struct netmap_cert *shared_cert; /* cert for all maps; older or NULL: made when needed */
 	struct netmap *map;  /* what it was sent last, kept for deltas; NULL: nothing yet */
+	bool knows_turn;     /* by its own word; others hear of no TURN server */
 	bool dirty;          /* changed in something that its peers' maps say */
 	bool presence_dirty; /* came, went or moved to another relay */
 	bool presence_due;   /* the same, being told in this flush */

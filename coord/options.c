@@ -35,7 +35,9 @@ static const char usage[] =
 	"  policy set FILE             obey another one, if its own tests pass\n"
 	"  policy check FILE           only say whether they would\n"
 	"  relay list [--json]\n"
-	"  relay add NAME HOST:PORT [--tls-port P] --secret-file F\n"
+	"  relay add NAME HOST:PORT [--turn] [--tls-port P] --secret-file F\n"
+	"                              a warren-relay, or with --turn a TURN server such as coturn\n"
+	"                              with use-auth-secret (UDP and TCP on PORT, TLS on 5349)\n"
 	"  relay remove NAME\n"
 	"  backup FILE                 database and keys into one file: keep it safe\n"
 	"  restore FILE                the other way, into a --data DIR without a network\n"
@@ -66,6 +68,7 @@ enum option_id {
 	OPTION_JSON,
 	OPTION_TLS_PORT,
 	OPTION_SECRET_FILE,
+	OPTION_TURN,
 	OPTION_VERBOSE,
 	OPTION_HELP,
 	OPTION_VERSION,
@@ -90,6 +93,7 @@ static const struct option long_options[] = {
 	{ "json", no_argument, NULL, OPTION_JSON },
 	{ "tls-port", required_argument, NULL, OPTION_TLS_PORT },
 	{ "secret-file", required_argument, NULL, OPTION_SECRET_FILE },
+	{ "turn", no_argument, NULL, OPTION_TURN },
 	{ "verbose", no_argument, NULL, OPTION_VERBOSE },
 	{ "help", no_argument, NULL, OPTION_HELP },
 	{ "version", no_argument, NULL, OPTION_VERSION },
@@ -124,7 +128,8 @@ static const struct {
 	{ "policy", "set", COMMAND_POLICY_SET, 1, 0 },
 	{ "policy", "check", COMMAND_POLICY_CHECK, 1, 0 },
 	{ "relay", "list", COMMAND_RELAY_LIST, 0, MASK(OPTION_JSON) },
-	{ "relay", "add", COMMAND_RELAY_ADD, 2, MASK(OPTION_TLS_PORT) | MASK(OPTION_SECRET_FILE) },
+	{ "relay", "add", COMMAND_RELAY_ADD, 2,
+	  MASK(OPTION_TLS_PORT) | MASK(OPTION_SECRET_FILE) | MASK(OPTION_TURN) },
 	{ "relay", "remove", COMMAND_RELAY_REMOVE, 1, 0 },
 	{ "backup", NULL, COMMAND_BACKUP, 1, 0 },
 	{ "restore", NULL, COMMAND_RESTORE, 1, 0 },
@@ -253,6 +258,9 @@ static int take_option(struct options *options, int option, const char *value)
 		return parse_port(&options->tls_port, value);
 	case OPTION_SECRET_FILE:
 		options->secret_file = value;
+		return 0;
+	case OPTION_TURN:
+		options->turn = true;
 		return 0;
 	default:
 		options->verbose = true;

@@ -55,6 +55,7 @@ struct options {
 	struct labels tags;
 	uint16_t tls_port;
 	const char *secret_file;
+	bool turn;
 };
 
 /*

@@ -10,7 +10,7 @@
 #include "base/buf.h"
 #include "coord/store_statement.h"
 
-#define SCHEMA_VERSION  2
+#define SCHEMA_VERSION  3
 #define BUSY_TIMEOUT_MS 5000
 
 static const char schema[] =
@@ -29,8 +29,9 @@ static const char schema[] =
 	" not_after_s INTEGER NOT NULL, cert BLOB NOT NULL) STRICT;"
 	"CREATE TABLE revoked (serial INTEGER PRIMARY KEY, until_s INTEGER NOT NULL) STRICT;"
 	"CREATE TABLE relay (name TEXT PRIMARY KEY, hosts TEXT NOT NULL,"
-	" udp_port INTEGER NOT NULL, tls_port INTEGER NOT NULL, secret BLOB NOT NULL) STRICT;"
-	"PRAGMA user_version = 2;";
+	" udp_port INTEGER NOT NULL, tls_port INTEGER NOT NULL, secret BLOB NOT NULL,"
+	" kind INTEGER NOT NULL DEFAULT 0) STRICT;"
+	"PRAGMA user_version = 3;";
 
 /*
  * From version 1, which let two nodes have one WireGuard key. Peers obey only one of them, so the
@@ -45,6 +46,10 @@ static const char from_version_1[] =
 	"DROP TABLE twin;"
 	"CREATE UNIQUE INDEX node_wireguard_key ON node (wireguard_key);"
 	"PRAGMA user_version = 2;";
+
+/* From version 2, whose relays were all of one kind. */
+static const char from_version_2[] = "ALTER TABLE relay ADD COLUMN kind INTEGER NOT NULL DEFAULT 0;"
+				     "PRAGMA user_version = 3;";
 
 static int execute(struct store *store, const char *sql)
 {
@@ -177,6 +182,8 @@ int store_open(struct store **out, const char *path)
 		err = check_integrity(store);
 	if (err == 0 && version == 1)
 		err = execute_whole(store, from_version_1);
+	if (err == 0 && version <= 2)
+		err = execute_whole(store, from_version_2);
 	if (err < 0) {
 		store_close(store);
 		return err;

@@ -18,12 +18,13 @@ int store_relay_put(struct store *store, const struct store_relay *relay)
 	for (size_t i = 0; i < relay->relay.host_count; i++)
 		len += (size_t)snprintf(hosts + len, sizeof(hosts) - len, "%s%s", i ? " " : "",
 					relay->relay.hosts[i]);
-	statement_init(&s, store, "INSERT OR REPLACE INTO relay VALUES (?, ?, ?, ?, ?)");
+	statement_init(&s, store, "INSERT OR REPLACE INTO relay VALUES (?, ?, ?, ?, ?, ?)");
 	statement_text(&s, relay->relay.name);
 	statement_text(&s, hosts);
 	statement_u64(&s, relay->relay.udp_port);
 	statement_u64(&s, relay->relay.tls_port);
 	statement_blob(&s, relay->secret, relay->secret_len);
+	statement_u64(&s, relay->relay.kind);
 	return statement_run(&s);
 }
 
@@ -58,7 +59,8 @@ int store_relay_each(struct store *store, int (*each)(void *arg, const struct st
 	int err;
 
 	statement_init(&s, store,
-		       "SELECT name, hosts, udp_port, tls_port, secret FROM relay ORDER BY name");
+		       "SELECT name, hosts, udp_port, tls_port, secret, kind FROM relay"
+		       " ORDER BY name");
 	while (result == 0 && statement_row(&s)) {
 		memset(&relay, 0, sizeof(relay));
 		statement_get_text(&s, relay.relay.name, sizeof(relay.relay.name));
@@ -66,6 +68,7 @@ int store_relay_each(struct store *store, int (*each)(void *arg, const struct st
 		relay.relay.udp_port = (uint16_t)statement_get_u64(&s);
 		relay.relay.tls_port = (uint16_t)statement_get_u64(&s);
 		statement_get_blob(&s, relay.secret, sizeof(relay.secret), &relay.secret_len);
+		relay.relay.kind = statement_get_u64(&s) ? NETMAP_RELAY_TURN : NETMAP_RELAY_WARREN;
 		if (s.err == SQLITE_OK)
 			result = each(arg, &relay);
 	}

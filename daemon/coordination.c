@@ -25,6 +25,7 @@ static void fill_facts(const struct mesh *mesh, struct control_facts *facts)
 	struct utsname uts;
 
 	enrolment_hostname(mesh->enrolment, facts->hostname, sizeof(facts->hostname));
+	facts->turn = true;
 	snprintf(facts->version, sizeof(facts->version), "%s", WARREN_VERSION);
 	if (uname(&uts) == 0)
 		snprintf(facts->os, sizeof(facts->os), "%.20s %.40s", uts.sysname, uts.release);

@@ -74,6 +74,7 @@ struct control_facts {
 	char hostname[CERT_NAME_MAX + 1]; /* asked-for name; the coordinator may add a suffix */
 	char version[32];
 	char os[64];
+	bool turn; /* can use TURN servers as relays: only such nodes hear of them */
 };
 
 struct control_enrol {

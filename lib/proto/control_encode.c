@@ -36,6 +36,8 @@ static int put_facts(json_t *object, const struct control_facts *facts)
 	err |= put_text_opt(value, "hostname", facts->hostname);
 	err |= put_text_opt(value, "version", facts->version);
 	err |= put_text_opt(value, "os", facts->os);
+	if (facts->turn)
+		err |= json_object_set_new(value, "turn", json_true());
 	return err | json_object_set_new(object, "facts", value);
 }
 

@@ -17,6 +17,8 @@ static void get_facts(struct json_fields *f, struct control_facts *facts)
 	json_fields_text_opt(&inner, "hostname", facts->hostname, sizeof(facts->hostname));
 	json_fields_text_opt(&inner, "version", facts->version, sizeof(facts->version));
 	json_fields_text_opt(&inner, "os", facts->os, sizeof(facts->os));
+	if (json_fields_has(&inner, "turn"))
+		json_fields_bool(&inner, "turn", &facts->turn);
 	f->failed |= inner.failed;
 }
 

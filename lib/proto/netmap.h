@@ -50,12 +50,18 @@ struct netmap_peer {
 	struct netmap_rules *rules; /* what the peer may start towards this node */
 };
 
+enum netmap_relay_kind {
+	NETMAP_RELAY_WARREN, /* ours: registrations by node key */
+	NETMAP_RELAY_TURN,   /* a TURN server (RFC 8656), e.g. coturn */
+};
+
 /* A relay: a STUN server and forwarder. Its hosts are names or numeric addresses, all of it. */
 struct netmap_relay {
+	enum netmap_relay_kind kind;
 	char name[NETMAP_RELAY_NAME_MAX + 1];
 	char hosts[NETMAP_RELAY_HOSTS_MAX][NETMAP_HOST_MAX + 1];
 	uint8_t host_count;
-	uint16_t udp_port;
+	uint16_t udp_port; /* of a TURN server also TCP */
 	uint16_t tls_port; /* 0: no TLS */
 };
 

@@ -12,7 +12,7 @@
 
 static bool relay_equal(const struct netmap_relay *a, const struct netmap_relay *b)
 {
-	if (strcmp(a->name, b->name) != 0 || a->host_count != b->host_count ||
+	if (strcmp(a->name, b->name) != 0 || a->host_count != b->host_count || a->kind != b->kind ||
 	    a->udp_port != b->udp_port || a->tls_port != b->tls_port)
 		return false;
 	for (size_t i = 0; i < a->host_count; i++)
@@ -92,7 +92,7 @@ int netmap_diff(const struct netmap *old, const struct netmap *new, uint8_t **da
 	if (!bytes)
 		return -ENOMEM;
 	writer_init(&w, bytes, size);
-	writer_u8(&w, NETMAP_WIRE_VERSION);
+	writer_u8(&w, netmap_wire_version(new));
 	writer_u64(&w, old->version);
 	writer_u64(&w, new->version);
 	netmap_put_text(&w, new->network_name);
@@ -179,7 +179,8 @@ static int get_changed(struct netmap *map, struct reader *r, const struct netmap
 	return 0;
 }
 
-static int get_delta(struct netmap *map, struct reader *r, const struct netmap_trust *trust)
+static int get_delta(struct netmap *map, uint8_t wire, struct reader *r,
+		     const struct netmap_trust *trust)
 {
 	int err = netmap_get_text(map->network_name, sizeof(map->network_name), r);
 	uint8_t changes = reader_u8(r);
@@ -187,7 +188,9 @@ static int get_delta(struct netmap *map, struct reader *r, const struct netmap_t
 	if (err < 0 || changes & ~(CHANGED_RELAYS | CHANGED_REVOKED))
 		return -EBADMSG;
 	if (changes & CHANGED_RELAYS)
-		err = netmap_get_relays(map, r);
+		err = netmap_get_relays(map, wire, r);
+	if (err == 0 && wire != netmap_wire_version(map))
+		err = -EBADMSG;
 	if (err == 0 && changes & CHANGED_REVOKED)
 		err = netmap_get_revoked(map, r);
 	if (err == 0)
@@ -203,6 +206,7 @@ int netmap_apply(struct netmap **out, const struct netmap *old, const uint8_t *d
 {
 	uint64_t base_version;
 	uint64_t version;
+	uint8_t wire;
 	struct netmap *map;
 	struct reader r;
 	int err;
@@ -210,7 +214,8 @@ int netmap_apply(struct netmap **out, const struct netmap *old, const uint8_t *d
 	if (len > NETMAP_ENCODED_MAX)
 		return -EBADMSG;
 	reader_init(&r, data, len);
-	if (reader_u8(&r) != NETMAP_WIRE_VERSION)
+	wire = reader_u8(&r);
+	if (wire != NETMAP_WIRE_VERSION && wire != NETMAP_WIRE_VERSION_KINDS)
 		return -EBADMSG;
 	base_version = reader_u64(&r);
 	version = reader_u64(&r);
@@ -222,7 +227,7 @@ int netmap_apply(struct netmap **out, const struct netmap *old, const uint8_t *d
 	if (!map)
 		return -ENOMEM;
 	map->version = version;
-	err = get_delta(map, &r, trust);
+	err = get_delta(map, wire, &r, trust);
 	if (err == 0)
 		err = netmap_check(map, trust);
 	if (err < 0) {

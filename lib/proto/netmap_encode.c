@@ -9,7 +9,7 @@
 
 static void put_signed(struct writer *w, const struct netmap *map)
 {
-	writer_u8(w, NETMAP_WIRE_VERSION);
+	writer_u8(w, netmap_wire_version(map));
 	writer_bytes(w, map->network_id, sizeof(map->network_id));
 	netmap_put_text(w, map->network_name);
 	writer_bytes(w, map->node_key, sizeof(map->node_key));
@@ -115,9 +115,10 @@ static int get_peers(struct netmap *map, struct reader *r)
 
 static int get_signed(struct netmap *map, struct reader *r)
 {
+	uint8_t version = reader_u8(r);
 	int err;
 
-	if (reader_u8(r) != NETMAP_WIRE_VERSION)
+	if (version != NETMAP_WIRE_VERSION && version != NETMAP_WIRE_VERSION_KINDS)
 		return -EBADMSG;
 	reader_copy(r, map->network_id, sizeof(map->network_id));
 	err = netmap_get_text(map->network_name, sizeof(map->network_name), r);
@@ -125,7 +126,9 @@ static int get_signed(struct netmap *map, struct reader *r)
 		return err;
 	reader_copy(r, map->node_key, sizeof(map->node_key));
 	map->version = reader_u64(r);
-	err = netmap_get_relays(map, r);
+	err = netmap_get_relays(map, version, r);
+	if (err == 0 && version != netmap_wire_version(map))
+		err = -EBADMSG;
 	if (err == 0)
 		err = netmap_get_revoked(map, r);
 	if (err == 0)

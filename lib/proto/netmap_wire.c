@@ -31,8 +31,18 @@ int netmap_get_text(char *out, size_t size, struct reader *r)
 	return 0;
 }
 
+uint8_t netmap_wire_version(const struct netmap *map)
+{
+	for (size_t i = 0; i < map->relay_count; i++)
+		if (map->relays[i].kind != NETMAP_RELAY_WARREN)
+			return NETMAP_WIRE_VERSION_KINDS;
+	return NETMAP_WIRE_VERSION;
+}
+
 void netmap_put_relays(struct writer *w, const struct netmap *map)
 {
+	bool kinds = netmap_wire_version(map) == NETMAP_WIRE_VERSION_KINDS;
+
 	writer_u16(w, (uint16_t)map->relay_count);
 	for (size_t i = 0; i < map->relay_count; i++) {
 		const struct netmap_relay *relay = &map->relays[i];
@@ -43,10 +53,22 @@ void netmap_put_relays(struct writer *w, const struct netmap *map)
 			netmap_put_text(w, relay->hosts[j]);
 		writer_u16(w, relay->udp_port);
 		writer_u16(w, relay->tls_port);
+		if (kinds)
+			writer_u8(w, (uint8_t)relay->kind);
 	}
 }
 
-static int get_relay(struct netmap_relay *relay, struct reader *r)
+static int get_kind(struct netmap_relay *relay, struct reader *r)
+{
+	uint8_t kind = reader_u8(r);
+
+	if (kind != NETMAP_RELAY_WARREN && kind != NETMAP_RELAY_TURN)
+		return -EBADMSG;
+	relay->kind = kind;
+	return 0;
+}
+
+static int get_relay(struct netmap_relay *relay, uint8_t version, struct reader *r)
 {
 	if (netmap_get_text(relay->name, sizeof(relay->name), r) < 0)
 		return -EBADMSG;
@@ -59,10 +81,12 @@ static int get_relay(struct netmap_relay *relay, struct reader *r)
 			return -EBADMSG;
 	relay->udp_port = reader_u16(r);
 	relay->tls_port = reader_u16(r);
+	if (version == NETMAP_WIRE_VERSION_KINDS && get_kind(relay, r) < 0)
+		return -EBADMSG;
 	return r->failed ? -EBADMSG : 0;
 }
 
-int netmap_get_relays(struct netmap *map, struct reader *r)
+int netmap_get_relays(struct netmap *map, uint8_t version, struct reader *r)
 {
 	size_t count = reader_u16(r);
 	struct netmap_relay *relays;
@@ -73,7 +97,7 @@ int netmap_get_relays(struct netmap *map, struct reader *r)
 	if (!relays)
 		return -ENOMEM;
 	for (size_t i = 0; i < count; i++) {
-		if (get_relay(&relays[i], r) < 0) {
+		if (get_relay(&relays[i], version, r) < 0) {
 			free(relays);
 			return -EBADMSG;
 		}

@@ -12,13 +12,21 @@
  */
 
 #define NETMAP_WIRE_VERSION 1
-#define NETMAP_DOMAIN       "warren netmap 1"
+/*
+ * The same with each relay's kind; written only when there is a TURN server among them, so that a
+ * node that knows no kinds refuses what it would take for a relay of ours.
+ */
+#define NETMAP_WIRE_VERSION_KINDS 2
+#define NETMAP_DOMAIN             "warren netmap 1"
+
+/* The version that a map with these relays is written in. */
+uint8_t netmap_wire_version(const struct netmap *map);
 
 void netmap_put_text(struct writer *w, const char *text);
 int netmap_get_text(char *out, size_t size, struct reader *r);
 
 void netmap_put_relays(struct writer *w, const struct netmap *map);
-int netmap_get_relays(struct netmap *map, struct reader *r);
+int netmap_get_relays(struct netmap *map, uint8_t version, struct reader *r);
 
 void netmap_put_revoked(struct writer *w, const struct netmap *map);
 int netmap_get_revoked(struct netmap *map, struct reader *r);

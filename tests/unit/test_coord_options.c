@@ -98,6 +98,8 @@ static void test_usage_errors(void **state)
 		"key create --expires 99999999999d",
 		"key create --group a:b",
 		"relay add fra 192.0.2.1:3478",
+		"relay add fra 192.0.2.1:3478 --turn",
+		"relay remove fra --turn",
 		"relay add fra 192.0.2.1:3478 --secret-file f --tls-port 0",
 	};
 

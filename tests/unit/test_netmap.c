@@ -181,6 +181,53 @@ static void test_delta_adds_removes_changes(void **state)
 	netmap_free(b);
 }
 
+/* First byte: the version. Without a TURN server nodes that know no kinds still read it. */
+static void test_kinds_of_relays(void **state)
+{
+	struct netmap *plain = make_map(5, 1, 3);
+	struct netmap *turn = make_map(6, 1, 3);
+	struct netmap *parsed;
+	uint8_t *data;
+	size_t len;
+
+	(void)state;
+	assert_int_equal(netmap_encode(plain, &data, &len), 0);
+	assert_int_equal(data[0], 1);
+	free(data);
+	turn->relays[1].kind = NETMAP_RELAY_TURN;
+	assert_int_equal(netmap_sign(turn, authority.secret), 0);
+	assert_int_equal(netmap_encode(turn, &data, &len), 0);
+	assert_int_equal(data[0], 2);
+	assert_int_equal(netmap_parse(&parsed, data, len, &trust), 0);
+	assert_int_equal(parsed->relays[0].kind, NETMAP_RELAY_WARREN);
+	assert_int_equal(parsed->relays[1].kind, NETMAP_RELAY_TURN);
+	netmap_free(parsed);
+	free(data);
+	apply_and_compare(plain, turn);
+	netmap_free(plain);
+	plain = make_map(7, 1, 3);
+	apply_and_compare(turn, plain);
+	netmap_free(plain);
+	netmap_free(turn);
+}
+
+/* Signed, but not as anybody of ours would write it. */
+static void test_kinds_that_are_not_canonical(void **state)
+{
+	struct netmap *map = make_map(5, 1, 0);
+	struct netmap *parsed;
+	uint8_t *data;
+	size_t len;
+
+	(void)state;
+	map->relays[0].kind = 2;
+	assert_int_equal(netmap_sign(map, authority.secret), 0);
+	assert_int_equal(netmap_encode(map, &data, &len), 0);
+	assert_int_equal(netmap_parse(&parsed, data, len, &trust), -EBADMSG);
+	free(data);
+	netmap_free(map);
+}
+
 static void test_delta_to_and_from_nothing(void **state)
 {
 	struct netmap *a = make_map(5, 1, 0);
@@ -314,6 +361,8 @@ int main(void)
 		cmocka_unit_test(test_other_recipient_network_or_authority),
 		cmocka_unit_test(test_certificate_of_another_authority),
 		cmocka_unit_test(test_delta_adds_removes_changes),
+		cmocka_unit_test(test_kinds_of_relays),
+		cmocka_unit_test(test_kinds_that_are_not_canonical),
 		cmocka_unit_test(test_delta_to_and_from_nothing),
 		cmocka_unit_test(test_delta_shares_unchanged_peers),
 		cmocka_unit_test(test_delta_for_another_version),

@@ -296,6 +296,7 @@ static const char to_version_1[] =
 	"DROP TABLE newer;"
 	"UPDATE node SET wireguard_key = (SELECT wireguard_key FROM node WHERE name = 'node2')"
 	" WHERE name IN ('node3', 'node4');"
+	"ALTER TABLE relay DROP COLUMN kind;"
 	"PRAGMA user_version = 1;";
 
 static int forbid_third(void *arg, const struct node *node)
@@ -336,6 +337,36 @@ static void test_version_1_with_one_key_thrice(void **state)
 	assert_int_equal(store_node_put(store, &twin), 0);
 	reopen();
 	assert_int_equal(node_count(), 4);
+}
+
+static int copy_relay(void *arg, const struct store_relay *relay)
+{
+	*(struct store_relay *)arg = *relay;
+	return 0;
+}
+
+static void test_version_2_knew_one_kind_of_relay(void **state)
+{
+	static const char to_version_2[] =
+		"ALTER TABLE relay DROP COLUMN kind;"
+		"INSERT INTO relay VALUES ('old', '192.0.2.1', 3478, 443, x'0102');"
+		"PRAGMA user_version = 2;";
+	struct store_relay relay = { .secret_len = 0 };
+
+	(void)state;
+	assert_int_equal(sqlite3_exec(store->db, to_version_2, NULL, NULL, NULL), SQLITE_OK);
+	reopen();
+	assert_int_equal(store_relay_each(store, copy_relay, &relay), 0);
+	assert_string_equal(relay.relay.name, "old");
+	assert_int_equal(relay.relay.kind, NETMAP_RELAY_WARREN);
+	assert_int_equal(relay.relay.tls_port, 443);
+	relay.relay.kind = NETMAP_RELAY_TURN;
+	assert_int_equal(store_relay_put(store, &relay), 0);
+	reopen();
+	memset(&relay, 0, sizeof(relay));
+	assert_int_equal(store_relay_each(store, copy_relay, &relay), 0);
+	assert_int_equal(relay.relay.kind, NETMAP_RELAY_TURN);
+	assert_int_equal(relay.secret_len, 2);
 }
 
 static void test_newer_schema(void **state)
@@ -387,6 +418,7 @@ int main(void)
 		TEST(test_killed_while_writing),
 		TEST(test_damaged_or_foreign_files),
 		TEST(test_version_1_with_one_key_thrice),
+		TEST(test_version_2_knew_one_kind_of_relay),
 		TEST(test_newer_schema),
 		TEST(test_relays_and_backup),
 	};
