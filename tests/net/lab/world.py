@@ -6,9 +6,11 @@ so whatever happens to it, the kernel removes everything it made.
 
 import os
 import random
+import threading
+import time
 
 from . import nat
-from .command import check, run
+from .command import check, run, tool
 from .netns import Netns
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))))
@@ -113,22 +115,35 @@ class Home:
     """A router of the given NAT kind, with hosts on a bridge behind it.
 
     lan: the private /24 (three octets); v4, v6: what the provider gives; proxy: the address P may
-    reach; impair: settings for the line to the provider."""
+    reach; impair: settings for the line to the provider; behind: another home, whose LAN is this
+    one's provider (a NAT behind a NAT, or a carrier's); lifetime_s: of an idle mapping; habits: more
+    of the router, as nat.Habits takes it."""
 
-    def __init__(self, lab, name, kind, lan=None, v4=True, v6=False, proxy=None, impair=None):
+    def __init__(self, lab, name, kind, lan=None, v4=True, v6=False, proxy=None, impair=None,
+                 behind=None, lifetime_s=None, **habits):
         check(kind in nat.KINDS, f"no such NAT: {kind}")
         self.lab, self.name, self.kind, self.v4, self.v6 = lab, name, kind, v4, v6
-        self.hosts = []
+        self.hosts, self.proxy, self.behind = [], proxy, behind
+        self.habits = nat.Habits(**habits)
         self.router = lab.host(f"{name}-router")
         self.router.sysctl("net.ipv4.ip_forward=1", "net.ipv6.conf.all.forwarding=1")
-        self.line = lab.attach(self.router, v4=v4, v6=v6, impair=impair)
-        self.site = lab.sites
-        public = kind in ("none", "open")
-        self.lan = lan or (f"203.0.{self.site}" if public else f"192.168.{self.site}")
+        self._attach(impair)
+        self.lan = lan or (f"203.0.{self.site}" if kind in nat.PUBLIC else f"192.168.{self.site}")
         self.lan6 = f"2001:db8:{self.site}:1"
         self._bridge()
-        self._route_inside(public)
-        self.router.nft(nat.rules(kind, host=f"{self.lan}.10", proxy=proxy))
+        self._route_inside(kind in nat.PUBLIC)
+        self._set_rules()
+        if lifetime_s:
+            self.router.sysctl(f"net.netfilter.nf_conntrack_udp_timeout={lifetime_s}",
+                               f"net.netfilter.nf_conntrack_udp_timeout_stream={lifetime_s}")
+
+    def _attach(self, impair):
+        if self.behind is None:
+            self.line = self.lab.attach(self.router, v4=self.v4, v6=self.v6, impair=impair)
+        else:
+            self.lab.sites += 1
+            self.line = self.behind.plug(self.router, "wan", impair)
+        self.site = self.lab.sites
 
     def _bridge(self):
         lines = ["link add lan type bridge", "link set lan up"]
@@ -144,22 +159,58 @@ class Home:
         if self.v6:
             self.lab.internet.ip(f"route add {self.lan6}::/64 via 2001:db8:{self.site}::2")
 
-    def host(self, name):
-        """A machine at home: the first has address .10, which C and D forward to."""
-        ns = self.lab.host(name)
-        number = 10 + len(self.hosts)
-        self.lab.link(ns, "eth0", self.router, name)
-        self.router.ip(f"link set {name} master lan")
+    def _set_rules(self):
+        self.router.nft("flush ruleset\n" + nat.rules(self.kind, f"{self.lan}.10", self.proxy,
+                                                       self.address(), self.habits))
+
+    def plug(self, ns, dev="eth0", impair=None):
+        """Connects a namespace to the LAN: the first gets address .10, which C and D forward to.
+        Returns the impairment process, if one was asked for."""
+        number, port, process = 10 + len(self.hosts), ns.name[-15:], None
+        if impair is None:
+            self.lab.link(ns, dev, self.router, port)
+        else:
+            process = self.lab.impaired_link(ns, dev, self.router, port, impair)
+        self.router.ip(f"link set {port} master lan")
         lines = []
         if self.v4:
-            lines += [f"addr add {self.lan}.{number}/24 dev eth0",
+            lines += [f"addr add {self.lan}.{number}/24 dev {dev}",
                       f"route add default via {self.lan}.1"]
         if self.v6:
-            lines += [f"addr add {self.lan6}::{number}/64 dev eth0 nodad",
+            lines += [f"addr add {self.lan6}::{number}/64 dev {dev} nodad",
                       f"route add default via {self.lan6}::1"]
         ns.ip_batch(lines)
         self.hosts.append(ns)
+        return process
+
+    def host(self, name):
+        """A machine at home."""
+        ns = self.lab.host(name)
+        self.plug(ns)
         return ns
 
+    def address(self):
+        """The router's own towards the provider."""
+        if not self.v4:
+            return None
+        return self.router.address(4, "wan") if self.behind else f"198.51.{self.site}.2"
+
     def public_address(self):
-        return f"198.51.{self.site}.2"
+        """What the internet sees."""
+        return self.behind.public_address() if self.behind else self.address()
+
+    def forget_mappings(self):
+        """As when the router starts again. Mappings come back with the same ports, unless it is one
+        with epochs."""
+        if self.habits.epoch is not None:
+            self.habits.epoch += 1
+            self._set_rules()
+        self.router.run(tool("conntrack"), "-F")
+
+    def forget_every(self, seconds):
+        """Mappings live so long and no longer, however busy they are."""
+        def forget():
+            while True:
+                time.sleep(seconds)
+                self.forget_mappings()
+        threading.Thread(target=forget, daemon=True).start()
