@@ -76,6 +76,13 @@ enum dp_notice {
 	DP_NOTICE_REKEY = 1 << 2,      /* the current keypair is old or used up enough to renew */
 };
 
+/* An answered echo: how many packets of ours the peer ought to have got, and got. They wrap. */
+struct dp_echo {
+	uint32_t token;
+	uint32_t expected;
+	uint32_t arrived;
+};
+
 struct dp_ops {
 	/* A packet waits for peer, which has no keypair or path to be sent with. Once until
 	 * flushed. */
@@ -99,6 +106,8 @@ struct dp_ops {
 	void (*path_mtu)(void *arg, struct dp_peer *peer, unsigned int mtu);
 	/* The kernel cuts no more on the peer's path, and for which errno. May be NULL. */
 	void (*gso_off)(void *arg, struct dp_peer *peer, int reason);
+	/* What the peer answered to dataplane_peer_echo. May be NULL. */
+	void (*echo)(void *arg, struct dp_peer *peer, const struct dp_echo *echo);
 	/* A packet for a DP_PATH_STREAM path, sealed and framed as ChannelData when channel is set.
 	 */
 	void (*stream_output)(void *arg, uint32_t stream, const uint8_t *data, size_t len);
@@ -222,6 +231,12 @@ void dataplane_peer_set_lanes(struct dp_peer *peer, unsigned int lanes);
 /* Says so to the peer, who answers with its own; with every new session, since either may be lost.
  */
 void dataplane_peer_greet(struct dp_peer *peer);
+/*
+ * Asks over a path, whether it is the one in use or not, by a packet that looks like any other of
+ * the session; the answer comes back by the same way. 0, -ENOKEY without a session, or -errno of
+ * send.
+ */
+int dataplane_peer_echo(struct dp_peer *peer, const struct dp_path *path, uint32_t token);
 /* How many lanes the peer is sent to on. */
 unsigned int dataplane_peer_lanes(const struct dp_peer *peer);
 
@@ -276,6 +291,8 @@ struct dp_activity {
 	uint64_t last_rx_data_ns;
 	uint64_t unanswered_since_ns; /* first data sent since the last authentic packet; 0: none */
 	uint64_t unacked_since_ns;    /* first data received since the last packet sent; 0: none */
+	/* First data sent since the last authentic packet that came by the path in use; 0: none. */
+	uint64_t silent_since_ns;
 	uint64_t rx_dropped_filter;
 	uint64_t rx_dropped_source; /* inner source is not this peer's */
 	uint64_t tx_dropped;

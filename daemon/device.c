@@ -59,6 +59,14 @@ static void on_path_mtu(void *arg, struct dp_peer *peer, unsigned int mtu)
 		device->ops->path_mtu(device->arg, dp_peer_owner(peer), mtu);
 }
 
+static void on_echo(void *arg, struct dp_peer *peer, const struct dp_echo *echo)
+{
+	struct device *device = arg;
+
+	if (device->ops->echo)
+		device->ops->echo(device->arg, dp_peer_owner(peer), echo);
+}
+
 static void on_gso_off(void *arg, struct dp_peer *dp_peer, int reason)
 {
 	char key[sodium_base64_ENCODED_LEN(6, sodium_base64_VARIANT_ORIGINAL)];
@@ -87,6 +95,7 @@ static const struct dp_ops dataplane_ops = {
 	.path_mtu = on_path_mtu,
 	.stream_output = on_stream_output,
 	.gso_off = on_gso_off,
+	.echo = on_echo,
 };
 
 int device_new(struct device **out, struct loop *loop, const struct device_config *config,

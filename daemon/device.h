@@ -40,6 +40,8 @@ struct device_ops {
 	void (*activity)(void *arg, struct peer *peer, unsigned int notices);
 	/* With dp.path_mtu: the largest inner packet on the peer's path. */
 	void (*path_mtu)(void *arg, struct peer *peer, unsigned int mtu);
+	/* An answered dataplane_peer_echo. */
+	void (*echo)(void *arg, struct peer *peer, const struct dp_echo *echo);
 	/* No answer for 90 s. The waiting packets were dropped. */
 	void (*handshake_failed)(void *arg, struct peer *peer);
 	/* To be stored before returning; comes back as device_config.timestamp after a restart. */

@@ -113,7 +113,7 @@ static void take_inner(struct dp_engine *engine, struct dp_peer *peer, uint8_t *
 
 	if (inner_parse(&inner, packet, len) < 0) {
 		if (peer_message_is(packet, len))
-			dp_message_take(engine, peer, packet, len);
+			dp_message_take(engine, peer, &in->from, packet, len);
 		return;
 	}
 	if (dp_engine_peer_from(engine, packet) != peer) {
@@ -183,14 +183,19 @@ static bool leads_to(const struct dp_engine *engine, const struct dp_hop *hop,
 	return same_place(&path, from);
 }
 
-static void post_path(struct dp_engine *engine, struct dp_peer *peer, const struct dp_path *from)
+static void post_path(struct dp_engine *engine, struct dp_peer *peer, const struct dp_path *from,
+		      bool echoes)
 {
 	struct dp_hop *hop = dp_rcu_load(peer->hop);
 	struct dp_event event = { .kind = DP_EVENT_PATH_SEEN, .peer_id = peer->id, .path = *from };
 	uint64_t before = atomic_load_explicit(&peer->path_seen_ns, memory_order_relaxed);
 
-	if (hop && leads_to(engine, hop, from))
+	if (hop && leads_to(engine, hop, from)) {
+		atomic_store_explicit(&peer->silent_since_ns, 0, memory_order_relaxed);
 		return;
+	}
+	if (echoes)
+		return; /* what paths are like is asked on all of them */
 	/*
 	 * Before the packet is delivered, so that its answer takes the new way. Were both sides a
 	 * packet late, each would answer by the other's old path, and so on for ever.
@@ -206,13 +211,21 @@ static void post_path(struct dp_engine *engine, struct dp_peer *peer, const stru
 /* Drops forgeries and repetitions from the run; returns how many packets are left. */
 static size_t keep_new(struct dp_inbox *in, struct dp_lane *lane)
 {
+	struct dp_peer *peer = in->keypair->peer;
 	size_t kept = 0;
+	uint64_t next;
 
 	pthread_mutex_lock(&lane->replay_lock);
+	next = lane->replay.next;
 	for (size_t i = 0; i < in->count; i++)
 		if (in->job[i].authentic && replay_accept(&lane->replay, in->job[i].counter))
 			in->job[kept++] = in->job[i];
+	next = lane->replay.next - next;
 	pthread_mutex_unlock(&lane->replay_lock);
+	if (next)
+		dp_count(&peer->rx_expected, next);
+	if (kept)
+		dp_count(&peer->rx_arrived, kept);
 	return kept;
 }
 
@@ -270,7 +283,7 @@ static void open_run(struct dp_engine *engine)
 	struct dp_inbox *in = &engine->in;
 	struct dp_keypair *keypair = in->keypair;
 	uint64_t bytes = 0;
-	bool data = false;
+	bool data = false, echoes = true;
 	size_t kept;
 
 	kept = open_jobs(engine);
@@ -280,9 +293,10 @@ static void open_run(struct dp_engine *engine)
 	for (size_t i = 0; i < kept; i++) {
 		bytes += in->job[i].len + DP_DATA_OVERHEAD;
 		data |= in->job[i].len && !peer_message_is(in->job[i].out, in->job[i].len);
+		echoes &= peer_message_is_echo(in->job[i].out, in->job[i].len);
 	}
 	mark_received(engine, keypair, bytes, data);
-	post_path(engine, keypair->peer, &in->from);
+	post_path(engine, keypair->peer, &in->from, echoes);
 	post_confirmed(engine, keypair);
 	let_first_lane_go_first(engine, keypair->peer, in->lane_number);
 	for (size_t i = 0; i < kept; i++)

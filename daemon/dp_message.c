@@ -16,6 +16,9 @@
 #define WINDOW_NS  (100 * NS_PER_MS)
 #define WINDOW_MAX 64
 
+static int send_by(struct dp_peer *peer, const struct dp_path *path,
+		   const struct peer_message *message);
+
 /* Engines may count at once; that some get through twice at a boundary is no harm. */
 static bool within_rate(struct dp_peer *peer, uint64_t now_ns)
 {
@@ -28,10 +31,10 @@ static bool within_rate(struct dp_peer *peer, uint64_t now_ns)
 	return atomic_fetch_add_explicit(&peer->messages, 1, memory_order_relaxed) < WINDOW_MAX;
 }
 
-void dp_message_take(struct dp_engine *engine, struct dp_peer *peer, const uint8_t *data,
-		     size_t len)
+void dp_message_take(struct dp_engine *engine, struct dp_peer *peer, const struct dp_path *from,
+		     const uint8_t *data, size_t len)
 {
-	struct dp_event event = { .kind = DP_EVENT_MESSAGE, .peer_id = peer->id };
+	struct dp_event event = { .kind = DP_EVENT_MESSAGE, .peer_id = peer->id, .path = *from };
 	struct peer_message message;
 
 	if (!dp_speaks(engine->dp) || peer_message_parse(&message, data, len) < 0 ||
@@ -54,16 +57,49 @@ static void answer(struct dp_peer *peer, const struct peer_message *probe)
 	(void)dp_message_send(peer, &message, 1);
 }
 
+static void answer_echo(struct dp_peer *peer, const struct peer_message *echo,
+			const struct dp_path *from)
+{
+	const struct peer_message message = {
+		.kind = PEER_MESSAGE_ECHO_ANSWER,
+		.lanes = (uint8_t)dataplane_lanes(peer->dp),
+		.probed = PEER_MESSAGE_SIZE,
+		.token = echo->token,
+		.expected = (uint32_t)atomic_load(&peer->rx_expected),
+		.arrived = (uint32_t)atomic_load(&peer->rx_arrived),
+	};
+
+	(void)send_by(peer, from, &message);
+}
+
+static void tell_echo(struct dp_peer *peer, const struct peer_message *answer)
+{
+	const struct dp_echo echo = { answer->token, answer->expected, answer->arrived };
+
+	if (peer->dp->ops->echo)
+		peer->dp->ops->echo(peer->dp->arg, peer, &echo);
+}
+
 void dp_message_dispatch(struct dp_peer *peer, const struct dp_event *event)
 {
 	struct peer_message message;
 
 	memcpy(&message, event + 1, sizeof(message));
-	if (message.kind == PEER_MESSAGE_PROBE)
-		answer(peer, &message);
-	else
-		dp_path_mtu_answer(peer, message.token, message.probed);
 	dataplane_peer_set_lanes(peer, message.lanes);
+	switch (message.kind) {
+	case PEER_MESSAGE_PROBE:
+		answer(peer, &message);
+		break;
+	case PEER_MESSAGE_ANSWER:
+		dp_path_mtu_answer(peer, message.token, message.probed);
+		break;
+	case PEER_MESSAGE_ECHO:
+		answer_echo(peer, &message, &event->path);
+		break;
+	case PEER_MESSAGE_ECHO_ANSWER:
+		tell_echo(peer, &message);
+		break;
+	}
 }
 
 /* Writes one sealed message behind a channel's header; returns the bytes used. */
@@ -116,11 +152,10 @@ static int put_on_wire(struct dp_engine *engine, struct dp_hop *hop, size_t len,
 	return err;
 }
 
-static int send_messages(struct dp_engine *engine, struct dp_peer *peer,
+static int send_messages(struct dp_engine *engine, struct dp_peer *peer, struct dp_hop *hop,
 			 const struct peer_message *messages, size_t count)
 {
 	struct dp_keypair *keypair = dp_rcu_load(peer->current);
-	struct dp_hop *hop = dp_rcu_load(peer->hop);
 	size_t segment = peer_message_len(messages) + DP_DATA_OVERHEAD;
 	uint64_t counter;
 	size_t len = 0;
@@ -138,8 +173,10 @@ static int send_messages(struct dp_engine *engine, struct dp_peer *peer,
 	for (size_t i = 0; i < count; i++)
 		len += seal(engine, keypair, counter + i, hop, &messages[i], engine->packet + len);
 	dp_count(&peer->tx_bytes, len);
-	atomic_store_explicit(&peer->last_tx_ns, engine->now_ns, memory_order_relaxed);
-	atomic_store_explicit(&peer->unacked_since_ns, 0, memory_order_relaxed);
+	if (hop == dp_rcu_load(peer->hop)) {
+		atomic_store_explicit(&peer->last_tx_ns, engine->now_ns, memory_order_relaxed);
+		atomic_store_explicit(&peer->unacked_since_ns, 0, memory_order_relaxed);
+	}
 	return put_on_wire(engine, hop, len, segment);
 }
 
@@ -149,9 +186,38 @@ int dp_message_send(struct dp_peer *peer, const struct peer_message *messages, s
 	int err;
 
 	dp_engine_begin(engine);
-	err = send_messages(engine, peer, messages, count);
+	err = send_messages(engine, peer, dp_rcu_load(peer->hop), messages, count);
 	dp_engine_end(engine);
 	return err;
+}
+
+/* By a path that need not be the peer's. */
+static int send_by(struct dp_peer *peer, const struct dp_path *path,
+		   const struct peer_message *message)
+{
+	struct dp_engine *engine = dp_control_engine(peer->dp);
+	struct dp_hop hop = { .path = *path };
+	int err;
+
+	udp_route_init(&hop.route, &path->remote, &path->local, path->ifindex);
+	if (path->kind == DP_PATH_UDP && !hop.route.to_len)
+		return -EDESTADDRREQ;
+	dp_engine_begin(engine);
+	err = send_messages(engine, peer, &hop, message, 1);
+	dp_engine_end(engine);
+	return err;
+}
+
+int dataplane_peer_echo(struct dp_peer *peer, const struct dp_path *path, uint32_t token)
+{
+	const struct peer_message message = {
+		.kind = PEER_MESSAGE_ECHO,
+		.lanes = (uint8_t)dataplane_lanes(peer->dp),
+		.probed = PEER_MESSAGE_SIZE,
+		.token = token,
+	};
+
+	return dp_speaks(peer->dp) ? send_by(peer, path, &message) : -ENOKEY;
 }
 
 void dataplane_peer_greet(struct dp_peer *peer)

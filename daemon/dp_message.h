@@ -6,6 +6,7 @@
 
 struct dp_engine;
 struct dp_event;
+struct dp_path;
 struct dp_peer;
 struct peer_message;
 
@@ -18,8 +19,8 @@ struct peer_message;
 #define DP_MESSAGES_MAX 2
 
 /* On any engine: an authentic plaintext that peer_message_is. At a bounded rate for each peer. */
-void dp_message_take(struct dp_engine *engine, struct dp_peer *peer, const uint8_t *data,
-		     size_t len);
+void dp_message_take(struct dp_engine *engine, struct dp_peer *peer, const struct dp_path *from,
+		     const uint8_t *data, size_t len);
 /* Control thread: what an engine took. */
 void dp_message_dispatch(struct dp_peer *peer, const struct dp_event *event);
 /*

@@ -136,6 +136,10 @@ static void mark_sent(struct dp_engine *engine, const struct dp_out_run *run)
 		if (!atomic_load_explicit(&peer->unanswered_since_ns, memory_order_relaxed))
 			atomic_compare_exchange_strong(&peer->unanswered_since_ns, &never,
 						       engine->now_ns);
+		never = 0;
+		if (!atomic_load_explicit(&peer->silent_since_ns, memory_order_relaxed))
+			atomic_compare_exchange_strong(&peer->silent_since_ns, &never,
+						       engine->now_ns);
 		dp_engine_notice(engine, peer, DP_NOTICE_UNANSWERED);
 	}
 	if (dp_keypair_wants_rekey(run->keypair, run->lane, engine->now_ns))

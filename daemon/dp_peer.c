@@ -163,6 +163,7 @@ int dataplane_peer_set_path(struct dp_peer *peer, const struct dp_path *path)
 	inherit_gso(hop, dp_rcu_load(peer->hop));
 	dp_rcu_leave();
 	set_hop(peer, hop);
+	atomic_store(&peer->silent_since_ns, 0);
 	/* Paths that workers set, by what they receive, are not probed. */
 	if (peer->dp->config.path_mtu)
 		dp_path_mtu_moved(peer);
@@ -370,6 +371,7 @@ void dataplane_peer_activity(const struct dp_peer *peer, struct dp_activity *out
 		COPY(last_rx_data_ns),
 		COPY(unanswered_since_ns),
 		COPY(unacked_since_ns),
+		COPY(silent_since_ns),
 		COPY(rx_dropped_filter),
 		COPY(rx_dropped_source),
 		COPY(tx_dropped),

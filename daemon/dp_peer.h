@@ -77,6 +77,9 @@ struct dp_peer {
 	atomic_uint_least64_t last_rx_data_ns;
 	atomic_uint_least64_t unanswered_since_ns;
 	atomic_uint_least64_t unacked_since_ns;
+	atomic_uint_least64_t silent_since_ns; /* as unanswered_since, of the hop alone */
+	atomic_uint_least64_t rx_expected; /* packets that were sealed for us, as far as we know */
+	atomic_uint_least64_t rx_arrived;
 	atomic_uint_least64_t rx_dropped_filter;
 	atomic_uint_least64_t rx_dropped_source;
 	atomic_uint_least64_t tx_dropped;

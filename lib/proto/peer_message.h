@@ -12,27 +12,43 @@
  *   0       1       2               4                               8
  *   | kind  | lanes | probed        | token                         | zeros up to the size …
  *
- * A probe is as long as what it probes; its answer says so and is as short as can be.
+ *   8                               12                              16
+ *   | expected                      | arrived                       |
+ *
+ * A probe is as long as what it probes; its answer says so and is as short as can be, and goes by
+ * whatever path its sender uses. An echo asks about the way it takes itself: its answer goes back
+ * by the same one, and says how many of the asker's packets ought to have come and how many did,
+ * over all sessions since the answering node knows the asker, modulo 2^32.
  */
 enum peer_message_kind {
 	PEER_MESSAGE_PROBE = 1,
 	PEER_MESSAGE_ANSWER = 2,
+	PEER_MESSAGE_ECHO = 3,
+	PEER_MESSAGE_ECHO_ANSWER = 4,
 };
 
-#define PEER_MESSAGE_SIZE      16 /* of an answer, and of the smallest probe */
+#define PEER_MESSAGE_SIZE      16 /* of an answer, an echo, and of the smallest probe */
 #define PEER_MESSAGE_LANES_MAX 64
 
 struct peer_message {
 	uint8_t kind;
-	uint8_t lanes;   /* that the sender receives on, 1 to PEER_MESSAGE_LANES_MAX */
-	uint16_t probed; /* length of the probe, this one or the one answered */
-	uint32_t token;  /* the prober's, repeated by the answer */
+	uint8_t lanes;     /* that the sender receives on, 1 to PEER_MESSAGE_LANES_MAX */
+	uint16_t probed;   /* length of the probe, this one or the one answered */
+	uint32_t token;    /* the prober's, repeated by the answer */
+	uint32_t expected; /* ECHO_ANSWER only, both; 0 in others */
+	uint32_t arrived;
 };
 
 /* May plaintext be one? It is an IP packet otherwise, or a keepalive. */
 static inline int peer_message_is(const uint8_t *data, size_t len)
 {
 	return len && !(data[0] & 0xF0);
+}
+
+/* Does it ask, or tell, about the way it takes? Then it says nothing of where data goes. */
+static inline int peer_message_is_echo(const uint8_t *data, size_t len)
+{
+	return len && (data[0] == PEER_MESSAGE_ECHO || data[0] == PEER_MESSAGE_ECHO_ANSWER);
 }
 
 /* What encode will write: the probed length, or PEER_MESSAGE_SIZE. */

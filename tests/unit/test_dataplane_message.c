@@ -59,6 +59,39 @@ static void test_a_probe_is_answered_and_is_no_data(void **state)
 	assert_int_not_equal(engine_activity(e).last_rx_ns, 0);
 }
 
+static size_t echo(uint8_t *out, uint32_t token)
+{
+	const struct peer_message message = {
+		.kind = PEER_MESSAGE_ECHO, .lanes = 1, .probed = PEER_MESSAGE_SIZE, .token = token
+	};
+
+	peer_message_encode(&message, out);
+	return PEER_MESSAGE_SIZE;
+}
+
+/* Two of six are missing when the echo comes: its answer says so. */
+static void test_an_echo_tells_what_arrived(void **state)
+{
+	static const uint64_t counters[] = { 0, 1, 3 };
+	struct engine *e = *state;
+	struct peer_message answer;
+	uint8_t data[64];
+
+	engine_open_session(e);
+	for (size_t i = 0; i < sizeof(counters) / sizeof(*counters); i++)
+		engine_far_packet(e, data, 0, counters[i]);
+	engine_far_packet(e, data, echo(data, 99), 5);
+	for (int i = 0; i < 20 && !engine_activity(e).last_tx_ns; i++)
+		engine_idle(e);
+	assert_true(next_message(e, &answer));
+	assert_int_equal(answer.kind, PEER_MESSAGE_ECHO_ANSWER);
+	assert_int_equal(answer.token, 99);
+	assert_int_equal(answer.expected, 6);
+	assert_int_equal(answer.arrived, 4);
+	/* Paths are asked all over: where an echo came from says nothing of where data goes. */
+	assert_int_equal(e->paths, 0);
+}
+
 static void test_many_are_not_answered(void **state)
 {
 	struct engine *e = *state;
@@ -164,6 +197,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_a_probe_is_answered_and_is_no_data,
 						engine_setup_lanes, engine_teardown),
+		cmocka_unit_test_setup_teardown(test_an_echo_tells_what_arrived, engine_setup_lanes,
+						engine_teardown),
 		cmocka_unit_test_setup_teardown(test_many_are_not_answered, engine_setup_lanes,
 						engine_teardown),
 		cmocka_unit_test_setup_teardown(test_a_plain_device_drops_them, engine_setup,

@@ -47,6 +47,37 @@ static void test_an_answer_is_short(void **state)
 	assert_memory_equal(&parsed, &answer, sizeof(answer));
 }
 
+static void test_an_echo_brings_counters_back(void **state)
+{
+	const struct peer_message echo = {
+		.kind = PEER_MESSAGE_ECHO, .lanes = 2, .probed = 16, .token = 7
+	};
+	const struct peer_message answer = {
+		.kind = PEER_MESSAGE_ECHO_ANSWER,
+		.lanes = 2,
+		.probed = 16,
+		.token = 7,
+		.expected = 0x01020304,
+		.arrived = 0xFFFFFFFF,
+	};
+	const uint8_t counters[8] = { 1, 2, 3, 4, 0xFF, 0xFF, 0xFF, 0xFF };
+	struct peer_message parsed;
+	uint8_t data[PEER_MESSAGE_SIZE];
+
+	(void)state;
+	peer_message_encode(&answer, data);
+	assert_memory_equal(data + 8, counters, sizeof(counters));
+	assert_int_equal(peer_message_parse(&parsed, data, sizeof(data)), 0);
+	assert_memory_equal(&parsed, &answer, sizeof(answer));
+	peer_message_encode(&echo, data);
+	assert_int_equal(peer_message_parse(&parsed, data, sizeof(data)), 0);
+	assert_memory_equal(&parsed, &echo, sizeof(echo));
+	assert_true(peer_message_is_echo(data, sizeof(data)));
+	data[0] = PEER_MESSAGE_PROBE;
+	assert_false(peer_message_is_echo(data, sizeof(data)));
+	assert_false(peer_message_is_echo(data, 0));
+}
+
 static void refused(const uint8_t *data, size_t len, int err)
 {
 	const struct peer_message before = { .kind = 7, .token = 9 };
@@ -78,7 +109,7 @@ static void test_what_is_none_is_refused(void **state)
 	data[0] = 0x45;
 	assert_false(peer_message_is(data, sizeof(data)));
 	refused(data, sizeof(data), -EBADMSG);
-	data[0] = 3;
+	data[0] = 5;
 	refused(data, sizeof(data), -ENOTSUP);
 	data[0] = 0;
 	refused(data, sizeof(data), -ENOTSUP);
@@ -90,6 +121,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_a_probe_is_as_long_as_it_says),
 		cmocka_unit_test(test_an_answer_is_short),
+		cmocka_unit_test(test_an_echo_brings_counters_back),
 		cmocka_unit_test(test_what_is_none_is_refused),
 	};
 
