@@ -158,6 +158,9 @@ static int open_listener(struct server *server, const struct options *options)
 	if (err == 0)
 		err = ws_server_new(&server->ws, server->loop, &config);
 	if (err == 0)
+		server->sessions.has_tls_key =
+			ws_certificate_key_hash(cert, server->sessions.tls_key_hash) == 0;
+	if (err == 0)
 		return 0;
 	endpoint_format(text, &options->listen);
 	return fail(text, err,

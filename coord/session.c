@@ -165,6 +165,8 @@ static void send_welcome(struct session *session, uint64_t now_s)
 	welcome->certificate = session->node->cert;
 	welcome->certificate_len = session->node->cert_len;
 	welcome->time_s = now_s;
+	welcome->has_tls_key = session->sessions->has_tls_key;
+	memcpy(welcome->tls_key_hash, session->sessions->tls_key_hash, 32);
 	session_send(session, &message);
 }
 

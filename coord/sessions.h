@@ -22,6 +22,9 @@ struct sessions {
 	 */
 	void (*on_flush_wanted)(void *arg);
 	void *arg;
+	/* Nodes are told, so that they see whether somebody opens TLS on the way. */
+	bool has_tls_key;
+	uint8_t tls_key_hash[32];
 	uint64_t signals_forwarded;
 	uint64_t signals_dropped;
 };

@@ -373,3 +373,9 @@ double control_client_latency_ms(const struct control_client *client)
 {
 	return client->latency_ms;
 }
+
+int control_client_certificate(const struct control_client *client,
+			       struct ws_certificate *certificate)
+{
+	return client->conn ? ws_conn_certificate(client->conn, certificate) : -ENOENT;
+}

@@ -8,6 +8,7 @@
 #include "proto/token.h"
 
 struct loop;
+struct ws_certificate;
 struct ws_client;
 
 /*
@@ -65,6 +66,9 @@ void control_client_fail(struct control_client *client, const char *why);
 /* 0, -ENOTCONN, -ENOBUFS, -EINVAL, -ENOMEM. */
 int control_client_send(struct control_client *client, const struct control_message *message);
 enum control_link control_client_link(const struct control_client *client);
+/* What the server showed for TLS. 0 or -ENOENT. */
+int control_client_certificate(const struct control_client *client,
+			       struct ws_certificate *certificate);
 /* The last round trip in milliseconds, or -1. */
 double control_client_latency_ms(const struct control_client *client);
 

@@ -19,6 +19,7 @@
 #include "daemon/relays.h"
 #include "daemon/signalling.h"
 #include "daemon/tunnel.h"
+#include "io/ws.h"
 
 static void fill_facts(const struct mesh *mesh, struct control_facts *facts)
 {
@@ -75,6 +76,26 @@ static void on_greet(void *arg, const uint8_t handshake_hash[static 32])
 		send_login(mesh, handshake_hash);
 }
 
+/*
+ * Proxies that open TLS put a key of their own in place of the coordinator's. What is inside is
+ * sealed once more, so they learn nothing, but whoever looks for trouble wants to know.
+ */
+static void check_tls(struct mesh *mesh, const struct control_welcome *welcome)
+{
+	struct ws_certificate seen;
+
+	if (!welcome->has_tls_key || control_client_certificate(mesh->control, &seen) < 0 ||
+	    memcmp(seen.key_hash, welcome->tls_key_hash, WS_KEY_HASH_SIZE) == 0) {
+		mesh_set_health(mesh, HEALTH_TLS, NULL);
+		return;
+	}
+	log_warn("tls-intercepted issuer=\"%s\"", seen.issuer);
+	mesh_set_health(mesh, HEALTH_TLS,
+			"tls to the coordinator is opened on the way by \"%s\"; it cannot read "
+			"what is inside",
+			seen.issuer);
+}
+
 static void take_welcome(struct mesh *mesh, const struct control_welcome *welcome)
 {
 	int err = membership_enrol(&mesh->membership, welcome->authority_key, welcome->network_id,
@@ -98,6 +119,7 @@ static void take_welcome(struct mesh *mesh, const struct control_welcome *welcom
 	mesh_set_clock(mesh, welcome->time_s);
 	mesh_saved(mesh, "membership",
 		   membership_save(&mesh->membership, mesh_path(mesh, "membership").text));
+	check_tls(mesh, welcome);
 	control_client_accept(mesh->control);
 	enrolment_welcomed(mesh->enrolment);
 	coordination_tell_home_relay(mesh);

@@ -110,8 +110,8 @@ static void finish(struct netcheck *netcheck)
 			  v4->result.udp || v6->result.udp, "ipv4", mapped_json(v4), "ipv6",
 			  mapped_json(v6), "mapping", behaviour(nat, nat->result.mapping),
 			  "filtering", nat_behaviour_text(nat->result.filtering), "port_mapping",
-			  "unknown", "proxy", http_proxy_name(&netcheck->mesh->http_proxy), "relays",
-			  relays_json(netcheck->mesh->relays));
+			  "unknown", "proxy", http_proxy_name(&netcheck->mesh->http_proxy),
+			  "relays", relays_json(netcheck->mesh->relays));
 
 	netcheck_free(netcheck);
 	local_reply_end(request, json_pack("{s:o}", "netcheck", fields));

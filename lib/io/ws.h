@@ -138,6 +138,21 @@ void ws_conn_set_user(struct ws_conn *conn, void *user);
 void *ws_conn_user(const struct ws_conn *conn);
 struct endpoint ws_conn_remote(const struct ws_conn *conn);
 
+#define WS_KEY_HASH_SIZE 32
+#define WS_ISSUER_SIZE   128
+
+/* What the other end of a client's TLS connection showed. */
+struct ws_certificate {
+	uint8_t key_hash[WS_KEY_HASH_SIZE]; /* as ws_certificate_key_hash's */
+	char issuer[WS_ISSUER_SIZE];        /* "/C=…/CN=…", printable */
+};
+
+/* Of an open client connection. 0 or -ENOENT. */
+int ws_conn_certificate(const struct ws_conn *conn, struct ws_certificate *certificate);
+/* BLAKE2s of the public key (SubjectPublicKeyInfo, DER) of the first certificate of a PEM file. 0
+ * or -errno. */
+int ws_certificate_key_hash(const char *cert_file, uint8_t hash[static WS_KEY_HASH_SIZE]);
+
 /*
  * Makes a self-signed P-256 certificate valid for ten years, PEM, key 0600, unless both files are
  * there. 0 or -errno.

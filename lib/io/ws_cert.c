@@ -10,6 +10,7 @@
 
 #include "base/addr.h"
 #include "base/file.h"
+#include "crypto/hash.h"
 #include "io/ws.h"
 
 #define VALID_S (10L * 366 * 24 * 3600)
@@ -97,4 +98,19 @@ int ws_make_certificate(const char *cert_file, const char *key_file, const char 
 	X509_free(cert);
 	EVP_PKEY_free(key);
 	return err;
+}
+
+int ws_certificate_key_hash(const char *cert_file, uint8_t hash[static WS_KEY_HASH_SIZE])
+{
+	BIO *bio = BIO_new_file(cert_file, "r");
+	X509 *cert = bio ? PEM_read_bio_X509(bio, NULL, NULL, NULL) : NULL;
+	unsigned char *der = NULL;
+	int len = cert ? i2d_X509_PUBKEY(X509_get_X509_PUBKEY(cert), &der) : -1;
+
+	if (len > 0)
+		hash_blake2s(hash, der, (size_t)len, NULL, 0);
+	OPENSSL_free(der);
+	X509_free(cert);
+	BIO_free(bio);
+	return len > 0 ? 0 : bio ? -EINVAL : -ENOENT;
 }

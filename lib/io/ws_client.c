@@ -1,12 +1,16 @@
+#include <ctype.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/clock.h"
+#include "crypto/hash.h"
 #include "io/ws_conn.h"
 
-#define PROXIES_MAX       8
+#define PROXIES_MAX 8
+/* What libwebsockets says when a proxy answers anything but 200. */
+#define PROXY_REFUSES     "proxy not h1"
 #define ADDRESSES_MAX     4 /* of one name, tried in turn */
 #define ATTEMPT_TIMEOUT_S 4 /* for each but the last */
 #define CLIENT_FDS_MAX    256
@@ -221,7 +225,9 @@ static int client_callback(struct lws *wsi, enum lws_callback_reasons reason, vo
 		lws_set_opaque_user_data(wsi, NULL);
 		snprintf(detail, sizeof(detail), "%.*s", in ? (int)len : 14,
 			 in ? (const char *)in : "cannot connect");
-		on_failed(cc, detail);
+		on_failed(cc, strcmp(detail, PROXY_REFUSES) == 0
+				      ? "the proxy refuses; are its credentials right?"
+				      : detail);
 		return 0;
 	case LWS_CALLBACK_CLIENT_ESTABLISHED:
 		loop_timer_clear(&cc->attempt_timer);
@@ -408,4 +414,40 @@ struct ws_conn *ws_client_connect(struct ws_client *client, const struct ws_conn
 	loop_timer_init(&cc->attempt_timer, client->loop, on_start, cc);
 	loop_timer_set(&cc->attempt_timer, loop_now_ns(client->loop));
 	return &cc->conn;
+}
+
+/* One fact of the certificate, as text or bytes; 0 when there is none. */
+static size_t certificate_fact(struct lws *wsi, enum lws_tls_cert_info type, char *out, size_t size)
+{
+	/* The last member of the union is as long as the caller says. */
+	_Alignas(union lws_tls_cert_info_results) char room[2048];
+	union lws_tls_cert_info_results *result = (union lws_tls_cert_info_results *)room;
+
+	if (lws_tls_peer_cert_info(lws_get_network_wsi(wsi), type, result,
+				   sizeof(room) - sizeof(*result) + sizeof(result->ns.name)) ||
+	    result->ns.len <= 0 || (size_t)result->ns.len > size)
+		return 0;
+	memcpy(out, result->ns.name, (size_t)result->ns.len);
+	return (size_t)result->ns.len;
+}
+
+int ws_conn_certificate(const struct ws_conn *conn, struct ws_certificate *certificate)
+{
+	char key[1024];
+	size_t len;
+
+	if (!conn->wsi || conn->state != WS_OPEN)
+		return -ENOENT;
+	len = certificate_fact(conn->wsi, LWS_TLS_CERT_INFO_OPAQUE_PUBLIC_KEY, key, sizeof(key));
+	if (!len)
+		return -ENOENT;
+	hash_blake2s(certificate->key_hash, key, len, NULL, 0);
+	len = certificate_fact(conn->wsi, LWS_TLS_CERT_INFO_ISSUER_NAME, certificate->issuer,
+			       WS_ISSUER_SIZE - 1);
+	certificate->issuer[len] = '\0';
+	for (char *c = certificate->issuer; *c; c++) {
+		if (!isprint((unsigned char)*c) || *c == '"')
+			*c = '?';
+	}
+	return 0;
 }

@@ -121,6 +121,9 @@ struct control_welcome {
 	uint8_t *certificate; /* malloc'd; cert_verify reads it */
 	size_t certificate_len;
 	uint64_t time_s; /* the coordinator's wall clock */
+	/* Of its TLS certificate's public key, when it serves TLS itself; see io/ws.h. */
+	bool has_tls_key;
+	uint8_t tls_key_hash[32];
 };
 
 /* A certificate, a map (netmap_parse) or a delta (netmap_apply). */

@@ -107,6 +107,8 @@ static int put_welcome(json_t *object, const struct control_welcome *welcome)
 	err |= put_bytes(object, "network_id", welcome->network_id, CERT_NETWORK_ID_SIZE);
 	err |= put_text(object, "network_name", welcome->network_name);
 	err |= put_bytes(object, "certificate", welcome->certificate, welcome->certificate_len);
+	if (welcome->has_tls_key)
+		err |= put_bytes(object, "tls_key", welcome->tls_key_hash, 32);
 	return err | put_u64(object, "time", welcome->time_s);
 }
 

@@ -89,6 +89,9 @@ static void get_welcome(struct json_fields *f, struct control_welcome *welcome)
 	json_fields_blob(f, "certificate", CERT_ENCODED_MAX, &welcome->certificate,
 			 &welcome->certificate_len);
 	json_fields_u64(f, "time", INT64_MAX, &welcome->time_s);
+	welcome->has_tls_key = json_fields_has(f, "tls_key");
+	if (welcome->has_tls_key)
+		json_fields_bytes(f, "tls_key", welcome->tls_key_hash, 32);
 }
 
 static void get_relays(struct json_fields *f, struct control_relays *relays)

@@ -102,6 +102,13 @@ static void test_coordinator_messages(void **state)
 	strcpy(welcome.welcome.network_name, "acme");
 	round_trip(&welcome, &parsed);
 	assert_string_equal(parsed.welcome.network_name, "acme");
+	assert_false(parsed.welcome.has_tls_key);
+	control_message_clear(&parsed);
+	welcome.welcome.has_tls_key = true;
+	memset(welcome.welcome.tls_key_hash, 7, 32);
+	round_trip(&welcome, &parsed);
+	assert_true(parsed.welcome.has_tls_key);
+	assert_memory_equal(parsed.welcome.tls_key_hash, welcome.welcome.tls_key_hash, 32);
 	control_message_clear(&parsed);
 	round_trip(&map, &parsed);
 	assert_memory_equal(parsed.document.data, bytes, 3);

@@ -19,7 +19,8 @@ def wrap(argv):
 
 def prepare():
     """Called first inside: a /run of our own, so that parallel runs do not meet."""
-    for command in (["mount", "--make-rprivate", "/"], ["mount", "-t", "tmpfs", "tmpfs", "/run"]):
+    for command in (["mount", "--make-rprivate", "/"], ["mount", "-t", "tmpfs", "tmpfs", "/run"],
+                    ["mount", "-t", "tmpfs", "tmpfs", "/dev/shm"]):
         subprocess.run(command, check=True)
     for folder in ("netns", "sshd", "warren", "wireguard"):
         os.mkdir(os.path.join("/run", folder))
