@@ -222,9 +222,7 @@ static void begin_choice(struct connection *conn, enum path_mode mode)
 	pathchoice_init(&conn->choice, connection_now_ns(conn));
 	pathchoice_set_mode(&conn->choice, mode, connection_now_ns(conn));
 	pathchoice_set_online(&conn->choice, mesh_peer_online(conn->peer), connection_now_ns(conn));
-	if (relays_udp_blocked(conn->mesh->relays))
-		pathchoice_set_obstacle(&conn->choice, PATH_REASON_UDP_BLOCKED,
-					connection_now_ns(conn));
+	connection_see_obstacle(conn);
 	connection_offer_relays(conn);
 }
 

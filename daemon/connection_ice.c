@@ -5,6 +5,7 @@
 
 #include "daemon/dataplane.h"
 #include "daemon/ping.h"
+#include "daemon/relays.h"
 #include "daemon/signalling.h"
 #include "daemon/stun_index.h"
 #include "proto/ice_description.h"
@@ -44,11 +45,12 @@ static void pair_event(struct connection *conn, const struct ice_event *event)
 	}
 }
 
-static void send_description(struct connection *conn, const struct ice_description *d)
+static void send_description(struct connection *conn, struct ice_description *d)
 {
 	char text[ICE_DESCRIPTION_TEXT_MAX];
 	size_t len;
 
+	d->udp_blocked = relays_udp_blocked(conn->mesh->relays);
 	if (ice_description_encode(d, text, sizeof(text), &len) < 0)
 		return;
 	signalling_send(conn->mesh, conn->peer, d->answers[0] ? SIGNAL_ANSWER : SIGNAL_OFFER, text,
@@ -181,8 +183,10 @@ void connection_describe(struct connection *conn, struct ice_description *descri
 	if (!conn->ice)
 		return; /* the relay is forced: our addresses are not told */
 	leave_out_overlay(conn->mesh, description);
-	if (ice_input_description(conn->ice, description, connection_now_ns(conn)) == 0)
+	if (ice_input_description(conn->ice, description, connection_now_ns(conn)) == 0) {
 		conn->described = true;
+		connection_note_description(conn, description);
+	}
 	connection_advance(conn);
 }
 
@@ -212,6 +216,7 @@ void connection_candidates_changed(struct connection *conn, bool begin_anew)
 	if (!conn->ice)
 		return;
 	local_candidates_give(&conn->mesh->candidates, conn->ice, connection_now_ns(conn));
+	connection_see_obstacle(conn);
 	if (begin_anew)
 		connection_ice_restart(conn);
 	connection_advance(conn);

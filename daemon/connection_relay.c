@@ -94,10 +94,7 @@ void connection_relay_up(struct connection *conn, uint32_t relay)
 	bool was_held = connection_hold(conn);
 	struct dp_path path;
 
-	pathchoice_set_obstacle(&conn->choice,
-				relays_udp_blocked(conn->mesh->relays) ? PATH_REASON_UDP_BLOCKED
-								       : PATH_REASON_NONE,
-				connection_now_ns(conn));
+	connection_see_obstacle(conn);
 	connection_offer_relays(conn);
 	/* The same relay may be reached otherwise now: a channel instead of indications. */
 	if (current->kind == PATH_RELAY && current->id == relay &&

@@ -14,6 +14,7 @@
  *	connection.c        life, what the chooser orders, idle time, measuring
  *	connection_ice.c    the agent: offers and answers, checks, candidates
  *	connection_relay.c  which relays may lead to the peer, and whether they still do
+ *	connection_obstacle.c  what is known to stand in the way of a direct path
  */
 
 struct connection {
@@ -22,7 +23,9 @@ struct connection {
 	struct ice_agent *ice;         /* NULL while the relay is forced */
 	char names[2][ICE_UFRAG_SIZE]; /* of the agent, as mesh->stun lists them; "": none */
 	struct pathchoice choice;
-	bool described; /* the peer's agent answered */
+	bool described;             /* the peer's agent answered */
+	bool peer_udp_blocked;      /* it says so */
+	unsigned int peer_families; /* that its candidates have; see connection_obstacle.c */
 	unsigned int offers;
 	uint64_t offer_due_ns;
 	uint64_t wanted_ns; /* when there was a reason last */
@@ -82,5 +85,12 @@ void connection_offer_relays(struct connection *conn);
 void connection_keep_relays(const struct connection *conn);
 /* Is the relay still there? Asked when data goes unanswered, and again a while later. */
 void connection_watch_relay(struct connection *conn);
+
+/* --- connection_obstacle.c --- */
+
+/* Something that it looks at may have changed; the chooser is told. */
+void connection_see_obstacle(struct connection *conn);
+/* What the peer's agent says of its network. */
+void connection_note_description(struct connection *conn, const struct ice_description *d);
 
 #endif

@@ -33,7 +33,9 @@ int ice_description_encode(const struct ice_description *d, char *out, size_t si
 			 "generation", (json_int_t)d->generation, "ufrag", d->ufrag, "pwd", d->pwd,
 			 "candidates", lines, "end", (int)d->end);
 	if (root &&
-	    (!d->answers[0] || json_object_set_new(root, "answers", json_string(d->answers)) == 0))
+	    (!d->answers[0] ||
+	     json_object_set_new(root, "answers", json_string(d->answers)) == 0) &&
+	    (!d->udp_blocked || json_object_set_new(root, "udp", json_false()) == 0))
 		err = dump(root, out, size, len);
 	json_decref(root);
 	return err;
@@ -85,12 +87,14 @@ static bool decode_members(struct ice_description *d, const json_t *root)
 {
 	const json_t *answers = json_object_get(root, "answers");
 	const json_t *end = json_object_get(root, "end");
+	const json_t *udp = json_object_get(root, "udp");
 
 	if (answers && !get_credential(d->answers, sizeof(d->answers), answers, UFRAG_MIN))
 		return false;
-	if (end && !json_is_boolean(end))
+	if ((end && !json_is_boolean(end)) || (udp && !json_is_boolean(udp)))
 		return false;
 	d->end = json_is_true(end);
+	d->udp_blocked = json_is_false(udp);
 	return get_u32(&d->instance, json_object_get(root, "instance")) &&
 	       get_u32(&d->generation, json_object_get(root, "generation")) &&
 	       get_credential(d->ufrag, sizeof(d->ufrag), json_object_get(root, "ufrag"),

@@ -27,7 +27,9 @@ struct ice_description {
 	char answers[ICE_UFRAG_SIZE];
 	size_t count;
 	struct candidate candidates[ICE_CANDIDATES_MAX];
-	bool end; /* no more candidates will come in this generation */
+	bool end;         /* no more candidates will come in this generation */
+	bool udp_blocked; /* the sender's network lets no UDP out; the agent neither sets nor reads
+			     it */
 };
 
 /* JSON into out with a NUL; 0 and its length, or -ENOSPC. */

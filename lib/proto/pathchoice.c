@@ -32,6 +32,7 @@ const char *path_reason_text(enum path_reason reason)
 		[PATH_REASON_NONE] = "",
 		[PATH_REASON_CHECKING] = "checking",
 		[PATH_REASON_UDP_BLOCKED] = "udp-blocked",
+		[PATH_REASON_NO_FAMILY] = "no-family",
 		[PATH_REASON_MAPPING] = "mapping",
 		[PATH_REASON_EGRESS_BLOCKED] = "egress-blocked",
 		[PATH_REASON_NO_ANSWER] = "no-answer",

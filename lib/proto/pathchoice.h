@@ -21,6 +21,7 @@ enum path_reason {
 	PATH_REASON_NONE,           /* direct, as it should be */
 	PATH_REASON_CHECKING,       /* looking for a direct path */
 	PATH_REASON_UDP_BLOCKED,    /* one side cannot send UDP at all */
+	PATH_REASON_NO_FAMILY,      /* one side has IPv4 only, the other IPv6 only */
 	PATH_REASON_MAPPING,        /* both NATs choose ports that cannot be foreseen */
 	PATH_REASON_EGRESS_BLOCKED, /* the pair answers checks, WireGuard does not get through */
 	PATH_REASON_NO_ANSWER,      /* checks were never answered */
@@ -135,8 +136,8 @@ void pathchoice_set_mode(struct pathchoice *pc, enum path_mode mode, uint64_t no
 /* The coordinator's word; while the peer is offline only pairs that answer are used. */
 void pathchoice_set_online(struct pathchoice *pc, bool online, uint64_t now_ns);
 /*
- * What discovery expects to stand in the way (UDP_BLOCKED, MAPPING), or PATH_REASON_NONE. It is
- * only told, as the reason of a relayed path: checks go on all the same.
+ * What discovery expects to stand in the way (UDP_BLOCKED, NO_FAMILY, MAPPING), or
+ * PATH_REASON_NONE. It is only told, as the reason of a relayed path: checks go on all the same.
  */
 void pathchoice_set_obstacle(struct pathchoice *pc, enum path_reason reason, uint64_t now_ns);
 

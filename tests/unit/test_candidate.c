@@ -178,6 +178,7 @@ static void test_description_round_trip(void **state)
 		assert_memory_equal(&got, &d, sizeof(d));
 		strcpy(d.answers, "wxyz+/");
 		d.end = true;
+		d.udp_blocked = true;
 	}
 	assert_int_equal(ice_description_encode(&d, text, 10, &len), -ENOSPC);
 }
@@ -216,6 +217,7 @@ static void test_description_refused(void **state)
 		"{" CREDS "\"instance\":1,\"generation\":1,\"candidates\":[1]}",
 		"{" CREDS "\"instance\":1,\"generation\":1,\"candidates\":[\"x\"]}",
 		"{" CREDS "\"instance\":1,\"generation\":1,\"candidates\":[],\"end\":1}",
+		"{" CREDS "\"instance\":1,\"generation\":1,\"candidates\":[],\"udp\":0}",
 		"{" CREDS "\"instance\":1,\"generation\":1,\"candidates\":[],\"answers\":\"\"}",
 		"{\"ufrag\":\"abc\",\"pwd\":\"0123456789012345678901\",\"instance\":1,\"generation\":1,"
 		"\"candidates\":[]}",
