@@ -111,6 +111,16 @@ bool addr_is_unicast(const struct ip_addr *addr)
 	return addr->family != AF_INET || memcmp(addr->bytes, broadcast, 4) != 0;
 }
 
+bool addr_is_global(const struct ip_addr *addr)
+{
+	const uint8_t *b = addr->bytes;
+
+	if (addr->family != AF_INET || b[0] == 0 || b[0] == 10 || b[0] == 127 || b[0] >= 224)
+		return false;
+	return !(b[0] == 100 && (b[1] & 0xc0) == 64) && !(b[0] == 169 && b[1] == 254) &&
+	       !(b[0] == 172 && (b[1] & 0xf0) == 16) && !(b[0] == 192 && b[1] == 168);
+}
+
 /* Decimal digits up to 65535, nothing else. */
 static int parse_u16(uint16_t *out, const char *text)
 {

@@ -36,6 +36,8 @@ bool addr_is_multicast(const struct ip_addr *addr);
 bool addr_is_unspecified(const struct ip_addr *addr);
 /* An address a peer may legitimately be sent to: none of the above four, not broadcast. */
 bool addr_is_unicast(const struct ip_addr *addr);
+/* v4, and out on the internet: in no block for private, shared or reserved use (RFC 6890). */
+bool addr_is_global(const struct ip_addr *addr);
 
 /* An address with a UDP or TCP port in host order, and the interface for v6 link-local ones. */
 struct endpoint {
