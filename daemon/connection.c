@@ -45,6 +45,7 @@ bool connection_resolve_path(struct connection *conn, const struct path_current 
 		path->kind = DP_PATH_UDP;
 		path->remote = pair.remote;
 		path->local = pair.local.addr;
+		path->socket = dataplane_socket_on(conn->mesh->dp, pair.local.port);
 		conn->direct_remote = pair.remote;
 		conn->latency_ns = pair.rtt_ns;
 		return true;

@@ -101,6 +101,7 @@ void connection_ice_drain(struct connection *conn)
 			.kind = DP_PATH_UDP,
 			.remote = datagram.remote,
 			.local = datagram.local.addr,
+			.socket = dataplane_socket_on(conn->mesh->dp, datagram.local.port),
 		};
 
 		stun_index_note_sent(conn->mesh->stun, datagram.data, datagram.len,
@@ -193,8 +194,9 @@ void connection_describe(struct connection *conn, struct ice_description *descri
 bool connection_stun(struct connection *conn, const struct stun_message *msg, const uint8_t *data,
 		     size_t len, const struct dp_path *from)
 {
-	const struct endpoint local = { .addr = from->local,
-					.port = dataplane_port(conn->mesh->dp) };
+	const struct endpoint local = {
+		.addr = from->local, .port = dataplane_socket_port(conn->mesh->dp, from->socket)
+	};
 	char ufrag[ICE_UFRAG_SIZE];
 	bool ours;
 

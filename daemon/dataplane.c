@@ -8,6 +8,7 @@
 
 #include "base/clock.h"
 #include "base/map.h"
+#include "daemon/dp_adopted.h"
 #include "daemon/dp_core.h"
 #include "daemon/dp_index.h"
 #include "daemon/dp_keypair.h"
@@ -21,32 +22,16 @@
 #define MTU_MIN     576
 #define MTU_MAX     (UDP_BYTES_MAX - DP_DATA_OVERHEAD - DP_CHANNEL_HEADER)
 
-/* Receive calls on a control socket in one turn of the loop. */
-#define CONTROL_TURNS 4
-
-static void control_receive(struct dataplane *dp, int which)
-{
-	struct dp_engine *engine = dp_control_engine(dp);
-	bool more = true;
-
-	for (int i = 0; more && i < CONTROL_TURNS; i++) {
-		dp_engine_begin(engine);
-		more = dp_engine_receive(engine, which);
-		dp_engine_end(engine);
-		dp_dispatch(dp);
-	}
-}
-
 static void on_udp4(void *arg, int revents)
 {
 	(void)revents;
-	control_receive(arg, 0);
+	dp_control_receive(arg, 0, false);
 }
 
 static void on_udp6(void *arg, int revents)
 {
 	(void)revents;
-	control_receive(arg, 1);
+	dp_control_receive(arg, 0, true);
 }
 
 static void on_wake(void *arg, int revents)
@@ -62,13 +47,14 @@ static void on_wake(void *arg, int revents)
 
 static int watch_control(struct dataplane *dp)
 {
-	const int *fd = dp_control_engine(dp)->udp_fd;
+	static void (*const ready[2])(void *, int) = { on_udp4, on_udp6 };
+	const struct dp_socket *udp = dp_control_engine(dp)->udp;
 	int err = 0;
 
-	if (fd[0] >= 0)
-		err = loop_watch_new(&dp->watches[0], dp->loop, fd[0], UV_READABLE, on_udp4, dp);
-	if (!err && fd[1] >= 0)
-		err = loop_watch_new(&dp->watches[1], dp->loop, fd[1], UV_READABLE, on_udp6, dp);
+	for (int i = 0; !err && i < 2; i++)
+		if (udp[i].fd >= 0)
+			err = loop_watch_new(&dp->watches[i], dp->loop, udp[i].fd, UV_READABLE,
+					     ready[i], dp);
 	return err;
 }
 
@@ -214,6 +200,7 @@ void dataplane_free(struct dataplane *dp)
 		return;
 	stop_workers(dp);
 	unwatch_control(dp);
+	dp_adopted_release_all(dp);
 	dp_mtu_unwatch(dp);
 	loop_watch_free(dp->wake);
 	if (dp->routes)
@@ -280,16 +267,14 @@ unsigned int dataplane_lanes(const struct dataplane *dp)
 }
 
 /* Workers stand still meanwhile; packets wait in the TUN and, on a new port, are lost anyway. */
-static void adopt_sockets(struct dataplane *dp, const struct dp_sockets *sockets)
+static void replace_sockets(struct dataplane *dp, const struct dp_sockets *sockets)
 {
 	stop_workers(dp);
 	unwatch_control(dp);
 	dp_sockets_close(&dp->sockets);
 	dp->sockets = *sockets;
-	for (unsigned int i = 0; i <= dp->workers; i++) {
-		dp->engines[i]->udp_fd[0] = sockets->fd[i][0];
-		dp->engines[i]->udp_fd[1] = sockets->fd[i][1];
-	}
+	for (unsigned int i = 0; i <= dp->workers; i++)
+		dp_engine_take_sockets(dp->engines[i]);
 }
 
 int dataplane_set_port(struct dataplane *dp, uint16_t port)
@@ -305,7 +290,7 @@ int dataplane_set_port(struct dataplane *dp, uint16_t port)
 	if (err)
 		return err;
 	dp->config.port = port;
-	adopt_sockets(dp, &sockets);
+	replace_sockets(dp, &sockets);
 	err = watch_control(dp);
 	return err ? err : start_workers(dp);
 }
@@ -314,10 +299,14 @@ int dataplane_set_fwmark(struct dataplane *dp, uint32_t fwmark)
 {
 	int err = dp_sockets_set_fwmark(&dp->sockets, fwmark);
 
-	if (err)
+	if (!err)
+		err = dp_adopted_set_fwmark(dp, fwmark);
+	if (err) {
 		dp_sockets_set_fwmark(&dp->sockets, dp->config.fwmark);
-	else
+		dp_adopted_set_fwmark(dp, dp->config.fwmark);
+	} else {
 		dp->config.fwmark = fwmark;
+	}
 	return err;
 }
 

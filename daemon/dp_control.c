@@ -24,6 +24,9 @@
 /* Larger ones may be fragmented. */
 #define WHOLE_MAX 1200
 
+/* Receive calls on a control socket in one turn of the loop. */
+#define RECEIVE_TURNS 4
+
 /* Events of one engine in one turn of the loop. */
 #define DISPATCH_MAX 1024
 
@@ -133,6 +136,23 @@ static void open_input(struct dataplane *dp)
 	dp_engine_end(engine);
 }
 
+void dp_control_receive(struct dataplane *dp, uint32_t number, bool six)
+{
+	struct dp_engine *engine = dp_control_engine(dp);
+	bool more = true;
+
+	for (int i = 0; more && i < RECEIVE_TURNS; i++) {
+		struct dp_socket *socket;
+
+		dp_engine_begin(engine);
+		/* Whoever was told of the last turn's messages may have released it. */
+		socket = dp_engine_socket(engine, number, six);
+		more = socket && dp_engine_receive(engine, socket);
+		dp_engine_end(engine);
+		dp_dispatch(dp);
+	}
+}
+
 void dp_dispatch(struct dataplane *dp)
 {
 	uint64_t one = 1;
@@ -151,10 +171,10 @@ int dataplane_send(struct dataplane *dp, const struct dp_path *path, const uint8
 	struct dp_engine *engine = dp_control_engine(dp);
 	size_t prefix = path->channel ? DP_CHANNEL_HEADER : 0;
 	struct udp_datagram datagram;
+	struct dp_socket *socket;
 	struct udp_route route;
 	uint8_t message[MESSAGE_MAX];
 	int err = 0;
-	bool six;
 
 	if (len + prefix > sizeof(message))
 		return -EMSGSIZE;
@@ -177,10 +197,11 @@ int dataplane_send(struct dataplane *dp, const struct dp_path *path, const uint8
 					  .segment = (uint16_t)len,
 					  .tos = tos,
 					  .ttl = ttl };
-	six = route.to.sa.sa_family == AF_INET6;
+	socket = dp_engine_socket(engine, path->socket, route.to.sa.sa_family == AF_INET6);
+	if (!socket)
+		return -EBADF;
 	/* Packets inside a relay's indications are longer than anybody probed. */
-	udp_send(len > WHOLE_MAX ? dp_fragment_fd(engine, six) : engine->udp_fd[six], &datagram, 1,
-		 &err);
+	udp_send(len > WHOLE_MAX ? socket->fragment_fd : socket->fd, &datagram, 1, &err);
 	return err;
 }
 

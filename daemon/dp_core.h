@@ -13,6 +13,7 @@
 #include "kernel-iface/tun_mtu.h"
 
 struct allowedips;
+struct dp_adopted;
 struct dp_index_table;
 struct dp_worker;
 struct loop_watch;
@@ -38,6 +39,8 @@ struct dataplane {
 				 are */
 	atomic_int uso_error;
 	struct dp_sockets sockets;
+	struct dp_adopted *adopted[DP_SOCKETS_MAX]; /* by slot, under RCU; NULL: none */
+	uint32_t adoptions;                         /* so far */
 	unsigned int workers;
 	struct dp_worker *worker; /* workers of them */
 	/* One a worker, and the control thread's own at the end. */
@@ -78,14 +81,6 @@ static inline bool dp_speaks(const struct dataplane *dp)
 void dp_leave_run(void *arg, uint64_t now_ns);
 /* Frees after a grace period what waits for routes to be published without it. */
 void dp_peers_leave(struct dataplane *dp);
-/* For packets that may be fragmented on their way. */
-static inline int dp_fragment_fd(const struct dp_engine *engine, bool six)
-{
-	int fd = engine->dp->sockets.fragment_fd[six];
-
-	return fd < 0 ? engine->udp_fd[six] : fd;
-}
-
 /* Publishes table (NULL: no routes at all), frees the old one after a grace period. */
 void dp_routes_replace(struct dataplane *dp, struct dp_routes *routes);
 /* Keeps both MTUs as the kernel has them, from the next change on. 0 or -errno. */
@@ -93,6 +88,8 @@ int dp_mtu_watch(struct dataplane *dp);
 void dp_mtu_unwatch(struct dataplane *dp);
 /* The device's MTU is another one: paths are searched up to it. */
 void dp_mtu_changed(struct dataplane *dp);
+/* A turn of the control thread's socket of that number: see dp_engine_socket. */
+void dp_control_receive(struct dataplane *dp, uint32_t number, bool six);
 /* Hands waiting events of all engines to the owner's callbacks. */
 void dp_dispatch(struct dataplane *dp);
 

@@ -3,9 +3,9 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
 
 #include "base/clock.h"
+#include "daemon/dp_adopted.h"
 #include "daemon/dp_core.h"
 #include "daemon/dp_peer.h"
 
@@ -23,11 +23,8 @@ int dp_engine_new(struct dp_engine **out, struct dataplane *dp, unsigned int num
 	engine->number = number;
 	/* The control thread only writes to the TUN, which any number of threads may. */
 	engine->tun_fd = dp->tun.fds[number < dp->workers ? number : 0];
-	engine->udp_fd[0] = dp->sockets.fd[number][0];
-	engine->udp_fd[1] = dp->sockets.fd[number][1];
+	dp_engine_take_sockets(engine);
 	dp_backlog_init(&engine->tun);
-	dp_backlog_init(&engine->udp[0]);
-	dp_backlog_init(&engine->udp[1]);
 	coalesce_init(&engine->in.merged, dp->tun.tso, dp->tun.uso);
 	engine->out.bytes = aligned_alloc(64, DP_OUT_BYTES);
 	engine->packet = aligned_alloc(64, PACKET_MAX + 1);
@@ -76,13 +73,28 @@ void dp_engine_end(struct dp_engine *engine)
 	dp_rcu_leave();
 }
 
-bool dp_engine_is_drained(const struct dp_engine *engine)
+void dp_engine_take_sockets(struct dp_engine *engine)
+{
+	for (int i = 0; i < 2; i++)
+		dp_socket_init(&engine->udp[i], &engine->dp->sockets, engine->number, i, 0);
+}
+
+struct dp_socket *dp_engine_socket(struct dp_engine *engine, uint32_t number, bool six)
+{
+	struct dp_adopted *adopted;
+
+	if (!number)
+		return &engine->udp[six];
+	adopted = dp_adopted_find(engine->dp, number);
+	return adopted && adopted->six == six ? &adopted->socket[engine->number] : NULL;
+}
+
+bool dp_engine_is_drained(struct dp_engine *engine, uint32_t number)
 {
 	for (int i = 0; i < 2; i++) {
-		int waiting = 0;
+		const struct dp_socket *other = dp_engine_socket(engine, number, i);
 
-		if (engine->udp_fd[i] >= 0 && ioctl(engine->udp_fd[i], FIONREAD, &waiting) == 0 &&
-		    waiting > 0)
+		if (!dp_socket_is_empty(&engine->udp[i]) || (other && !dp_socket_is_empty(other)))
 			return false;
 	}
 	/* Asked last: who had taken the last packet before is not at its end then. */

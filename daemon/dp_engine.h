@@ -10,7 +10,7 @@
 #include "crypto/aead.h"
 #include "daemon/dp_backlog.h"
 #include "daemon/dp_queue.h"
-#include "daemon/dp_room.h"
+#include "daemon/dp_socket.h"
 #include "io/udp.h"
 #include "proto/coalesce.h"
 #include "proto/vnet.h"
@@ -108,13 +108,12 @@ struct dp_engine {
 	atomic_uint turns; /* odd between begin and end; for other threads to see */
 	struct aead *aead;
 	int tun_fd;
-	int udp_fd[2];    /* v4, v6; -1: none */
 	uint64_t now_ns;  /* read once a batch */
 	uint64_t icmp_ns; /* when the next ICMP error may be made */
 	struct dp_queue events;
 	struct dp_backlog tun;
-	struct dp_backlog udp[2];
-	struct dp_room room[2];
+	struct dp_socket udp[2]; /* v4, v6, of the shared port */
+	uint64_t adopted_sent;   /* bit by slot: adopted sockets sent on since the last turn */
 	struct dp_route_cache to;
 	struct dp_route_cache from;
 	struct dp_outbox out;
@@ -133,8 +132,16 @@ void dp_engine_begin(struct dp_engine *engine);
 /* Seals and sends, opens and delivers what is left. */
 void dp_engine_end(struct dp_engine *engine);
 
-/* Whatever had come to the engine's sockets was delivered: asked by another thread. */
-bool dp_engine_is_drained(const struct dp_engine *engine);
+/* Takes the sockets of the shared port from the data plane, at first and after a change. */
+void dp_engine_take_sockets(struct dp_engine *engine);
+/* The engine's socket by the number of struct dp_path. NULL: released, or of the other family. */
+struct dp_socket *dp_engine_socket(struct dp_engine *engine, uint32_t number, bool six);
+
+/*
+ * Whatever had come to the engine's sockets, the shared port's and that of this number, was
+ * delivered: asked by another thread.
+ */
+bool dp_engine_is_drained(struct dp_engine *engine, uint32_t number);
 
 /* dp_send.c: towards the peers. */
 
@@ -143,10 +150,10 @@ struct dp_peer *dp_engine_peer_to(struct dp_engine *engine, const uint8_t *packe
 struct dp_peer *dp_engine_peer_from(struct dp_engine *engine, const uint8_t *packet);
 
 /*
- * The socket (0 v4, 1 v6) that has no room for what another turn of the TUN would bring; -1: none.
- * When it has: dp_room_back.
+ * A socket that has no room for what another turn of the TUN would bring; NULL: none. When it has:
+ * dp_room_back.
  */
-int dp_engine_full(struct dp_engine *engine);
+struct dp_socket *dp_engine_full(struct dp_engine *engine);
 /* Reads the TUN until it is empty or a turn's share was read. */
 void dp_engine_read_tun(struct dp_engine *engine);
 /*
@@ -174,8 +181,8 @@ void dp_outbox_flush(struct dp_engine *engine);
 
 /* dp_receive.c: from the peers. */
 
-/* One receive call on a socket (0 v4, 1 v6); false when nothing waited. */
-bool dp_engine_receive(struct dp_engine *engine, int which);
+/* One receive call on one of the engine's sockets; false when nothing waited. */
+bool dp_engine_receive(struct dp_engine *engine, struct dp_socket *socket);
 /* One packet, opened in place. */
 void dp_engine_input(struct dp_engine *engine, uint8_t *data, size_t len,
 		     const struct dp_path *from, uint8_t tos);

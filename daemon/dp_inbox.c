@@ -30,7 +30,8 @@ static bool same_place(const struct dp_path *a, const struct dp_path *b)
 		return false;
 	if (a->kind == DP_PATH_STREAM)
 		return a->stream == b->stream;
-	return endpoint_equal(&a->remote, &b->remote) && addr_equal(&a->local, &b->local);
+	return a->socket == b->socket && endpoint_equal(&a->remote, &b->remote) &&
+	       addr_equal(&a->local, &b->local);
 }
 
 /*
@@ -262,9 +263,10 @@ static size_t open_jobs(struct dp_engine *engine)
  * What came before lies with the worker of lane 0 still, and is let go first; this happens once for
  * a peer and lane, and does not wait for ever for a worker that is never idle.
  */
-static void let_first_lane_go_first(struct dp_engine *engine, struct dp_peer *peer, uint8_t lane)
+static void let_first_lane_go_first(struct dp_engine *engine, struct dp_peer *peer, uint8_t lane,
+				    uint32_t socket)
 {
-	const struct dp_engine *first = engine->dp->engines[0];
+	struct dp_engine *first = engine->dp->engines[0];
 	uint64_t bit = 1ULL << lane;
 	uint64_t end_ns;
 
@@ -274,7 +276,7 @@ static void let_first_lane_go_first(struct dp_engine *engine, struct dp_peer *pe
 	if (engine == first || engine == dp_control_engine(engine->dp))
 		return;
 	end_ns = clock_now_ns() + FIRST_LANE_WAIT_NS;
-	while (!dp_engine_is_drained(first) && clock_now_ns() < end_ns)
+	while (!dp_engine_is_drained(first, socket) && clock_now_ns() < end_ns)
 		sched_yield();
 }
 
@@ -298,7 +300,7 @@ static void open_run(struct dp_engine *engine)
 	mark_received(engine, keypair, bytes, data);
 	post_path(engine, keypair->peer, &in->from, echoes);
 	post_confirmed(engine, keypair);
-	let_first_lane_go_first(engine, keypair->peer, in->lane_number);
+	let_first_lane_go_first(engine, keypair->peer, in->lane_number, in->from.socket);
 	for (size_t i = 0; i < kept; i++)
 		if (in->job[i].len)
 			take_inner(engine, keypair->peer, in->job[i].out, in->job[i].len, in->tos);

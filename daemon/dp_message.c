@@ -137,7 +137,8 @@ static int put_on_wire(struct dp_engine *engine, struct dp_hop *hop, size_t len,
 		.len = len,
 		.segment = (uint16_t)segment,
 	};
-	int fd = engine->udp_fd[hop->route.to.sa.sa_family == AF_INET6];
+	struct dp_socket *socket =
+		dp_engine_socket(engine, hop->path.socket, hop->route.to.sa.sa_family == AF_INET6);
 	int err = 0;
 
 	if (hop->path.kind == DP_PATH_STREAM) {
@@ -146,9 +147,11 @@ static int put_on_wire(struct dp_engine *engine, struct dp_hop *hop, size_t len,
 					       segment);
 		return 0;
 	}
-	if (fd < 0)
+	if (!socket)
+		return -EBADF;
+	if (socket->fd < 0)
 		return -EAFNOSUPPORT;
-	udp_send(fd, &datagram, 1, &err);
+	udp_send(socket->fd, &datagram, 1, &err);
 	return err;
 }
 

@@ -222,14 +222,23 @@ static void send_run(struct dp_engine *engine, const struct dp_out_run *run,
 		     struct batch batches[2])
 {
 	bool six = run->hop->route.to.sa.sa_family == AF_INET6;
-	int fd = run->fragment ? dp_fragment_fd(engine, six) : engine->udp_fd[six];
+	struct dp_socket *socket = dp_engine_socket(engine, run->hop->path.socket, six);
 	struct batch *batch = &batches[six];
 	size_t end = (size_t)run->first + run->count;
+	int fd;
 
 	if (run->hop->path.kind == DP_PATH_STREAM) {
 		post_stream(engine, run);
 		return;
 	}
+	if (!socket) {
+		dp_count(&run->peer->tx_dropped, run->count);
+		return;
+	}
+	socket->room.used = true;
+	if (socket->number)
+		engine->adopted_sent |= 1ULL << socket->number % DP_SOCKETS_MAX;
+	fd = run->fragment ? socket->fragment_fd : socket->fd;
 	if (batch->fd != fd)
 		send_batch(batch);
 	batch->fd = fd;
@@ -262,10 +271,10 @@ void dp_outbox_flush(struct dp_engine *engine)
 
 	if (!out->packets)
 		return;
-	batches[0].fd = engine->udp_fd[0];
-	batches[0].count = 0;
-	batches[1].fd = engine->udp_fd[1];
-	batches[1].count = 0;
+	for (int i = 0; i < 2; i++) {
+		batches[i].fd = -1;
+		batches[i].count = 0;
+	}
 	for (size_t i = 0; i < out->runs; i++) {
 		seal_run(engine, &out->run[i]);
 		if (!out->run[i].refused) {
@@ -273,8 +282,6 @@ void dp_outbox_flush(struct dp_engine *engine)
 			send_run(engine, &out->run[i], batches);
 		}
 	}
-	for (int i = 0; i < 2; i++)
-		engine->room[i].used |= batches[i].count > 0;
 	send_batch(&batches[0]);
 	send_batch(&batches[1]);
 	for (size_t i = 0; i < out->runs; i++)

@@ -68,13 +68,14 @@ void dp_engine_input(struct dp_engine *engine, uint8_t *data, size_t len,
  * Answers go by the routing table from the address that was asked. The interface only belongs to
  * an address that means nothing without it: a route may well lead elsewhere than packets came from.
  */
-static struct dp_path origin(const struct udp_message *message)
+static struct dp_path origin(const struct udp_message *message, uint32_t socket)
 {
 	return (struct dp_path){
 		.kind = DP_PATH_UDP,
 		.remote = message->from,
 		.local = message->to,
 		.ifindex = addr_is_link_local(&message->to) ? message->ifindex : 0,
+		.socket = socket,
 	};
 }
 
@@ -90,20 +91,20 @@ static bool is_congested(struct dp_backlog *backlog, const struct udp_message *m
 	return dp_backlog_take(backlog, message->len, waited_ns, now_ns);
 }
 
-bool dp_engine_receive(struct dp_engine *engine, int which)
+bool dp_engine_receive(struct dp_engine *engine, struct dp_socket *socket)
 {
-	struct dp_backlog *backlog = &engine->udp[which];
+	struct dp_backlog *backlog = &socket->backlog;
 	uint64_t wall_ns = clock_wall_ns();
 	size_t count;
 
 	dp_backlog_turn(backlog, engine->now_ns);
-	count = udp_receive(engine->receiver, engine->udp_fd[which]);
+	count = udp_receive(engine->receiver, socket->fd);
 	/* Before they are taken: there is no queue behind the last of them. */
 	if (count < udp_receiver_count(engine->receiver))
 		dp_backlog_emptied(backlog);
 	for (size_t i = 0; i < count; i++) {
 		struct udp_message *message = udp_receiver_message(engine->receiver, i);
-		struct dp_path from = origin(message);
+		struct dp_path from = origin(message, socket->number);
 		bool congested = is_congested(backlog, message, wall_ns, engine->now_ns);
 
 		for (size_t at = 0; at < message->len; at += message->segment) {

@@ -6,6 +6,7 @@
 
 #include "base/buf.h"
 #include "base/clock.h"
+#include "daemon/dp_adopted.h"
 #include "daemon/dp_core.h"
 #include "daemon/dp_engine.h"
 #include "daemon/dp_keypair.h"
@@ -317,22 +318,56 @@ int dp_engine_send_keepalive(struct dp_engine *engine, struct dp_peer *peer)
 									     : -ENOKEY;
 }
 
-int dp_engine_full(struct dp_engine *engine)
+/* The adopted socket of the least slot in *slots, which loses it. NULL when it was released. */
+static struct dp_socket *next_adopted(struct dp_engine *engine, uint64_t *slots)
+{
+	int slot = __builtin_ctzll(*slots);
+	struct dp_adopted *adopted = dp_rcu_load(engine->dp->adopted[slot]);
+
+	*slots &= *slots - 1;
+	return adopted ? &adopted->socket[engine->number] : NULL;
+}
+
+static bool is_full(struct dp_engine *engine, struct dp_socket *socket)
+{
+	return !dp_room_ask(&socket->room, socket->fd, engine->now_ns);
+}
+
+struct dp_socket *dp_engine_full(struct dp_engine *engine)
 {
 	for (int i = 0; i < 2; i++)
-		if (!dp_room_ask(&engine->room[i], engine->udp_fd[i], engine->now_ns))
-			return i;
-	return -1;
+		if (is_full(engine, &engine->udp[i]))
+			return &engine->udp[i];
+	for (uint64_t slots = engine->adopted_sent; slots;) {
+		struct dp_socket *socket = next_adopted(engine, &slots);
+
+		if (socket && is_full(engine, socket))
+			return socket;
+	}
+	return NULL;
+}
+
+static void bound_turn(size_t *bytes, const struct dp_room *room)
+{
+	size_t quarter = room->limit / 4;
+
+	if (room->used && room->limit < DP_ROOM_START && quarter < *bytes)
+		*bytes = quarter;
 }
 
 /* Where little may wait below a socket, no turn brings much more than that. */
-static size_t turn_bytes(const struct dp_engine *engine)
+static size_t turn_bytes(struct dp_engine *engine)
 {
 	size_t bytes = READ_BYTES;
 
 	for (int i = 0; i < 2; i++)
-		if (engine->room[i].used && engine->room[i].limit < DP_ROOM_START)
-			bytes = engine->room[i].limit / 4;
+		bound_turn(&bytes, &engine->udp[i].room);
+	for (uint64_t slots = engine->adopted_sent; slots;) {
+		const struct dp_socket *socket = next_adopted(engine, &slots);
+
+		if (socket)
+			bound_turn(&bytes, &socket->room);
+	}
 	return bytes;
 }
 
@@ -343,6 +378,8 @@ void dp_engine_read_tun(struct dp_engine *engine)
 	size_t bytes = 0;
 	struct iovec iov[2] = { { &hdr, VNET_HDR_SIZE }, { engine->packet, PACKET_MAX } };
 
+	/* All of them have room, and those that nothing more is sent on keep it. */
+	engine->adopted_sent = 0;
 	dp_backlog_turn(&engine->tun, engine->now_ns);
 	for (int i = 0; i < READS_MAX && bytes < most; i++) {
 		ssize_t n = readv(engine->tun_fd, iov, 2);

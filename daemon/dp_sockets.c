@@ -1,6 +1,7 @@
 #include "daemon/dp_sockets.h"
 
 #include <errno.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "io/udp.h"
@@ -58,9 +59,10 @@ static int choose_port(uint16_t *port)
 	return err;
 }
 
-static int open_family(struct dp_sockets *sockets, int which, const struct dp_config *config)
+static struct udp_config socket_config(const struct dp_sockets *sockets, int which,
+				       const struct dp_config *config)
 {
-	struct udp_config udp = {
+	return (struct udp_config){
 		.family = families[which],
 		.port = sockets->port,
 		.fwmark = config->fwmark,
@@ -70,17 +72,18 @@ static int open_family(struct dp_sockets *sockets, int which, const struct dp_co
 		.buffer = SOCKET_BUFFER,
 		.whole = config->path_mtu,
 	};
-	int err;
+}
 
-	for (unsigned int i = 0; i < sockets->count; i++) {
+/* All behind the first one, which decides whether the family is there. */
+static int complete_family(struct dp_sockets *sockets, int which, const struct dp_config *config)
+{
+	struct udp_config udp = socket_config(sockets, which, config);
+	int err = 0;
+
+	for (unsigned int i = 1; !err && i < sockets->count; i++)
 		err = udp_open(&sockets->fd[i][which], &udp);
-		if (err) {
-			sockets->fd[i][which] = -1;
-			/* Only a whole family may be missing. */
-			return i == 0 && lacks_family(err) ? 0 : err;
-		}
-	}
-	err = udp_steer(sockets->fd[0][which], sockets->count - 1);
+	if (!err)
+		err = udp_steer(sockets->fd[0][which], sockets->count - 1);
 	if (err || !config->path_mtu)
 		return err;
 	udp.whole = false;
@@ -88,21 +91,74 @@ static int open_family(struct dp_sockets *sockets, int which, const struct dp_co
 	return udp_open(&sockets->fragment_fd[which], &udp);
 }
 
+static int open_family(struct dp_sockets *sockets, int which, const struct dp_config *config)
+{
+	struct udp_config udp = socket_config(sockets, which, config);
+	int err = udp_open(&sockets->fd[0][which], &udp);
+
+	if (err)
+		return lacks_family(err) ? 0 : err;
+	return complete_family(sockets, which, config);
+}
+
+static void init(struct dp_sockets *sockets, unsigned int workers, uint16_t port)
+{
+	*sockets = (struct dp_sockets){ .count = workers + 1,
+					.port = port,
+					.fragment_fd = { -1, -1 } };
+	for (unsigned int i = 0; i < sockets->count; i++)
+		sockets->fd[i][0] = sockets->fd[i][1] = -1;
+}
+
 int dp_sockets_open(struct dp_sockets *out, unsigned int workers, const struct dp_config *config)
 {
-	struct dp_sockets sockets = { .count = workers + 1,
-				      .port = config->port,
-				      .fragment_fd = { -1, -1 } };
+	struct dp_sockets sockets;
 	int err;
 
-	for (unsigned int i = 0; i < sockets.count; i++)
-		sockets.fd[i][0] = sockets.fd[i][1] = -1;
+	init(&sockets, workers, config->port);
 	err = choose_port(&sockets.port);
 	if (!err)
 		err = open_family(&sockets, 0, config);
 	if (!err)
 		err = open_family(&sockets, 1, config);
 	if (err) {
+		dp_sockets_close(&sockets);
+		return err;
+	}
+	*out = sockets;
+	return 0;
+}
+
+static bool is_wildcard(const struct ip_addr *addr)
+{
+	static const uint8_t zero[sizeof(addr->bytes)];
+
+	return !memcmp(addr->bytes, zero, sizeof(zero));
+}
+
+int dp_sockets_adopt(struct dp_sockets *out, int fd, unsigned int workers,
+		     const struct dp_config *config)
+{
+	struct dp_sockets sockets;
+	struct udp_config udp;
+	struct endpoint bound;
+	int which;
+	int err = udp_bound(fd, &bound);
+
+	if (err)
+		return err;
+	if (!bound.port || !is_wildcard(&bound.addr))
+		return -EINVAL;
+	which = bound.addr.family == AF_INET6;
+	init(&sockets, workers, bound.port);
+	udp = socket_config(&sockets, which, config);
+	err = udp_configure(fd, &udp);
+	if (err)
+		return err;
+	sockets.fd[0][which] = fd;
+	err = complete_family(&sockets, which, config);
+	if (err) {
+		sockets.fd[0][which] = -1;
 		dp_sockets_close(&sockets);
 		return err;
 	}

@@ -23,6 +23,13 @@ struct dp_sockets {
 /* workers + 1 pairs. 0, -EADDRINUSE, or another -errno. */
 int dp_sockets_open(struct dp_sockets *sockets, unsigned int workers,
 		    const struct dp_config *config);
+/*
+ * The same around a socket of one family that is bound to its wildcard address, and alone on its
+ * port: it becomes the first worker's, so what waits in it is served like all that comes later.
+ * On failure it stays the caller's. 0, -EINVAL, or another -errno.
+ */
+int dp_sockets_adopt(struct dp_sockets *sockets, int fd, unsigned int workers,
+		     const struct dp_config *config);
 void dp_sockets_close(struct dp_sockets *sockets);
 int dp_sockets_set_fwmark(const struct dp_sockets *sockets, uint32_t fwmark);
 

@@ -37,14 +37,31 @@ static int set_family_options(int fd, int family, bool whole)
 				      whole ? IP_PMTUDISC_PROBE : IP_PMTUDISC_DONT);
 		return err;
 	}
-	err = set_int(fd, IPPROTO_IPV6, IPV6_V6ONLY, 1);
-	if (!err)
-		err = set_int(fd, IPPROTO_IPV6, IPV6_RECVPKTINFO, 1);
+	err = set_int(fd, IPPROTO_IPV6, IPV6_RECVPKTINFO, 1);
 	if (!err)
 		err = set_int(fd, IPPROTO_IPV6, IPV6_RECVTCLASS, 1);
 	if (!err)
 		err = set_int(fd, IPPROTO_IPV6, IPV6_MTU_DISCOVER,
 			      whole ? IPV6_PMTUDISC_PROBE : IPV6_PMTUDISC_DONT);
+	return err;
+}
+
+int udp_configure(int fd, const struct udp_config *config)
+{
+	int err;
+
+	set_buffer(fd, SO_RCVBUFFORCE, SO_RCVBUF, config->buffer);
+	set_buffer(fd, SO_SNDBUFFORCE, SO_SNDBUF, config->buffer);
+	err = set_family_options(fd, config->family, config->whole);
+	if (!err && config->reuseport)
+		err = udp_share(fd);
+	if (!err && config->fwmark)
+		err = udp_set_fwmark(fd, config->fwmark);
+	/* A kernel without it only joins nothing. */
+	if (!err && config->gro)
+		set_int(fd, IPPROTO_UDP, UDP_GRO, 1);
+	if (!err && config->stamp)
+		set_int(fd, SOL_SOCKET, SO_TIMESTAMPNS, 1);
 	return err;
 }
 
@@ -74,38 +91,39 @@ int udp_open(int *out, const struct udp_config *config)
 
 	if (fd < 0)
 		return -errno;
-	set_buffer(fd, SO_RCVBUFFORCE, SO_RCVBUF, config->buffer);
-	set_buffer(fd, SO_SNDBUFFORCE, SO_SNDBUF, config->buffer);
-	err = set_family_options(fd, config->family, config->whole);
-	if (!err && config->reuseport)
-		err = set_int(fd, SOL_SOCKET, SO_REUSEPORT, 1);
-	if (!err && config->fwmark)
-		err = udp_set_fwmark(fd, config->fwmark);
+	err = udp_configure(fd, config);
+	if (!err && config->family == AF_INET6)
+		err = set_int(fd, IPPROTO_IPV6, IPV6_V6ONLY, 1); /* not once it is bound */
 	if (!err)
 		err = bind_local(fd, config->family, config->port, &config->local);
 	if (err) {
 		close(fd);
 		return err;
 	}
-	/* A kernel without it only joins nothing. */
-	if (config->gro)
-		set_int(fd, IPPROTO_UDP, UDP_GRO, 1);
-	if (config->stamp)
-		set_int(fd, SOL_SOCKET, SO_TIMESTAMPNS, 1);
 	*out = fd;
 	return 0;
 }
 
-uint16_t udp_port(int fd)
+int udp_bound(int fd, struct endpoint *to)
 {
 	struct sockaddr_storage ss = { 0 };
 	socklen_t len = sizeof(ss);
-	struct endpoint ep;
+	int protocol = 0;
+	socklen_t protocol_len = sizeof(protocol);
 
 	if (getsockname(fd, (struct sockaddr *)&ss, &len) < 0 ||
-	    endpoint_from_sockaddr(&ep, (struct sockaddr *)&ss) < 0)
-		return 0;
-	return ep.port;
+	    getsockopt(fd, SOL_SOCKET, SO_PROTOCOL, &protocol, &protocol_len) < 0)
+		return -errno;
+	if (protocol != IPPROTO_UDP)
+		return -EINVAL;
+	return endpoint_from_sockaddr(to, (struct sockaddr *)&ss) < 0 ? -EINVAL : 0;
+}
+
+uint16_t udp_port(int fd)
+{
+	struct endpoint to;
+
+	return udp_bound(fd, &to) < 0 ? 0 : to.port;
 }
 
 int udp_share(int fd)

@@ -35,8 +35,12 @@ struct udp_config {
 
 /* 0 and a descriptor, non-blocking unless it sleeps, or -errno. */
 int udp_open(int *fd, const struct udp_config *config);
+/* Gives a socket that is bound already what the configuration says besides where to bind. */
+int udp_configure(int fd, const struct udp_config *config);
 /* The bound port, 0 when there is none. */
 uint16_t udp_port(int fd);
+/* Where the socket is bound to. 0, -EINVAL for one of another kind, or -errno. */
+int udp_bound(int fd, struct endpoint *to);
 /*
  * Lets later sockets with `reuseport` bind beside this one, which was bound alone: so no other
  * program can have the port, and none of ours gets it unawares. 0 or -errno.

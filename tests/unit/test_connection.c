@@ -10,6 +10,8 @@
 
 /* The real ones are linked for other tests' sake: what is under test is compiled against these. */
 #define dataplane_port          fake_dataplane_port
+#define dataplane_socket_port   fake_dataplane_socket_port
+#define dataplane_socket_on     fake_dataplane_socket_on
 #define dataplane_send          fake_dataplane_send
 #define dataplane_peer_activity fake_dataplane_peer_activity
 #define dataplane_peer_notify   fake_dataplane_peer_notify
@@ -193,6 +195,16 @@ int dataplane_send(struct dataplane *dp, const struct dp_path *to, const uint8_t
 uint16_t dataplane_port(const struct dataplane *dp)
 {
 	return 1;
+}
+
+uint16_t dataplane_socket_port(const struct dataplane *dp, uint32_t socket)
+{
+	return 1;
+}
+
+uint32_t dataplane_socket_on(const struct dataplane *dp, uint16_t port)
+{
+	return 0;
 }
 
 void dataplane_peer_activity(const struct dp_peer *peer, struct dp_activity *activity)
