@@ -102,6 +102,7 @@ void connection_ice_drain(struct connection *conn)
 			.remote = datagram.remote,
 			.local = datagram.local.addr,
 			.socket = dataplane_socket_on(conn->mesh->dp, datagram.local.port),
+			.masked = conn->masked || relays_masked(conn->mesh->relays),
 		};
 
 		stun_index_note_sent(conn->mesh->stun, datagram.data, datagram.len,
@@ -208,7 +209,8 @@ bool connection_stun(struct connection *conn, const struct stun_message *msg, co
 		ours = ice_owns_transaction(conn->ice, msg->transaction);
 	if (!ours)
 		return false;
-	ice_input(conn->ice, data, len, &local, &from->remote, connection_now_ns(conn));
+	if (ice_input(conn->ice, data, len, &local, &from->remote, connection_now_ns(conn)) == 0)
+		conn->masked = from->masked;
 	connection_advance(conn);
 	return true;
 }

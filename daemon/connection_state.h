@@ -23,6 +23,7 @@ struct connection {
 	struct ice_agent *ice;         /* NULL while the relay is forced */
 	char names[2][ICE_UFRAG_SIZE]; /* of the agent, as mesh->stun lists them; "": none */
 	struct pathchoice choice;
+	bool masked;                /* the peer masks STUN, so we do */
 	bool described;             /* the peer's agent answered */
 	bool peer_udp_blocked;      /* it says so */
 	unsigned int peer_families; /* that its candidates have; see connection_obstacle.c */

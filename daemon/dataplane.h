@@ -41,6 +41,7 @@ struct dp_path {
 	struct ip_addr local;   /* source address to stick to; family 0: the kernel chooses */
 	uint32_t ifindex;       /* with local; 0: any */
 	uint16_t channel;       /* 0x4000 to 0x4FFF towards a relay, 0 when direct */
+	bool masked;            /* STUN this way is masked, see proto/mask.h */
 	uint32_t stream;        /* DP_PATH_STREAM: the number given to stream_output */
 	uint32_t socket;        /* DP_PATH_UDP: 0 for the shared port, or an adopted socket */
 };

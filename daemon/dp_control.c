@@ -5,6 +5,7 @@
 
 #include "base/buf.h"
 #include "base/map.h"
+#include "crypto/rng.h"
 #include "daemon/dp_core.h"
 #include "daemon/dp_index.h"
 #include "daemon/dp_keypair.h"
@@ -12,6 +13,8 @@
 #include "daemon/dp_path_mtu.h"
 #include "daemon/dp_peer.h"
 #include "proto/allowedips.h"
+#include "proto/demux.h"
+#include "proto/mask.h"
 
 /*
  * What passes between the control thread's owner and the engines besides packets' own ways: events
@@ -168,21 +171,29 @@ void dp_dispatch(struct dataplane *dp)
 int dataplane_send(struct dataplane *dp, const struct dp_path *path, const uint8_t *data,
 		   size_t len, uint8_t tos, uint8_t ttl)
 {
+	const struct rng rng = rng_system();
 	struct dp_engine *engine = dp_control_engine(dp);
 	size_t prefix = path->channel ? DP_CHANNEL_HEADER : 0;
+	bool mask = path->masked && demux_datagram(data, len) == DEMUX_STUN;
 	struct udp_datagram datagram;
 	struct dp_socket *socket;
 	struct udp_route route;
 	uint8_t message[MESSAGE_MAX];
 	int err = 0;
 
+	if (mask)
+		prefix = MASK_OVERHEAD;
 	if (len + prefix > sizeof(message))
 		return -EMSGSIZE;
-	if (prefix) {
-		store_be16(message, path->channel);
-		store_be16(message + 2, (uint16_t)len);
+	if (mask) {
+		mask_apply(message, data, len, &rng);
+	} else {
+		if (prefix) {
+			store_be16(message, path->channel);
+			store_be16(message + 2, (uint16_t)len);
+		}
+		memcpy(message + prefix, data, len);
 	}
-	memcpy(message + prefix, data, len);
 	len += prefix;
 	if (path->kind == DP_PATH_STREAM) {
 		dp->ops->stream_output(dp->arg, path->stream, message, len);

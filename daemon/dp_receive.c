@@ -4,6 +4,7 @@
 #include "daemon/dp_engine.h"
 #include "proto/demux.h"
 #include "proto/inner.h"
+#include "proto/mask.h"
 #include "proto/wg_message.h"
 
 /* Handshakes and STUN are small; anything larger is neither. */
@@ -46,6 +47,17 @@ static void channel_data(struct dp_engine *engine, uint8_t *data, size_t len,
 		post(engine, DP_EVENT_OTHER, payload, payload_len, &inside);
 }
 
+/* Nothing but STUN comes like that; its answer is to go the same way. */
+static void masked(struct dp_engine *engine, uint8_t *data, size_t len, const struct dp_path *from)
+{
+	struct dp_path inside = *from;
+
+	inside.masked = true;
+	mask_remove(data, len);
+	if (demux_datagram(data + MASK_OVERHEAD, len - MASK_OVERHEAD) == DEMUX_STUN)
+		post(engine, DP_EVENT_OTHER, data + MASK_OVERHEAD, len - MASK_OVERHEAD, &inside);
+}
+
 void dp_engine_input(struct dp_engine *engine, uint8_t *data, size_t len,
 		     const struct dp_path *from, uint8_t tos)
 {
@@ -58,6 +70,9 @@ void dp_engine_input(struct dp_engine *engine, uint8_t *data, size_t len,
 		break;
 	case DEMUX_CHANNEL:
 		channel_data(engine, data, len, from, tos);
+		break;
+	case DEMUX_MASKED:
+		masked(engine, data, len, from);
 		break;
 	case DEMUX_UNKNOWN:
 		break;

@@ -398,7 +398,7 @@ static void handle_event(struct relay_link *link, const struct relay_event *even
 
 static void send_out(struct relay_link *link, const uint8_t *data, size_t len)
 {
-	struct dp_path path = { .kind = DP_PATH_UDP };
+	struct dp_path path = { .kind = DP_PATH_UDP, .masked = link->owner->masked };
 
 	if (link->transport == RELAY_STREAM) {
 		/* A full queue drops packets first. */

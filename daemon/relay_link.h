@@ -17,6 +17,7 @@ struct relay_link;
 
 /* What the set of relays wants to know beyond relays_ops. */
 struct relay_link_owner {
+	bool masked; /* this network drops STUN that is not, see proto/mask.h; may change */
 	const struct relays_config *config;
 	const struct relays_ops *ops;
 	void *arg; /* of ops */

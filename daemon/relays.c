@@ -15,6 +15,8 @@
 #include "proto/netmap.h"
 #include "proto/stun_client.h"
 
+/* So long one form of STUN is tried alone, less than to its first repetition. */
+#define DEAF_NS             (400 * NS_PER_MS)
 #define HOME_MARGIN_NS      (10 * NS_PER_MS) /* another relay must be better by this … */
 #define HOME_MARGIN_DIVISOR 5                /* … or by a fifth, whichever is more */
 #define WANT_S              600              /* a relay that peers needed is kept this long */
@@ -36,6 +38,7 @@ struct relays {
 	uint64_t wanted_ns[NETMAP_RELAYS_MAX]; /* by a peer, the last time */
 	uint32_t home;
 	struct stun_client *stun;
+	uint64_t deaf_ns; /* since when nothing came over UDP; 0: something did */
 	struct loop_timer stun_timer;
 	struct loop_timer measure_timer;
 	struct route **routes; /* a stream's number is its place plus one */
@@ -182,6 +185,20 @@ static void measure_all(struct relays *relays)
 	loop_timer_set(&relays->measure_timer, now_ns(relays) + measure_interval_ns(relays));
 }
 
+/* Perhaps only STUN that is masked gets through, or does not any more: both are tried. */
+static void note_silence(struct relays *relays)
+{
+	uint32_t relay;
+	size_t cursor = 0;
+
+	while ((relay = relays_next(relays, &cursor))) {
+		if (relay_link_answers_udp(relays->links[relay - 1]))
+			return;
+	}
+	if (!relays->deaf_ns)
+		relays->deaf_ns = now_ns(relays);
+}
+
 static void take_result(struct relays *relays, const struct stun_result *result)
 {
 	struct relay_link *link = find_link(relays, result->tag);
@@ -191,6 +208,7 @@ static void take_result(struct relays *relays, const struct stun_result *result)
 	if (result->err < 0) {
 		relay_link_next_server(link);
 		relay_link_measured(link, 0);
+		note_silence(relays);
 	} else {
 		relay_link_measured(link, result->rtt_ns ? result->rtt_ns : 1);
 		relays->ops.mapped(relays->arg, &result->mapped, &result->local,
@@ -207,9 +225,16 @@ static void drain_stun(struct relays *relays)
 	while (stun_client_poll_result(relays->stun, &result))
 		take_result(relays, &result);
 	while (stun_client_poll_output(relays->stun, &datagram)) {
-		const struct dp_path path = { .kind = DP_PATH_UDP, .remote = datagram.remote };
+		struct dp_path path = {
+			.kind = DP_PATH_UDP,
+			.remote = datagram.remote,
+			.masked = relays->owner.masked,
+		};
 
 		dataplane_send(relays->config.dp, &path, datagram.data, datagram.len, 0, 0);
+		path.masked = !path.masked;
+		if (relays->deaf_ns && now_ns(relays) >= relays->deaf_ns + DEAF_NS)
+			dataplane_send(relays->config.dp, &path, datagram.data, datagram.len, 0, 0);
 	}
 	loop_timer_set(&relays->stun_timer, stun_client_next_timeout(relays->stun));
 }
@@ -264,8 +289,14 @@ int relays_new(struct relays **out, const struct relays_config *config,
 	relays->ops = *ops;
 	relays->arg = arg;
 	relays->rng = rng_system();
-	relays->owner = (struct relay_link_owner){ &relays->config, &relays->ops, arg,
-						   on_link_changed, relays };
+	relays->owner = (struct relay_link_owner){
+		.config = &relays->config,
+		.ops = &relays->ops,
+		.arg = arg,
+		.changed = on_link_changed,
+		.set = relays,
+	};
+	relays->deaf_ns = now_ns(relays);
 	relays->stun = stun_client_new(&relays->rng);
 	relays->routes_by_peer = map_new(sizeof(struct route), RELAY_ROUTES_MAX);
 	loop_timer_init(&relays->stun_timer, config->loop, on_stun_timer, relays);
@@ -393,6 +424,8 @@ void relays_network_changed(struct relays *relays)
 	size_t cursor = 0;
 
 	stun_client_cancel(relays->stun);
+	relays->owner.masked = false;
+	relays->deaf_ns = now_ns(relays);
 	while ((relay = relays_next(relays, &cursor)))
 		relay_link_network_changed(relays->links[relay - 1]);
 	measure_all(relays);
@@ -431,6 +464,11 @@ uint64_t relays_rtt_ns(const struct relays *relays, uint32_t relay)
 	const struct relay_link *link = find_link(relays, relay);
 
 	return link ? relay_link_rtt_ns(link) : 0;
+}
+
+bool relays_masked(const struct relays *relays)
+{
+	return relays->owner.masked;
 }
 
 bool relays_udp_blocked(const struct relays *relays)
@@ -574,6 +612,16 @@ static struct relay_link *link_at(const struct relays *relays, const struct endp
 	return NULL;
 }
 
+/* The answer to a measurement comes as it was asked. */
+static void note_answer(struct relays *relays, bool masked)
+{
+	if (masked && relays->deaf_ns && !relays->owner.masked)
+		log_info("stun-masked reason=\"stun gets no answer here but masked\"");
+	if (relays->deaf_ns || !masked)
+		relays->owner.masked = masked;
+	relays->deaf_ns = 0;
+}
+
 bool relays_input(struct relays *relays, const uint8_t *data, size_t len,
 		  const struct dp_path *from)
 {
@@ -583,8 +631,10 @@ bool relays_input(struct relays *relays, const uint8_t *data, size_t len,
 	if (!link)
 		return false;
 	ours = stun_client_input(relays->stun, data, len, &from->remote, now_ns(relays)) == 0;
-	if (ours)
+	if (ours) {
+		note_answer(relays, from->masked);
 		drain_stun(relays);
+	}
 	return ours || relay_link_input(link, data, len);
 }
 

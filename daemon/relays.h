@@ -74,6 +74,8 @@ bool relays_is_up(const struct relays *relays, uint32_t relay);
 const char *relays_transport(const struct relays *relays, uint32_t relay);
 /* 0 when not measured. */
 uint64_t relays_rtt_ns(const struct relays *relays, uint32_t relay);
+/* STUN gets through here only when it is masked, see proto/mask.h. */
+bool relays_masked(const struct relays *relays);
 /* No relay answers by UDP although one does by TLS. */
 bool relays_udp_blocked(const struct relays *relays);
 /* Walks all: start with *cursor = 0; 0 at the end. */

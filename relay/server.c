@@ -11,6 +11,8 @@
 #include "io/loop.h"
 #include "io/udp.h"
 #include "io/ws.h"
+#include "proto/demux.h"
+#include "proto/mask.h"
 #include "relay/batch.h"
 #include "relay/forwarders.h"
 
@@ -76,6 +78,19 @@ static void send_datagram(struct relay *relay, const struct relay_address *to, c
 		batch_add(batch, &run);
 }
 
+/* To those who asked so; data is not masked but for STUN, which is rare and small. */
+static void send_masked(struct relay *relay, const struct relay_address *to, const uint8_t *data,
+			size_t len)
+{
+	const struct rng rng = rng_system();
+	uint8_t masked[MASK_OVERHEAD + sizeof(relay->out.buffer)];
+
+	if (len > sizeof(relay->out.buffer))
+		return;
+	mask_apply(masked, data, len, &rng);
+	send_datagram(relay, to, masked, len + MASK_OVERHEAD);
+}
+
 static void dispatch(struct relay *relay)
 {
 	const struct relay_output *out = &relay->out;
@@ -92,7 +107,10 @@ static void dispatch(struct relay *relay)
 			ws_conn_send(stream->conn, out->data, out->len);
 		return;
 	}
-	send_datagram(relay, &out->to, out->data, out->len);
+	if (out->to.masked && demux_datagram(out->data, out->len) == DEMUX_STUN)
+		send_masked(relay, &out->to, out->data, out->len);
+	else
+		send_datagram(relay, &out->to, out->data, out->len);
 }
 
 static void flush(struct relay *relay)
@@ -128,9 +146,15 @@ static void on_message(struct relay *relay, const struct udp_message *message, u
 	for (size_t at = 0; at < message->len; at += message->segment) {
 		size_t left = message->len - at;
 		size_t len = left < message->segment ? left : message->segment;
+		uint8_t *data = message->data + at;
 
-		if (relay_server_input(relay->core, message->data + at, len, &from, now_ns,
-				       &relay->out))
+		from.masked = demux_datagram(data, len) == DEMUX_MASKED;
+		if (from.masked) {
+			mask_remove(data, len);
+			data += MASK_OVERHEAD;
+			len -= MASK_OVERHEAD;
+		}
+		if (relay_server_input(relay->core, data, len, &from, now_ns, &relay->out))
 			dispatch(relay);
 	}
 }

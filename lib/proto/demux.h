@@ -16,6 +16,7 @@ enum demux_kind {
 	DEMUX_WIREGUARD,
 	DEMUX_STUN,
 	DEMUX_CHANNEL,
+	DEMUX_MASKED, /* STUN, see mask.h */
 };
 
 #define DEMUX_CHANNEL_MIN        0x4000
@@ -23,6 +24,7 @@ enum demux_kind {
 #define DEMUX_CHANNEL_HEADER     4 /* channel number, length */
 #define DEMUX_STUN_HEADER        20
 #define DEMUX_STUN_COOKIE        0x2112a442u
+#define DEMUX_MASKED_MIN         24
 #define DEMUX_WIREGUARD_SIZE_MIN 32 /* an empty transport message */
 
 static inline enum demux_kind demux_datagram(const uint8_t *data, size_t len)
@@ -35,6 +37,8 @@ static inline enum demux_kind demux_datagram(const uint8_t *data, size_t len)
 		return DEMUX_STUN;
 	if (len >= DEMUX_CHANNEL_HEADER && (data[0] & 0xf0) == 0x40)
 		return DEMUX_CHANNEL;
+	if (len >= DEMUX_MASKED_MIN && data[0] & 0x80)
+		return DEMUX_MASKED;
 	return DEMUX_UNKNOWN;
 }
 

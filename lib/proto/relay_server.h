@@ -31,6 +31,7 @@ struct relay_server;
 struct relay_address {
 	struct endpoint remote;
 	uint32_t stream; /* number of the owner's WebSocket; 0: UDP */
+	bool masked;     /* UDP: STUN is masked both ways, see mask.h */
 	uint8_t socket;  /* UDP: index of the own socket; bit 0 other port, bit 1 other address */
 	struct ip_addr local; /* UDP: the own address it came to, to answer from; may be none */
 };

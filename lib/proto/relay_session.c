@@ -124,7 +124,7 @@ void relay_sessions_remove(struct relay_sessions *sessions, struct relay_session
 static bool same_address(const struct relay_address *a, const struct relay_address *b)
 {
 	return endpoint_equal(&a->remote, &b->remote) && a->stream == b->stream &&
-	       a->socket == b->socket && addr_equal(&a->local, &b->local);
+	       a->socket == b->socket && a->masked == b->masked && addr_equal(&a->local, &b->local);
 }
 
 int relay_sessions_move(struct relay_sessions *sessions, struct relay_session *session,

@@ -119,7 +119,7 @@ static void changed(void *set, struct relay_link *link)
 
 static const struct relays_config config;
 static const struct relays_ops ops;
-static const struct relay_link_owner owner = { &config, &ops, NULL, changed, NULL };
+static const struct relay_link_owner owner = { false, &config, &ops, NULL, changed, NULL };
 
 static int setup(void **state)
 {
