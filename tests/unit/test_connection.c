@@ -82,6 +82,12 @@ uint64_t relays_rtt_ns(const struct relays *relays, uint32_t relay)
 	return relay * NS_PER_MS;
 }
 
+bool relays_masked(const struct relays *relays)
+{
+	(void)relays;
+	return false;
+}
+
 bool relays_udp_blocked(const struct relays *relays)
 {
 	return false;
