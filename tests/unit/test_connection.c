@@ -21,6 +21,7 @@
 #define loop_timer_clear        fake_loop_timer_clear
 #include "daemon/connection.c"
 #include "daemon/connection_ice.c"
+#include "daemon/connection_obstacle.c"
 #include "daemon/connection_relay.c"
 
 #include "daemon/stun_index.h"
