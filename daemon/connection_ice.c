@@ -127,11 +127,14 @@ static void start_ice(struct connection *conn)
 		.rng = conn->mesh->rng,
 		.refused = refused,
 		.refused_count = sizeof(refused) / sizeof(*refused),
+		.budget = conn->mesh->checks,
 	};
 
 	conn->ice = ice_agent_new(&config, connection_now_ns(conn));
-	if (conn->ice)
-		local_candidates_give(&conn->mesh->candidates, conn->ice, connection_now_ns(conn));
+	if (!conn->ice)
+		return;
+	ice_set_signal_rtt(conn->ice, signalling_rtt_ns(conn->mesh));
+	local_candidates_give(&conn->mesh->candidates, conn->ice, connection_now_ns(conn));
 }
 
 /* Looks for pairs anew. What the peer's agent said before answers no offer that follows. */
@@ -140,6 +143,7 @@ void connection_ice_restart(struct connection *conn)
 	conn->described = false;
 	conn->offers = 1;
 	conn->offer_due_ns = connection_now_ns(conn) + OFFER_RETRY_S * NS_PER_S;
+	ice_set_signal_rtt(conn->ice, signalling_rtt_ns(conn->mesh));
 	ice_restart(conn->ice, connection_now_ns(conn));
 }
 

@@ -16,21 +16,9 @@ static void forget_reflexive_without_base(struct local_candidates *candidates)
 	candidates->reflexive_count = kept;
 }
 
-static void note_gone(struct local_candidates *candidates, const struct local_candidates *before)
-{
-	size_t i;
-
-	candidates->gone_count = 0;
-	for (i = 0; i < before->host_count; i++) {
-		if (!local_candidates_has_host(candidates, &before->hosts[i].addr))
-			candidates->gone[candidates->gone_count++] = before->hosts[i].addr;
-	}
-}
-
 int local_candidates_refresh(struct local_candidates *candidates, struct netlink *nl,
 			     uint32_t tunnel, uint16_t port, bool *changed)
 {
-	const struct local_candidates before = *candidates;
 	struct iface_addr found[LOCAL_HOSTS_MAX];
 	struct endpoint hosts[LOCAL_HOSTS_MAX] = { 0 };
 	size_t count, i;
@@ -46,9 +34,17 @@ int local_candidates_refresh(struct local_candidates *candidates, struct netlink
 		   memcmp(hosts, candidates->hosts, sizeof(hosts)) != 0;
 	memcpy(candidates->hosts, hosts, sizeof(hosts));
 	candidates->host_count = count;
-	note_gone(candidates, &before);
 	forget_reflexive_without_base(candidates);
 	return 0;
+}
+
+/* Drops the oldest; the place at the end is free then. */
+static struct local_reflexive *oldest_first(struct local_candidates *candidates)
+{
+	struct local_reflexive *all = candidates->reflexive;
+
+	memmove(&all[0], &all[1], (LOCAL_REFLEXIVE_MAX - 1) * sizeof(*all));
+	return &all[LOCAL_REFLEXIVE_MAX - 1];
 }
 
 bool local_candidates_mapped(struct local_candidates *candidates, const struct endpoint *mapped,
@@ -71,7 +67,7 @@ bool local_candidates_mapped(struct local_candidates *candidates, const struct e
 	if (candidates->reflexive_count < LOCAL_REFLEXIVE_MAX)
 		entry = &candidates->reflexive[candidates->reflexive_count++];
 	else
-		entry = &candidates->reflexive[0];
+		entry = oldest_first(candidates);
 	*entry = news;
 	return true;
 }
@@ -79,19 +75,20 @@ bool local_candidates_mapped(struct local_candidates *candidates, const struct e
 void local_candidates_give(const struct local_candidates *candidates, struct ice_agent *agent,
 			   uint64_t now_ns)
 {
-	size_t i;
+	struct ice_local_candidate set[LOCAL_HOSTS_MAX + LOCAL_REFLEXIVE_MAX];
+	size_t i, count = 0;
 
-	for (i = 0; i < candidates->gone_count; i++)
-		ice_remove_local_base(agent, &candidates->gone[i], now_ns);
 	for (i = 0; i < candidates->host_count; i++)
-		ice_add_local_candidate(agent, CANDIDATE_HOST, &candidates->hosts[i],
-					&candidates->hosts[i], NULL, now_ns);
+		set[count++] = (struct ice_local_candidate){ .type = CANDIDATE_HOST,
+							     .addr = candidates->hosts[i],
+							     .base = candidates->hosts[i] };
 	for (i = 0; i < candidates->reflexive_count; i++) {
 		const struct local_reflexive *r = &candidates->reflexive[i];
 
-		ice_add_local_candidate(agent, CANDIDATE_SRFLX, &r->mapped, &r->base, &r->server,
-					now_ns);
+		set[count++] = (struct ice_local_candidate){ CANDIDATE_SRFLX, r->mapped, r->base,
+							     r->server };
 	}
+	ice_set_local_candidates(agent, set, count, now_ns);
 }
 
 bool local_candidates_has_host(const struct local_candidates *candidates,

@@ -20,8 +20,6 @@ struct netlink;
 struct local_candidates {
 	struct endpoint hosts[LOCAL_HOSTS_MAX];
 	size_t host_count;
-	struct ip_addr gone[LOCAL_HOSTS_MAX]; /* hosts before the last refresh, not since */
-	size_t gone_count;
 	struct local_reflexive {
 		struct endpoint mapped;
 		struct endpoint base;
@@ -44,7 +42,7 @@ int local_candidates_refresh(struct local_candidates *candidates, struct netlink
 bool local_candidates_mapped(struct local_candidates *candidates, const struct endpoint *mapped,
 			     const struct endpoint *base, const struct ip_addr *server);
 
-/* Gives all of them to an agent, and takes the gone ones away; what it has already does no harm. */
+/* Gives all of them to an agent, and takes away what it was given before and is not there now. */
 void local_candidates_give(const struct local_candidates *candidates, struct ice_agent *agent,
 			   uint64_t now_ns);
 

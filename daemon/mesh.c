@@ -40,6 +40,7 @@
 #include "kernel-iface/monitor.h"
 #include "kernel-iface/netlink.h"
 #include "proto/filter.h"
+#include "proto/ice_budget.h"
 #include "proto/stun.h"
 
 #define HOUSEKEEPING_S 30
@@ -408,7 +409,8 @@ static int open_base(struct mesh *mesh)
 	mesh->peers = map_new(32, NETMAP_PEERS_MAX);
 	mesh->refused = map_new(32, NETMAP_PEERS_MAX);
 	mesh->stun = stun_index_new(2 * NETMAP_PEERS_MAX);
-	if (!mesh->peers || !mesh->refused || !mesh->stun)
+	mesh->checks = ice_budget_new(&mesh->rng);
+	if (!mesh->peers || !mesh->refused || !mesh->stun || !mesh->checks)
 		return -ENOMEM;
 	err = loop_new(&mesh->loop);
 	if (err == 0)
@@ -455,6 +457,7 @@ static int close_all(struct mesh *mesh)
 	map_free(mesh->peers);
 	map_free(mesh->refused);
 	stun_index_free(mesh->stun);
+	ice_budget_free(mesh->checks);
 	netmap_free(mesh->map);
 	settings_clear(&mesh->settings);
 	secret_free(mesh->identity);

@@ -22,6 +22,7 @@ struct dataplane;
 struct device;
 struct enrolment;
 struct filter_flows;
+struct ice_budget;
 struct local_server;
 struct map;
 struct mesh_peer;
@@ -88,7 +89,8 @@ struct mesh {
 	struct map *peers;    /* struct mesh_peer by node key */
 	struct map
 		*refused; /* node keys of the map whose addresses must not be routed; for the log */
-	struct stun_index *stun; /* which peer's agent a message is for */
+	struct stun_index *stun;   /* which peer's agent a message is for */
+	struct ice_budget *checks; /* of all agents together, to addresses that never answered */
 	struct local_candidates candidates;
 	struct local_networks local_networks;
 	unsigned int underlay_mtu; /* inner packets of the widest link */

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "daemon/control_client.h"
 #include "daemon/mesh.h"
 #include "daemon/mesh_peer.h"
@@ -60,6 +61,17 @@ int signalling_send(struct mesh *mesh, struct mesh_peer *peer, enum signal_kind 
 	    send_by_coordinator(mesh, peer, sealed, sealed_len) == 0)
 		return 0;
 	return send_by_relay(mesh, peer, sealed, sealed_len);
+}
+
+uint64_t signalling_rtt_ns(const struct mesh *mesh)
+{
+	double latency_ms = 0;
+
+	if (mesh->control && control_client_link(mesh->control) == CONTROL_LINK_OK)
+		latency_ms = control_client_latency_ms(mesh->control);
+	if (latency_ms > 0)
+		return (uint64_t)(latency_ms * NS_PER_MS);
+	return relays_rtt_ns(mesh->relays, relays_home(mesh->relays));
 }
 
 bool signalling_receive(struct mesh *mesh, const uint8_t node_key[static 32], const uint8_t *data,

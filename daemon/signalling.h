@@ -27,4 +27,7 @@ int signalling_send(struct mesh *mesh, struct mesh_peer *peer, enum signal_kind 
 bool signalling_receive(struct mesh *mesh, const uint8_t node_key[static 32], const uint8_t *data,
 			size_t len);
 
+/* The round trip to where a signal is passed on now; 0 while that is unknown. */
+uint64_t signalling_rtt_ns(const struct mesh *mesh);
+
 #endif

@@ -6,6 +6,8 @@
 
 #include "base/clock.h"
 #include "proto/ice_agent.h"
+#include "proto/ice_hope.h"
+#include "proto/ice_opener.h"
 
 /* ---- life ---- */
 
@@ -19,6 +21,7 @@ struct ice_agent *ice_agent_new(const struct ice_config *config, uint64_t now_ns
 	if (!agent)
 		return NULL;
 	agent->rng = config->rng;
+	agent->budget = config->budget;
 	agent->controlling = config->controlling;
 	agent->active = true;
 	agent->refused_count = config->refused_count;
@@ -40,6 +43,11 @@ void ice_agent_free(struct ice_agent *agent)
 	ice_session_clear(&agent->previous);
 	free(agent->events);
 	free(agent);
+}
+
+void ice_set_signal_rtt(struct ice_agent *agent, uint64_t rtt_ns)
+{
+	agent->signal_rtt_ns = rtt_ns;
 }
 
 bool ice_is_controlling(const struct ice_agent *agent)
@@ -103,7 +111,7 @@ void ice_agent_commit_output(struct ice_agent *agent)
 bool ice_poll_output(struct ice_agent *agent, struct ice_datagram *out)
 {
 	if (!agent->output_count)
-		return false;
+		return ice_opener_poll(agent, out);
 	*out = agent->output[0];
 	agent->output_count--;
 	memmove(agent->output, agent->output + 1, agent->output_count * sizeof(*agent->output));
@@ -112,87 +120,9 @@ bool ice_poll_output(struct ice_agent *agent, struct ice_datagram *out)
 
 /* ---- candidates and pairs ---- */
 
-static bool same_socket(const struct endpoint *a, const struct endpoint *b)
+bool ice_agent_same_socket(const struct endpoint *a, const struct endpoint *b)
 {
 	return addr_equal(&a->addr, &b->addr) && a->port == b->port;
-}
-
-const struct candidate *ice_agent_find_base(const struct ice_agent *agent,
-					    const struct endpoint *local)
-{
-	for (size_t i = 0; i < agent->local_count; i++) {
-		const struct candidate *c = &agent->locals[i].candidate;
-
-		if (c->type == CANDIDATE_HOST && same_socket(&c->base, local))
-			return c;
-	}
-	return NULL;
-}
-
-/* v6 before v4, then in the order they came; link-local last, it is seldom the way. */
-static uint16_t local_preference(const struct ice_agent *agent, const struct ip_addr *addr)
-{
-	uint16_t step = (uint16_t)agent->local_count;
-
-	if (addr_is_link_local(addr))
-		return (uint16_t)(20000 - step);
-	return (uint16_t)((addr->family == AF_INET6 ? 65535 : 40000) - step);
-}
-
-int ice_add_local_candidate(struct ice_agent *agent, enum candidate_type type,
-			    const struct endpoint *addr, const struct endpoint *base,
-			    const struct ip_addr *server, uint64_t now_ns)
-{
-	struct candidate c = { .type = type, .addr = *addr };
-
-	c.base = type == CANDIDATE_HOST ? *addr : *base;
-	if (!candidate_addr_allowed(addr, agent->refused, agent->refused_count) ||
-	    !candidate_addr_allowed(&c.base, agent->refused, agent->refused_count))
-		return -EADDRNOTAVAIL;
-	for (size_t i = 0; i < agent->local_count; i++) {
-		const struct candidate *known = &agent->locals[i].candidate;
-
-		/* Redundant when address and base are the same: RFC 8445 section 5.1.3. */
-		if (same_socket(&known->addr, addr) && same_socket(&known->base, &c.base))
-			return 0;
-	}
-	if (agent->local_count == ICE_LOCAL_MAX)
-		return -ENOSPC;
-	c.priority = candidate_priority(type, local_preference(agent, &c.base.addr));
-	candidate_set_foundation(&c, server);
-	agent->locals[agent->local_count++].candidate = c;
-	ice_check_run(agent, now_ns);
-	return 0;
-}
-
-void ice_end_local_candidates(struct ice_agent *agent)
-{
-	agent->end = true;
-}
-
-static void lose_base(struct ice_agent *agent, struct ice_session *s, const struct ip_addr *base)
-{
-	for (size_t i = s->pair_count; i-- > 0;) {
-		if (addr_equal(&s->pairs[i].base.addr, base))
-			ice_agent_lose_pair(agent, s, &s->pairs[i]);
-	}
-}
-
-void ice_remove_local_base(struct ice_agent *agent, const struct ip_addr *base, uint64_t now_ns)
-{
-	size_t kept = 0;
-
-	for (size_t i = 0; i < agent->local_count; i++) {
-		struct ice_local *local = &agent->locals[i];
-
-		if (!addr_equal(&local->candidate.base.addr, base))
-			agent->locals[kept++] = *local;
-	}
-	memset(agent->locals + kept, 0, (agent->local_count - kept) * sizeof(*agent->locals));
-	agent->local_count = kept;
-	lose_base(agent, &agent->current, base);
-	lose_base(agent, &agent->previous, base);
-	ice_check_run(agent, now_ns);
 }
 
 /* A pair of the same addresses keeps its id through a restart. */
@@ -212,8 +142,8 @@ struct ice_pair *ice_agent_pair(struct ice_agent *agent, const struct candidate 
 		.remote_type = remote->type,
 		.local_priority = local->priority,
 		.remote_priority = remote->priority,
-		.due_ns = now_ns,
 	};
+	struct ice_pair *added;
 
 	/* RFC 8445 section 6.1.2.2: one family, and link-local only with link-local. */
 	if (pair.base.addr.family != pair.remote.addr.family ||
@@ -221,12 +151,17 @@ struct ice_pair *ice_agent_pair(struct ice_agent *agent, const struct candidate 
 		return NULL;
 	pair.remote.scope_id = pair.base.scope_id; /* a peer cannot know our interface */
 	/* Sending to ourselves: both ends of a copied or mapped address. */
-	if (same_socket(&pair.base, &pair.remote) ||
+	if (ice_agent_same_socket(&pair.base, &pair.remote) ||
 	    ice_session_find(&agent->current, &pair.base, &pair.remote))
 		return NULL;
 	pair.id = pair_id(agent, &pair);
+	pair.due_ns = ice_opener_start_ns(agent, &agent->current, &pair, now_ns);
+	pair.hope = ice_hope_of(agent, &agent->current, &pair);
 	ice_session_renew_patience(&agent->current, now_ns);
-	return ice_session_add(&agent->current, &pair, agent->controlling);
+	added = ice_session_add(&agent->current, &pair, agent->controlling);
+	if (added)
+		ice_opener_plan(agent, &agent->current, added, now_ns);
+	return added;
 }
 
 void ice_agent_pair_all(struct ice_agent *agent, uint64_t now_ns)
@@ -239,9 +174,13 @@ void ice_agent_pair_all(struct ice_agent *agent, uint64_t now_ns)
 		/* A reflexive candidate is its base once more (RFC 8445 section 6.1.2.4). */
 		if (!local->told || local->candidate.type != CANDIDATE_HOST)
 			continue;
-		for (size_t k = 0; k < s->remote_count; k++)
-			ice_agent_pair(agent, &local->candidate, &s->remotes[k], now_ns);
+		/* An address that only a check told of has the one pair of that check. */
+		for (size_t k = 0; k < s->remote_count; k++) {
+			if (s->remotes[k].type != CANDIDATE_PRFLX)
+				ice_agent_pair(agent, &local->candidate, &s->remotes[k], now_ns);
+		}
 	}
+	ice_hope_rank(agent, s);
 }
 
 void ice_agent_lose_pair(struct ice_agent *agent, struct ice_session *s, struct ice_pair *pair)

@@ -40,6 +40,8 @@ struct ice_config {
 	/* Never a candidate: the overlay's pools and offered routes. Copied. */
 	const struct prefix *refused;
 	size_t refused_count; /* at most ICE_REFUSED_MAX */
+	struct ice_budget
+		*budget; /* shared by all agents of the program, outlives them; may be NULL */
 };
 
 /* NULL when out of memory or the configuration is out of bounds. */
@@ -53,7 +55,7 @@ void ice_agent_free(struct ice_agent *agent);
  * foundation, may be NULL). Told to the peer by the next ice_poll_description, paired once it has
  * been. Priority and foundation are computed. 0, also when it is known already; -EADDRNOTAVAIL for
  * an address that must not be used; -ENOSPC at ICE_LOCAL_MAX. The same set is told again after a
- * restart.
+ * restart. What a server saw of a base replaces what it saw before.
  */
 int ice_add_local_candidate(struct ice_agent *agent, enum candidate_type type,
 			    const struct endpoint *addr, const struct endpoint *base,
@@ -61,8 +63,27 @@ int ice_add_local_candidate(struct ice_agent *agent, enum candidate_type type,
 /* Forgets all candidates of that base, and pairs that send from it are lost: an address went away.
  */
 void ice_remove_local_base(struct ice_agent *agent, const struct ip_addr *base, uint64_t now_ns);
+/*
+ * All that are known now, each as above: new ones are added, and those of an earlier set that are
+ * not in this one are forgotten (a host address as by ice_remove_local_base). What
+ * ice_add_local_candidate added is left alone. Those that may not or cannot be added are left out.
+ */
+struct ice_local_candidate {
+	enum candidate_type type;
+	struct endpoint addr;
+	struct endpoint base;
+	struct ip_addr server; /* family 0: none */
+};
+void ice_set_local_candidates(struct ice_agent *agent, const struct ice_local_candidate *set,
+			      size_t count, uint64_t now_ns);
 /* Gathering is over for now; the peer is told (end-of-candidates). */
 void ice_end_local_candidates(struct ice_agent *agent);
+
+/*
+ * Our round trip to where signals are passed on (coordinator or relay), 0: unknown. The peer is
+ * told as well, so that both can tell how long a signal travels and begin their checks together.
+ */
+void ice_set_signal_rtt(struct ice_agent *agent, uint64_t rtt_ns);
 
 /* True and what to send to the peer now, sealed; false when there is nothing new. */
 bool ice_poll_description(struct ice_agent *agent, struct ice_description *out, uint64_t now_ns);

@@ -4,18 +4,20 @@
 #include "proto/ice.h"
 #include "proto/ice_session.h"
 
-/* The agent's insides, shared by ice.c, ice_check.c, ice_respond.c and ice_signal.c only. */
+/* The agent's insides, shared by ice.c and the ice_*.c files only. */
 
 #define ICE_EVENTS_MAX 512 /* twice both check lists, so that drained queues never overflow */
 #define ICE_OUTPUT_MAX 4   /* one call makes at most a response and a check */
 
 struct ice_local {
 	struct candidate candidate;
-	bool told; /* in this generation: only then it is paired (RFC 8838 section 12) */
+	bool told;   /* in this generation: only then it is paired (RFC 8838 section 12) */
+	bool listed; /* came with ice_set_local_candidates, and goes with it */
 };
 
 struct ice_agent {
 	struct rng rng;
+	struct ice_budget *budget; /* the owner's, or NULL */
 	struct prefix refused[ICE_REFUSED_MAX];
 	size_t refused_count;
 	bool controlling;
@@ -26,8 +28,9 @@ struct ice_agent {
 
 	struct ice_local locals[ICE_LOCAL_MAX];
 	size_t local_count;
-	bool end;      /* of local candidates */
-	bool end_told; /* in this generation */
+	unsigned int locals_added; /* so far, for priorities that differ */
+	bool end;                  /* of local candidates */
+	bool end_told;             /* in this generation */
 
 	struct ice_session current;
 	struct ice_session previous; /* serves after a restart; only its valid pairs are left */
@@ -37,6 +40,9 @@ struct ice_agent {
 	bool describe;     /* our credentials are to be told (again) */
 	uint64_t offer_ns; /* when an unanswered offer is told again */
 	unsigned int offers;
+
+	uint64_t signal_rtt_ns; /* ours, to where signals are passed on; 0: unknown */
+	uint64_t told_ns;       /* when we last told what the peer needs to let our checks in */
 
 	uint64_t pace_ns; /* no transaction before this time */
 
@@ -48,6 +54,8 @@ struct ice_agent {
 };
 
 /* ice.c */
+/* The same address, port and family; whatever the interface. */
+bool ice_agent_same_socket(const struct endpoint *a, const struct endpoint *b);
 void ice_agent_push_event(struct ice_agent *agent, const struct ice_event *event);
 void ice_agent_push_pair_event(struct ice_agent *agent, enum ice_event_type type,
 			       const struct ice_pair *pair);
@@ -62,9 +70,6 @@ void ice_agent_set_role(struct ice_agent *agent, bool controlling);
 /* The session's pair is the nominated one from now on. */
 void ice_agent_select(struct ice_agent *agent, struct ice_session *s, struct ice_pair *pair,
 		      uint64_t now_ns);
-/* A usable host address of ours, told to the peer or not; NULL when it is none. */
-const struct candidate *ice_agent_find_base(const struct ice_agent *agent,
-					    const struct endpoint *local);
 /* Adds and schedules the pair unless it exists; NULL when it may not or cannot be added. */
 struct ice_pair *ice_agent_pair(struct ice_agent *agent, const struct candidate *local,
 				const struct candidate *remote, uint64_t now_ns);
@@ -72,6 +77,11 @@ struct ice_pair *ice_agent_pair(struct ice_agent *agent, const struct candidate 
 void ice_agent_pair_all(struct ice_agent *agent, uint64_t now_ns);
 /* Ends the current session; its valid pairs go on serving. */
 void ice_agent_begin_session(struct ice_agent *agent, uint64_t now_ns);
+
+/* ice_local.c */
+/* A usable host address of ours, told to the peer or not; NULL when it is none. */
+const struct candidate *ice_agent_find_base(const struct ice_agent *agent,
+					    const struct endpoint *local);
 
 /* ice_check.c */
 uint64_t ice_check_next_timeout(const struct ice_agent *agent);

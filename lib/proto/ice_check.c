@@ -8,6 +8,7 @@
 
 #include "base/clock.h"
 #include "proto/ice_agent.h"
+#include "proto/ice_budget.h"
 
 #define PACE_MS             5     /* between transactions: RFC 8445 section 14.2 */
 #define CONSENT_INTERVAL_MS 5000  /* times 0.8 to 1.2: RFC 7675 section 5.1 */
@@ -99,17 +100,30 @@ static void send_check(struct ice_agent *agent, struct ice_session *s, struct ic
 	schedule_next(agent, s, pair, now_ns);
 }
 
-/* The next pair to check in either session. */
-static struct ice_pair *next_due(const struct ice_agent *agent, bool *is_previous)
+/* The next pair to check now in either session, or NULL. */
+static struct ice_pair *next_due(const struct ice_agent *agent, bool *is_previous, uint64_t now_ns)
 {
 	struct ice_pair *pair = NULL, *old = NULL;
 
 	if (agent->current.bound)
-		pair = ice_session_next_due(&agent->current, agent->controlling);
+		pair = ice_session_next_due(&agent->current, agent->controlling, now_ns);
 	if (agent->has_previous)
-		old = ice_session_next_due(&agent->previous, agent->controlling);
-	*is_previous = old && (!pair || old->due_ns < pair->due_ns);
+		old = ice_session_next_due(&agent->previous, agent->controlling, now_ns);
+	*is_previous = old && (!pair || ice_pair_turn_ns(old) < ice_pair_turn_ns(pair));
 	return *is_previous ? old : pair;
+}
+
+/* Addresses that never answered may be anybody's, and are asked within bounds. */
+static bool may_check(struct ice_agent *agent, struct ice_pair *pair, uint64_t now_ns)
+{
+	uint64_t wait_ns;
+
+	if (pair->state == ICE_PAIR_VALID)
+		return true;
+	wait_ns = ice_budget_take(agent->budget, &pair->remote.addr, now_ns);
+	if (wait_ns)
+		pair->due_ns = now_ns + wait_ns;
+	return wait_ns == 0;
 }
 
 /* ---- nomination ---- */
@@ -152,15 +166,16 @@ static void nominate(struct ice_agent *agent, uint64_t now_ns)
 uint64_t ice_check_next_timeout(const struct ice_agent *agent)
 {
 	const struct ice_session *sessions[] = { &agent->current, &agent->previous };
-	uint64_t next = nominate_ns(agent);
-	bool is_previous;
-	const struct ice_pair *pair = next_due(agent, &is_previous);
+	uint64_t next = nominate_ns(agent), due = CLOCK_NEVER;
+	const struct ice_pair *pair;
 
-	if (pair) {
-		uint64_t due = pair->due_ns > agent->pace_ns ? pair->due_ns : agent->pace_ns;
-
-		next = due < next ? due : next;
-	}
+	if (agent->current.bound)
+		due = ice_session_next_ns(&agent->current);
+	if (agent->has_previous && ice_session_next_ns(&agent->previous) < due)
+		due = ice_session_next_ns(&agent->previous);
+	if (due < agent->pace_ns)
+		due = agent->pace_ns;
+	next = due < next ? due : next;
 	for (size_t k = 0; k < 2; k++) {
 		for (size_t i = 0; i < sessions[k]->pair_count; i++) {
 			pair = &sessions[k]->pairs[i];
@@ -191,8 +206,10 @@ void ice_check_run(struct ice_agent *agent, uint64_t now_ns)
 	nominate(agent, now_ns);
 	if (now_ns < agent->pace_ns)
 		return;
-	pair = next_due(agent, &is_previous);
-	if (pair && pair->due_ns <= now_ns)
+	do {
+		pair = next_due(agent, &is_previous, now_ns);
+	} while (pair && !may_check(agent, pair, now_ns));
+	if (pair)
 		send_check(agent, is_previous ? &agent->previous : &agent->current, pair, now_ns);
 }
 
@@ -210,6 +227,7 @@ static void become_valid(struct ice_agent *agent, struct ice_session *s, struct 
 static void on_success(struct ice_agent *agent, struct ice_session *s, struct ice_pair *pair,
 		       const struct ice_attempt *attempt, uint64_t now_ns)
 {
+	ice_budget_prove(agent->budget, &pair->remote.addr, now_ns);
 	pair->rtt_ns = now_ns - attempt->sent_ns;
 	pair->consent_ns = now_ns;
 	pair->unanswered_ns = 0;

@@ -8,6 +8,8 @@
 #define UFRAG_MIN 4  /* RFC 8445 section 5.3 */
 #define PWD_MIN   22 /* RFC 8445 section 5.3 */
 
+#define RTT_MAX_MS 10000
+
 static int dump(json_t *root, char *out, size_t size, size_t *len)
 {
 	size_t need = json_dumpb(root, NULL, 0, JSON_COMPACT);
@@ -32,6 +34,8 @@ int ice_description_encode(const struct ice_description *d, char *out, size_t si
 	root = json_pack("{s:I,s:I,s:s,s:s,s:o,s:b}", "instance", (json_int_t)d->instance,
 			 "generation", (json_int_t)d->generation, "ufrag", d->ufrag, "pwd", d->pwd,
 			 "candidates", lines, "end", (int)d->end);
+	if (root && d->signal_rtt_ms)
+		json_object_set_new(root, "signal_rtt", json_integer(d->signal_rtt_ms));
 	if (root &&
 	    (!d->answers[0] ||
 	     json_object_set_new(root, "answers", json_string(d->answers)) == 0) &&
@@ -88,10 +92,13 @@ static bool decode_members(struct ice_description *d, const json_t *root)
 	const json_t *answers = json_object_get(root, "answers");
 	const json_t *end = json_object_get(root, "end");
 	const json_t *udp = json_object_get(root, "udp");
+	const json_t *rtt = json_object_get(root, "signal_rtt");
 
 	if (answers && !get_credential(d->answers, sizeof(d->answers), answers, UFRAG_MIN))
 		return false;
 	if ((end && !json_is_boolean(end)) || (udp && !json_is_boolean(udp)))
+		return false;
+	if (rtt && (!get_u32(&d->signal_rtt_ms, rtt) || d->signal_rtt_ms > RTT_MAX_MS))
 		return false;
 	d->end = json_is_true(end);
 	d->udp_blocked = json_is_false(udp);

@@ -30,6 +30,7 @@ struct ice_description {
 	bool end;         /* no more candidates will come in this generation */
 	bool udp_blocked; /* the sender's network lets no UDP out; the agent neither sets nor reads
 			     it */
+	uint32_t signal_rtt_ms; /* the teller's, to where signals are passed on; 0: unknown */
 };
 
 /* JSON into out with a NUL; 0 and its length, or -ENOSPC. */

@@ -31,10 +31,15 @@ enum ice_path_class ice_pair_class(const struct ice_pair *pair)
 									      : ICE_CLASS_DIRECT;
 }
 
-void ice_pair_begin_schedule(struct ice_pair *pair, uint64_t now_ns)
+void ice_pair_begin_schedule(struct ice_pair *pair, uint64_t from_ns)
 {
 	pair->checks = 0;
-	pair->due_ns = now_ns;
+	pair->due_ns = from_ns;
+}
+
+uint64_t ice_pair_turn_ns(const struct ice_pair *pair)
+{
+	return pair->state == ICE_PAIR_CHECKING ? pair->due_ns + pair->lag_ns : pair->due_ns;
 }
 
 void ice_pair_advance_schedule(struct ice_pair *pair, uint64_t now_ns)

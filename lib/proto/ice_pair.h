@@ -11,8 +11,17 @@
 
 /* One candidate pair of an agent's check list, private to the ice_*.c files. */
 
-#define ICE_ATTEMPTS     4 /* unanswered transactions that a pair remembers */
-#define ICE_DENSE_CHECKS 6 /* checks at 0, 50, 100, 200, 400 and 800 ms, then one a second */
+#define ICE_ATTEMPTS     16 /* unanswered transactions that a pair remembers */
+#define ICE_DENSE_CHECKS 6  /* checks at 0, 50, 100, 200, 400 and 800 ms, then one a second */
+
+/* How promising a pair is: these take turns, from here down when they could go at once. */
+enum ice_hope {
+	ICE_HOPE_NEAR,   /* private addresses of one LAN or site */
+	ICE_HOPE_MAPPED, /* what a NAT shows of the peer */
+	ICE_HOPE_OPEN,   /* a public address of the peer's own */
+	ICE_HOPE_LINK,   /* link-local */
+	ICE_HOPE_SLIM,   /* private addresses of different sites, or a base that leads nowhere */
+};
 
 enum ice_pair_state {
 	/*
@@ -44,9 +53,13 @@ struct ice_pair {
 	enum candidate_type remote_type;
 	uint32_t local_priority;
 	uint32_t remote_priority;
-	uint64_t due_ns;     /* of the next check; CLOCK_NEVER: none */
+	uint64_t due_ns; /* of the next check; CLOCK_NEVER: none */
+	enum ice_hope hope;
+	uint64_t lag_ns;     /* so much later it stands in the queue of those that are due */
+	bool opener;         /* one is to be sent: see ice_opener.h */
 	unsigned int checks; /* sent since the schedule began anew */
 	bool triggered;      /* goes before ordinary checks */
+	uint64_t trigger_ns; /* no check of the peer triggers ours before */
 	bool nominating;     /* controlling: our choice, until the peer has confirmed it */
 	bool use_candidate;  /* controlled: the peer's choice */
 	uint64_t rtt_ns;
@@ -59,8 +72,13 @@ struct ice_pair {
 /* RFC 8445 section 6.1.2.3. */
 uint64_t ice_pair_priority(const struct ice_pair *pair, bool controlling);
 enum ice_path_class ice_pair_class(const struct ice_pair *pair);
-/* Dense checks from now on. */
-void ice_pair_begin_schedule(struct ice_pair *pair, uint64_t now_ns);
+/* Dense checks from that time on. */
+void ice_pair_begin_schedule(struct ice_pair *pair, uint64_t from_ns);
+/*
+ * Its place in the queue of pairs that are due. Checks queue by hope; a valid pair's consent is due
+ * when it is due.
+ */
+uint64_t ice_pair_turn_ns(const struct ice_pair *pair);
 /* A check was sent: sets when the next is due. */
 void ice_pair_advance_schedule(struct ice_pair *pair, uint64_t now_ns);
 struct ice_attempt *ice_pair_add_attempt(struct ice_pair *pair);

@@ -6,6 +6,10 @@
 #include "base/clock.h"
 #include "proto/ice_agent.h"
 
+#define LEARN_MS 60 /* between two addresses that make room for others */
+#define TRIGGER_MS \
+	100 /* between two triggered checks of a pair, or both ends would drive each other */
+
 int ice_username_ufrag(const struct stun_message *msg, char ufrag[static ICE_UFRAG_SIZE])
 {
 	size_t len;
@@ -68,9 +72,31 @@ static unsigned int settle_roles(struct ice_agent *agent, const struct stun_mess
 	return 0;
 }
 
+/* Room for another address that a check tells of. */
+static bool make_room(struct ice_session *s, uint64_t now_ns)
+{
+	size_t learnt = 0, oldest = s->remote_count;
+
+	for (size_t i = s->remote_count; i-- > 0;) {
+		if (s->remotes[i].type != CANDIDATE_PRFLX)
+			continue;
+		learnt++;
+		if (!ice_session_is_proven(s, &s->remotes[i].addr))
+			oldest = i;
+	}
+	if (learnt < ICE_LEARNT_MAX)
+		return true;
+	/* However many come, each gets the time to answer. */
+	if (oldest == s->remote_count || now_ns < s->learn_ns)
+		return false;
+	s->learn_ns = now_ns + LEARN_MS * NS_PER_MS;
+	ice_session_remove_remote(s, oldest);
+	return true;
+}
+
 /* The remote candidate of that address: known, or learnt now as peer-reflexive; NULL when full. */
 static const struct candidate *learn_remote(struct ice_session *s, const struct endpoint *remote,
-					    uint32_t priority)
+					    uint32_t priority, uint64_t now_ns)
 {
 	struct candidate *c;
 
@@ -78,11 +104,11 @@ static const struct candidate *learn_remote(struct ice_session *s, const struct 
 		if (endpoint_equal(&s->remotes[i].addr, remote))
 			return &s->remotes[i];
 	}
-	if (s->remote_count == ICE_CANDIDATES_MAX)
+	if (!make_room(s, now_ns))
 		return NULL;
 	c = &s->remotes[s->remote_count++];
 	*c = (struct candidate){ .type = CANDIDATE_PRFLX, .addr = *remote, .priority = priority };
-	snprintf(c->foundation, sizeof(c->foundation), "prflx%zu", s->remote_count);
+	snprintf(c->foundation, sizeof(c->foundation), "prflx%u", remote->port);
 	return c;
 }
 
@@ -104,6 +130,9 @@ static void trigger(struct ice_agent *agent, struct ice_pair *pair, bool use_can
 		ice_pair_begin_schedule(pair, now_ns);
 	ice_session_renew_patience(&agent->current, now_ns);
 	pair->state = ICE_PAIR_CHECKING;
+	if (now_ns < pair->trigger_ns)
+		return;
+	pair->trigger_ns = now_ns + TRIGGER_MS * NS_PER_MS;
 	pair->triggered = true;
 	pair->due_ns = now_ns;
 }
@@ -150,12 +179,15 @@ int ice_respond_input(struct ice_agent *agent, const struct stun_message *msg,
 		answer(agent, msg, &base->base, remote, code, NULL);
 		return -EPERM;
 	}
+	/* What another address has said word for word is not this one's: a copy, sent again. */
+	if (!ice_session_hear(s, msg->transaction, remote))
+		return -EPERM;
 	code = judge(agent, msg, &priority);
 	answer(agent, msg, &base->base, remote, code, s->pwd);
 	/* A session that is over only keeps its valid pairs; it takes on nothing new. */
 	if (code || s != &agent->current)
 		return code ? -EPERM : 0;
-	learnt = learn_remote(s, remote, priority);
+	learnt = learn_remote(s, remote, priority, now_ns);
 	pair = ice_session_find(s, &base->base, remote);
 	if (!pair && learnt)
 		pair = ice_agent_pair(agent, base, learnt, now_ns);

@@ -62,6 +62,62 @@ struct ice_pair *ice_session_find_id(const struct ice_session *s, uint32_t id)
 	return NULL;
 }
 
+bool ice_session_is_proven(const struct ice_session *s, const struct endpoint *remote)
+{
+	for (size_t i = 0; i < s->pair_count; i++) {
+		if (s->pairs[i].state == ICE_PAIR_VALID &&
+		    endpoint_equal(&s->pairs[i].remote, remote))
+			return true;
+	}
+	return false;
+}
+
+void ice_session_remove_remote(struct ice_session *s, size_t index)
+{
+	const struct endpoint remote = s->remotes[index].addr;
+
+	s->remote_count--;
+	memmove(&s->remotes[index], &s->remotes[index + 1],
+		(s->remote_count - index) * sizeof(s->remotes[0]));
+	for (size_t i = s->pair_count; i-- > 0;) {
+		if (endpoint_equal(&s->pairs[i].remote, &remote))
+			ice_session_remove(s, &s->pairs[i]);
+	}
+}
+
+bool ice_session_hear(struct ice_session *s, const uint8_t *transaction,
+		      const struct endpoint *remote)
+{
+	size_t known = s->heard_count < ICE_CHECKS_HEARD ? s->heard_count : ICE_CHECKS_HEARD;
+	struct ice_heard *heard;
+
+	for (size_t i = 0; i < known; i++) {
+		if (memcmp(s->heard[i].transaction, transaction, STUN_TRANSACTION_SIZE) == 0)
+			return endpoint_equal(&s->heard[i].remote, remote);
+	}
+	heard = &s->heard[s->heard_count++ % ICE_CHECKS_HEARD];
+	memcpy(heard->transaction, transaction, STUN_TRANSACTION_SIZE);
+	heard->remote = *remote;
+	return true;
+}
+
+/* The classes that give way first have the larger number. */
+static unsigned int tier(const struct ice_pair *pair)
+{
+	return pair->hope == ICE_HOPE_SLIM ? 2 : pair->hope == ICE_HOPE_LINK;
+}
+
+/* Which of two pairs is rather to be kept. */
+static bool is_worth_more(const struct ice_pair *a, const struct ice_pair *b, bool controlling)
+{
+	if (tier(a) != tier(b))
+		return tier(a) < tier(b);
+	/* What only a check told of says itself how important it is. */
+	if ((a->remote_type == CANDIDATE_PRFLX) != (b->remote_type == CANDIDATE_PRFLX))
+		return b->remote_type == CANDIDATE_PRFLX;
+	return ice_pair_priority(a, controlling) > ice_pair_priority(b, controlling);
+}
+
 /* The least useful pair that may go to make room, or NULL. */
 static struct ice_pair *find_lowest(struct ice_session *s, bool controlling)
 {
@@ -70,10 +126,9 @@ static struct ice_pair *find_lowest(struct ice_session *s, bool controlling)
 	for (size_t i = 0; i < s->pair_count; i++) {
 		struct ice_pair *pair = &s->pairs[i];
 
-		if (pair->state == ICE_PAIR_VALID)
+		if (pair->state == ICE_PAIR_VALID || pair->triggered)
 			continue;
-		if (!lowest ||
-		    ice_pair_priority(pair, controlling) < ice_pair_priority(lowest, controlling))
+		if (!lowest || is_worth_more(lowest, pair, controlling))
 			lowest = pair;
 	}
 	return lowest;
@@ -101,8 +156,7 @@ struct ice_pair *ice_session_add(struct ice_session *s, const struct ice_pair *l
 
 	if (s->pair_count == ICE_PAIRS_MAX) {
 		lowest = find_lowest(s, controlling);
-		if (!lowest ||
-		    ice_pair_priority(lowest, controlling) >= ice_pair_priority(like, controlling))
+		if (!lowest || !is_worth_more(like, lowest, controlling))
 			return NULL;
 		ice_session_remove(s, lowest);
 	}
@@ -137,21 +191,37 @@ struct ice_pair *ice_session_best_valid(const struct ice_session *s, bool contro
 
 static bool goes_first(const struct ice_pair *a, const struct ice_pair *b, bool controlling)
 {
+	uint64_t turn_a = ice_pair_turn_ns(a), turn_b = ice_pair_turn_ns(b);
+
 	if (a->triggered != b->triggered)
 		return a->triggered;
-	if (a->due_ns != b->due_ns)
-		return a->due_ns < b->due_ns;
+	if (turn_a != turn_b)
+		return turn_a < turn_b;
+	if (a->hope != b->hope)
+		return a->hope < b->hope;
 	return ice_pair_priority(a, controlling) > ice_pair_priority(b, controlling);
 }
 
-struct ice_pair *ice_session_next_due(const struct ice_session *s, bool controlling)
+uint64_t ice_session_next_ns(const struct ice_session *s)
+{
+	uint64_t next = CLOCK_NEVER;
+
+	for (size_t i = 0; i < s->pair_count; i++) {
+		if (s->pairs[i].due_ns < next)
+			next = s->pairs[i].due_ns;
+	}
+	return next;
+}
+
+struct ice_pair *ice_session_next_due(const struct ice_session *s, bool controlling,
+				      uint64_t now_ns)
 {
 	struct ice_pair *first = NULL;
 
 	for (size_t i = 0; i < s->pair_count; i++) {
 		struct ice_pair *pair = &s->pairs[i];
 
-		if (pair->due_ns != CLOCK_NEVER && (!first || goes_first(pair, first, controlling)))
+		if (pair->due_ns <= now_ns && (!first || goes_first(pair, first, controlling)))
 			first = pair;
 	}
 	return first;

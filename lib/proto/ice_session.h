@@ -7,6 +7,11 @@
 
 #include "proto/ice_pair.h"
 
+#define ICE_LEARNT_MAX   8  /* addresses of the peer that only checks told of, not proven yet */
+#define ICE_PORTS_MAX    16 /* of one address of the peer's that are believed */
+#define ICE_OPENERS_MAX  16
+#define ICE_CHECKS_HEARD 64 /* the peer's transactions that are remembered */
+
 /*
  * One ICE session: what lies between two restarts. Credentials of both sides, the peer's
  * candidates and the check list. Private to the ice_*.c files.
@@ -21,12 +26,22 @@ struct ice_session {
 	uint32_t remote_generation;
 	char remote_ufrag[ICE_UFRAG_SIZE];
 	char remote_pwd[ICE_PWD_SIZE];
+	uint64_t remote_rtt_ns; /* the peer's, to where its signals are passed on; 0: unknown */
 
-	struct candidate remotes[ICE_CANDIDATES_MAX];
+	struct candidate remotes[ICE_CANDIDATES_MAX + ICE_LEARNT_MAX]; /* the oldest first */
 	size_t remote_count;
 	struct ice_pair *pairs;
 	size_t pair_count;
 	size_t pair_cap;
+
+	unsigned int openers; /* planned so far */
+	bool heard_of;        /* the peer has answered our description */
+	struct ice_heard {
+		uint8_t transaction[STUN_TRANSACTION_SIZE];
+		struct endpoint remote;
+	} heard[ICE_CHECKS_HEARD]; /* checks that came lately, a ring */
+	size_t heard_count;
+	uint64_t learn_ns; /* no address that a check told of gives way to another before */
 
 	uint64_t patience_ns;    /* when it has failed unless a pair was valid by then */
 	uint64_t first_valid_ns; /* 0: no pair was ever valid */
@@ -51,11 +66,24 @@ struct ice_pair *ice_session_find_id(const struct ice_session *s, uint32_t id);
 struct ice_pair *ice_session_add(struct ice_session *s, const struct ice_pair *like,
 				 bool controlling);
 void ice_session_remove(struct ice_session *s, struct ice_pair *pair);
+/* Whether that address of the peer is the end of a valid pair. */
+bool ice_session_is_proven(const struct ice_session *s, const struct endpoint *remote);
+/* Forgets a candidate of the peer, and its pairs. None of them may be valid. */
+void ice_session_remove_remote(struct ice_session *s, size_t index);
+/* A check of the peer: false when the same one came from another address before. */
+bool ice_session_hear(struct ice_session *s, const uint8_t *transaction,
+		      const struct endpoint *remote);
 /* The valid pair of the highest priority, or NULL. */
 struct ice_pair *ice_session_best_valid(const struct ice_session *s, bool controlling);
 /* A pair is to be checked after patience had ended: it gets as long as the first ones. */
 void ice_session_renew_patience(struct ice_session *s, uint64_t now_ns);
-/* Which pair to check next: triggered ones first, then the longest due, then by priority. */
-struct ice_pair *ice_session_next_due(const struct ice_session *s, bool controlling);
+/* When the next check is due, or CLOCK_NEVER. */
+uint64_t ice_session_next_ns(const struct ice_session *s);
+/*
+ * Which of the pairs that are due to check now: triggered ones first, then in the order of their
+ * time and hope, then by priority. NULL: none is.
+ */
+struct ice_pair *ice_session_next_due(const struct ice_session *s, bool controlling,
+				      uint64_t now_ns);
 
 #endif

@@ -22,7 +22,8 @@ static bool has_untold(const struct ice_agent *agent)
 	return agent->end && !agent->end_told;
 }
 
-static void fill_candidates(struct ice_agent *agent, struct ice_description *out, bool all)
+static void fill_candidates(struct ice_agent *agent, struct ice_description *out, bool all,
+			    uint64_t now_ns)
 {
 	for (size_t i = 0; i < agent->local_count; i++) {
 		struct ice_local *local = &agent->locals[i];
@@ -30,6 +31,8 @@ static void fill_candidates(struct ice_agent *agent, struct ice_description *out
 		if (local->told && !all)
 			continue;
 		out->candidates[out->count++] = local->candidate;
+		if (!local->told)
+			agent->told_ns = now_ns;
 		local->told = true;
 	}
 	out->end = agent->end;
@@ -56,13 +59,17 @@ bool ice_poll_description(struct ice_agent *agent, struct ice_description *out, 
 	*out = (struct ice_description){
 		.instance = agent->instance,
 		.generation = s->generation,
+		.signal_rtt_ms = (uint32_t)(agent->signal_rtt_ns / NS_PER_MS),
 	};
 	strcpy(out->ufrag, s->ufrag);
 	strcpy(out->pwd, s->pwd);
 	if (s->bound)
 		strcpy(out->answers, s->remote_ufrag);
 	/* Whoever needs our credentials again may have missed the candidates as well. */
-	fill_candidates(agent, out, agent->describe);
+	fill_candidates(agent, out, agent->describe, now_ns);
+	/* Whoever just offered has not had our candidates yet, for all we know. */
+	if (agent->describe && s->bound && !s->heard_of)
+		agent->told_ns = now_ns;
 	agent->describe = false;
 	schedule_offer(agent, now_ns);
 	ice_agent_pair_all(agent, now_ns);
@@ -72,19 +79,37 @@ bool ice_poll_description(struct ice_agent *agent, struct ice_description *out, 
 
 /* ---- listening ---- */
 
+/* Makes room: what was told first and led to nothing is most likely no longer true. */
+static bool evict_remote(struct ice_session *s)
+{
+	for (size_t i = 0; i < s->remote_count; i++) {
+		if (s->remotes[i].type == CANDIDATE_PRFLX ||
+		    ice_session_is_proven(s, &s->remotes[i].addr))
+			continue;
+		ice_session_remove_remote(s, i);
+		return true;
+	}
+	return false;
+}
+
 /* A candidate that was learnt from a check first gets its real type and priority. */
 static void add_remote(struct ice_session *s, const struct candidate *c)
 {
+	size_t told = 0, ports = 0;
+
 	for (size_t i = 0; i < s->remote_count; i++) {
 		struct candidate *known = &s->remotes[i];
 
+		told += known->type != CANDIDATE_PRFLX;
+		ports += known->type != CANDIDATE_PRFLX &&
+			 addr_equal(&known->addr.addr, &c->addr.addr);
 		if (!endpoint_equal(&known->addr, &c->addr))
 			continue;
 		if (known->type == CANDIDATE_PRFLX)
 			*known = *c;
 		return;
 	}
-	if (s->remote_count < ICE_CANDIDATES_MAX)
+	if (ports < ICE_PORTS_MAX && (told < ICE_CANDIDATES_MAX || evict_remote(s)))
 		s->remotes[s->remote_count++] = *c;
 }
 
@@ -112,6 +137,9 @@ static void bind_session(struct ice_agent *agent, const struct ice_description *
 	strcpy(s->remote_ufrag, d->ufrag);
 	strcpy(s->remote_pwd, d->pwd);
 	s->patience_ns = now_ns + ICE_PATIENCE_MS * NS_PER_MS;
+	s->remote_rtt_ns = d->signal_rtt_ms * NS_PER_MS;
+	s->heard_of = false;
+	s->openers = 0;
 	agent->offer_ns = CLOCK_NEVER;
 	s->selected = 0;
 	s->nominating = false;
@@ -122,6 +150,23 @@ static void bind_session(struct ice_agent *agent, const struct ice_description *
 		memset(pair->attempts, 0, sizeof(pair->attempts));
 		pair->nominating = false;
 		ice_pair_begin_schedule(pair, now_ns);
+	}
+}
+
+/* The peer has our candidates: checks that waited for that begin. */
+static void begin_waiting(struct ice_agent *agent, uint64_t now_ns)
+{
+	struct ice_session *s = &agent->current;
+
+	if (s->heard_of)
+		return;
+	s->heard_of = true;
+	agent->told_ns = 0;
+	for (size_t i = 0; i < s->pair_count; i++) {
+		struct ice_pair *pair = &s->pairs[i];
+
+		if (pair->state == ICE_PAIR_CHECKING && !pair->checks && pair->due_ns > now_ns)
+			pair->due_ns = now_ns;
 	}
 }
 
@@ -170,6 +215,8 @@ int ice_input_description(struct ice_agent *agent, const struct ice_description 
 		if (!d->answers[0])
 			agent->describe = true;
 	}
+	if (d->answers[0])
+		begin_waiting(agent, now_ns);
 	add_remotes(agent, d, now_ns);
 	ice_check_run(agent, now_ns);
 	return 0;

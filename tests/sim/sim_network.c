@@ -5,6 +5,12 @@
  * end the network is left in peace, and then what should work must work.
  *
  *	sim_network [--seeds N] [--first S] [--trace]
+ *
+ * With --rtt only one thing is measured: how long it takes in a calm network from the first packet
+ * until both send directly. Both know their candidates before, the second learns of it by the
+ *offer, and a signal takes as long as a packet.
+ *
+ *	sim_network --rtt MS [--loss PERMILLE] [--kinds AA] [--seeds N]
  */
 #include <getopt.h>
 #include <stdio.h>
@@ -19,9 +25,16 @@
 #define TROUBLE_SPAN_NS (40 * NS_PER_S)
 /* The longest way back: patience of a session that began just now, and the longest restart gap. */
 #define PEACE_NS (130 * NS_PER_S)
+/*
+ * A router that answers by itself keeps what it mistook for its own as long as that is sent to, and
+ * half a minute more: checks have to rest so long.
+ */
+#define PEACE_R_NS (300 * NS_PER_S)
 /* A node learns that its relay has forgotten it from the next refresh. */
 #define REFRESH_NS (RELAY_LIFETIME_S / 2 * NS_PER_S + 30 * NS_PER_S)
 #define LAST_NS    (20 * NS_PER_S) /* nothing may change any more */
+
+static const char names[] = "-ABCDERU"; /* of enum sim_nat_kind */
 
 struct scenario {
 	uint64_t seed;
@@ -183,6 +196,11 @@ static void note_time(struct totals *t, const struct sim_world *w, uint64_t begi
 		t->times[t->time_count++] = last > begin_ns ? last - begin_ns : 0;
 }
 
+static uint64_t peace_ns(const struct scenario *s)
+{
+	return s->kinds[0] == SIM_NAT_R || s->kinds[1] == SIM_NAT_R ? PEACE_R_NS : PEACE_NS;
+}
+
 static const char *live(struct sim_world *w, struct scenario *s, struct totals *t)
 {
 	const struct sim_quality calm = { .delay_ns = s->quality.delay_ns,
@@ -205,7 +223,7 @@ static const char *live(struct sim_world *w, struct scenario *s, struct totals *
 		simnet_set_quality(w->net, w->nodes[i].host, &calm);
 	if (s->relay_restarted)
 		sim_world_run(w, w->now_ns + REFRESH_NS);
-	sim_world_run(w, w->now_ns + PEACE_NS - LAST_NS);
+	sim_world_run(w, w->now_ns + peace_ns(s) - LAST_NS);
 	for (int i = 0; i < 2; i++)
 		before[i] = w->nodes[i].kind_changes;
 	sim_world_run(w, w->now_ns + LAST_NS);
@@ -219,7 +237,6 @@ static const char *live(struct sim_world *w, struct scenario *s, struct totals *
 
 static bool run_seed(uint64_t seed, bool trace, struct totals *t)
 {
-	static const char names[] = "-ABCDEU";
 	struct scenario s;
 	struct sim_world w;
 	const char *failure;
@@ -264,37 +281,137 @@ static void report(const struct totals *t)
 	printf("%u passed, %u failed\n", t->passed, t->failed);
 }
 
-int main(int argc, char **argv)
+/* ---- how long it takes ---- */
+
+struct measurement {
+	struct sim_quality quality; /* of one access line: a quarter of the round trip */
+	const char *kinds;          /* two letters, or NULL: at random */
+};
+
+static enum sim_nat_kind kind_named(char name)
+{
+	const char *at = strchr(names, name);
+
+	return at ? (enum sim_nat_kind)(at - names) : SIM_NAT_NONE;
+}
+
+static void draw_kinds(enum sim_nat_kind kinds[static 2], const char *wanted, uint64_t seed)
+{
+	struct rng_seeded seeded;
+	struct rng rng;
+
+	rng_seeded_init(&seeded, seed ^ 0x5eed);
+	rng = rng_from_seeded(&seeded);
+	do {
+		for (int i = 0; i < 2; i++)
+			kinds[i] = wanted ? kind_named(wanted[i])
+					  : (enum sim_nat_kind)rng_below(&rng, SIM_NAT_KINDS);
+	} while (!wanted && !sim_direct_possible(kinds[0], kinds[1]));
+}
+
+static bool measure(const struct measurement *m, uint64_t seed, bool trace, struct totals *t)
+{
+	enum sim_nat_kind kinds[2];
+	struct sim_world w;
+	uint64_t began_ns;
+	bool direct;
+
+	draw_kinds(kinds, m->kinds, seed);
+	sim_world_init(&w, seed, kinds, false, &m->quality);
+	w.signal_delay_ns = 2 * m->quality.delay_ns;
+	for (int i = 0; i < 2; i++) {
+		w.nodes[i].warm = true;
+		sim_node_start(&w.nodes[i]);
+	}
+	w.signal_loss_permille = 1000;
+	sim_world_run(&w, w.now_ns + NS_PER_S);
+	w.signal_loss_permille = 0;
+	for (int i = 0; i < 2; i++) {
+		sim_node_stop(&w.nodes[i]);
+		w.nodes[i].first_direct_ns = 0;
+	}
+	w.trace = trace;
+	w.nodes[1].joins = true;
+	sim_world_run(&w, w.now_ns + NS_PER_S);
+	began_ns = w.now_ns;
+	sim_node_start(&w.nodes[0]);
+	sim_world_run(&w, began_ns + 10 * NS_PER_S);
+	direct = w.nodes[0].first_direct_ns && w.nodes[1].first_direct_ns;
+	if (direct)
+		note_time(t, &w, began_ns);
+	else
+		printf("seed %llu (%c x %c): not direct within 10 s\n", (unsigned long long)seed,
+		       names[kinds[0]], names[kinds[1]]);
+	sim_world_clear(&w);
+	return direct;
+}
+
+struct options {
+	uint64_t first, seeds;
+	bool trace, measures;
+	struct measurement measurement;
+};
+
+static bool parse_options(struct options *o, int argc, char **argv)
 {
 	static const struct option options[] = {
 		{ "seeds", required_argument, NULL, 'n' },
 		{ "first", required_argument, NULL, 'f' },
 		{ "trace", no_argument, NULL, 't' },
+		{ "rtt", required_argument, NULL, 'r' },
+		{ "loss", required_argument, NULL, 'l' },
+		{ "kinds", required_argument, NULL, 'k' },
 		{ 0 },
 	};
-	uint64_t first = 1, seeds = DEFAULT_SEEDS;
-	struct totals t = { 0 };
-	bool trace = false;
+	struct sim_quality *quality = &o->measurement.quality;
 	int c;
 
 	while ((c = getopt_long(argc, argv, "", options, NULL)) != -1) {
-		if (c == 'n')
-			seeds = strtoull(optarg, NULL, 10);
-		else if (c == 'f')
-			first = strtoull(optarg, NULL, 10);
-		else if (c == 't')
-			trace = true;
-		else
-			return 2;
+		switch (c) {
+		case 'n':
+			o->seeds = strtoull(optarg, NULL, 10);
+			break;
+		case 'f':
+			o->first = strtoull(optarg, NULL, 10);
+			break;
+		case 't':
+			o->trace = true;
+			break;
+		case 'r':
+			o->measures = true;
+			quality->delay_ns = strtoull(optarg, NULL, 10) * NS_PER_MS / 4;
+			break;
+		case 'l':
+			quality->loss_permille = (unsigned int)strtoul(optarg, NULL, 10);
+			break;
+		case 'k':
+			if (strlen(optarg) != 2)
+				return false;
+			o->measurement.kinds = optarg;
+			break;
+		default:
+			return false;
+		}
 	}
-	t.times = calloc(seeds + 1, sizeof(*t.times));
-	if (!t.times || !seeds)
+	return o->seeds > 0;
+}
+
+int main(int argc, char **argv)
+{
+	struct options o = { .first = 1, .seeds = DEFAULT_SEEDS };
+	struct totals t = { 0 };
+
+	if (!parse_options(&o, argc, argv))
 		return 2;
-	for (uint64_t seed = first; seed < first + seeds; seed++) {
-		if (run_seed(seed, trace, &t))
-			t.passed++;
-		else
-			t.failed++;
+	t.times = calloc(o.seeds + 1, sizeof(*t.times));
+	if (!t.times)
+		return 2;
+	for (uint64_t seed = o.first; seed < o.first + o.seeds; seed++) {
+		bool passed = o.measures ? measure(&o.measurement, seed, o.trace, &t)
+					 : run_seed(seed, o.trace, &t);
+
+		t.passed += passed;
+		t.failed += !passed;
 	}
 	report(&t);
 	free(t.times);

@@ -5,8 +5,10 @@
 
 #include "base/clock.h"
 
-#define MAPPINGS_MAX 4096
-#define CONTACTS_MAX 16384
+#define MAPPINGS_MAX  4096
+#define CONTACTS_MAX  16384
+#define SQUATTERS_MAX 64
+#define SQUATTER_NS   (30 * NS_PER_S) /* after its last packet */
 
 struct contact {
 	int mapping;
@@ -17,6 +19,14 @@ struct mapping {
 	struct endpoint inside;
 	struct endpoint towards; /* what it depends on; zeroed where it does not */
 	uint16_t port;
+	uint64_t used_ns;
+};
+
+/* What a box takes for a connection to itself: it has that port towards that address. */
+struct squatter {
+	struct endpoint remote;
+	uint16_t port;
+	uint64_t until_ns;
 };
 
 struct nat {
@@ -27,6 +37,7 @@ struct nat {
 	int mapping_count;
 	struct contact *contacts;
 	int contact_count;
+	struct squatter squatters[SQUATTERS_MAX];
 };
 
 struct host {
@@ -53,6 +64,7 @@ struct simnet {
 	struct queued **heap;
 	size_t count, cap;
 	uint64_t order;
+	uint64_t now_ns;
 };
 
 struct simnet *simnet_new(uint64_t seed)
@@ -139,6 +151,7 @@ void simnet_rebind(struct simnet *net, int nat)
 {
 	net->nats[nat].mapping_count = 0;
 	net->nats[nat].contact_count = 0;
+	memset(net->nats[nat].squatters, 0, sizeof(net->nats[nat].squatters));
 	net->nats[nat].next_port = (uint16_t)(20000 + rng_below(&net->rng, 20000));
 }
 
@@ -149,22 +162,82 @@ uint64_t simnet_sent(const struct simnet *net, int host)
 
 /* ---- translation ---- */
 
+static struct squatter *find_squatter(struct nat *nat, uint16_t port, const struct endpoint *remote,
+				      uint64_t now_ns)
+{
+	for (int i = 0; i < SQUATTERS_MAX; i++) {
+		struct squatter *s = &nat->squatters[i];
+
+		if (s->port == port && s->until_ns > now_ns && endpoint_equal(&s->remote, remote))
+			return s;
+	}
+	return NULL;
+}
+
+static void squat(struct simnet *net, struct nat *nat, uint16_t port, const struct endpoint *remote)
+{
+	struct squatter *s = find_squatter(nat, port, remote, net->now_ns);
+
+	for (int i = 0; i < SQUATTERS_MAX && !s; i++) {
+		if (nat->squatters[i].until_ns <= net->now_ns)
+			s = &nat->squatters[i];
+	}
+	if (s)
+		*s = (struct squatter){ *remote, port, net->now_ns + SQUATTER_NS };
+}
+
+/* The port that a mapping has towards most of the world is taken towards this remote. */
+static bool is_squatted(const struct simnet *net, struct nat *nat, const struct endpoint *inside,
+			const struct endpoint *remote)
+{
+	static const struct endpoint anywhere;
+
+	for (int i = 0; i < nat->mapping_count && nat->kind == SIM_NAT_R; i++) {
+		const struct mapping *m = &nat->mappings[i];
+
+		if (endpoint_equal(&m->inside, inside) && endpoint_equal(&m->towards, &anywhere) &&
+		    find_squatter(nat, m->port, remote, net->now_ns))
+			return true;
+	}
+	return false;
+}
+
+/* The odd port that was taken instead is kept as long as it is in use. */
+static bool has_odd_mapping(const struct simnet *net, const struct nat *nat,
+			    const struct endpoint *inside, const struct endpoint *towards)
+{
+	for (int i = 0; i < nat->mapping_count; i++) {
+		if (endpoint_equal(&nat->mappings[i].inside, inside) &&
+		    endpoint_equal(&nat->mappings[i].towards, towards))
+			return net->now_ns < nat->mappings[i].used_ns + SQUATTER_NS;
+	}
+	return false;
+}
+
+static bool has_contact_of(const struct nat *nat, const struct endpoint *inside,
+			   const struct endpoint *remote);
+
 /* What the mapping is keyed by besides the inside endpoint. */
-static struct endpoint dependence(const struct nat *nat, const struct endpoint *remote)
+static struct endpoint dependence(const struct simnet *net, struct nat *nat,
+				  const struct endpoint *inside, const struct endpoint *remote)
 {
 	struct endpoint towards = { 0 };
 
 	if (nat->kind == SIM_NAT_B)
+		towards = *remote;
+	else if (nat->kind == SIM_NAT_R &&
+		 (has_odd_mapping(net, nat, inside, remote) ||
+		  (!has_contact_of(nat, inside, remote) && is_squatted(net, nat, inside, remote))))
 		towards = *remote;
 	else if (nat->kind == SIM_NAT_E)
 		towards.addr = remote->addr;
 	return towards;
 }
 
-static int find_mapping(const struct nat *nat, const struct endpoint *inside,
+static int find_mapping(const struct simnet *net, struct nat *nat, const struct endpoint *inside,
 			const struct endpoint *remote)
 {
-	struct endpoint towards = dependence(nat, remote);
+	struct endpoint towards = dependence(net, nat, inside, remote);
 
 	for (int i = 0; i < nat->mapping_count; i++) {
 		if (endpoint_equal(&nat->mappings[i].inside, inside) &&
@@ -191,7 +264,7 @@ static int add_mapping(struct simnet *net, struct nat *nat, const struct endpoin
 	if (nat->mapping_count == MAPPINGS_MAX)
 		return -1;
 	m->inside = *inside;
-	m->towards = dependence(nat, remote);
+	m->towards = dependence(net, nat, inside, remote);
 	do {
 		m->port = nat->kind == SIM_NAT_B || nat->kind == SIM_NAT_E
 				  ? (uint16_t)(20000 + rng_below(&net->rng, 40000))
@@ -208,6 +281,21 @@ static bool has_contact(const struct nat *nat, int mapping, const struct endpoin
 
 		if (c->mapping == mapping && addr_equal(&c->remote.addr, &remote->addr) &&
 		    (any_port || c->remote.port == remote->port))
+			return true;
+	}
+	return false;
+}
+
+/* Whether it was sent to from inside by the mapping that serves the whole world. */
+static bool has_contact_of(const struct nat *nat, const struct endpoint *inside,
+			   const struct endpoint *remote)
+{
+	static const struct endpoint anywhere;
+
+	for (int i = 0; i < nat->mapping_count; i++) {
+		if (endpoint_equal(&nat->mappings[i].inside, inside) &&
+		    endpoint_equal(&nat->mappings[i].towards, &anywhere) &&
+		    has_contact(nat, i, remote, false))
 			return true;
 	}
 	return false;
@@ -297,13 +385,15 @@ static bool route_out(struct simnet *net, int host, const struct endpoint *local
 	}
 	if (nat->kind == SIM_NAT_U || addr_equal(&remote->addr, &nat->addr))
 		return false; /* no hairpin */
-	mapping = find_mapping(nat, local, remote);
+	mapping = find_mapping(net, nat, local, remote);
 	if (mapping < 0 && make)
 		mapping = add_mapping(net, nat, local, remote);
 	if (mapping < 0)
 		return false;
-	if (make)
+	if (make) {
 		add_contact(nat, mapping, remote);
+		nat->mappings[mapping].used_ns = net->now_ns;
+	}
 	arrival->remote.addr = nat->addr;
 	arrival->remote.port = nat->mappings[mapping].port;
 	return true;
@@ -378,6 +468,16 @@ static void sift_down(struct simnet *net)
 	}
 }
 
+/* Came to a box that knows nothing of it. */
+static void note_unasked(struct simnet *net, const struct sim_event *event)
+{
+	for (int i = 0; i < net->nat_count; i++) {
+		if (net->nats[i].kind == SIM_NAT_R &&
+		    addr_equal(&net->nats[i].addr, &event->local.addr))
+			squat(net, &net->nats[i], event->local.port, &event->remote);
+	}
+}
+
 bool simnet_poll(struct simnet *net, struct sim_event *event)
 {
 	struct queued *q;
@@ -386,12 +486,18 @@ bool simnet_poll(struct simnet *net, struct sim_event *event)
 		return false;
 	q = net->heap[0];
 	*event = q->event;
+	net->now_ns = event->time_ns;
 	free(q);
 	net->heap[0] = net->heap[--net->count];
 	if (net->count)
 		sift_down(net);
-	return event->kind == SIM_MESSAGE ||
-	       (route_rest(net, event) && !net->hosts[event->host].cut);
+	if (event->kind == SIM_MESSAGE)
+		return true;
+	if (!route_rest(net, event)) {
+		note_unasked(net, event);
+		return false;
+	}
+	return !net->hosts[event->host].cut;
 }
 
 /* ---- sending ---- */
@@ -435,14 +541,32 @@ static void deliver(struct simnet *net, const struct host *from, struct sim_even
 void simnet_send(struct simnet *net, int host, const struct endpoint *local,
 		 const struct endpoint *remote, const uint8_t *data, size_t len, uint64_t now_ns)
 {
+	simnet_send_ttl(net, host, local, remote, data, len, 0, now_ns);
+}
+
+/* Whether it is forwarded by that many routers. */
+static bool passes(uint8_t ttl, unsigned int routers)
+{
+	return !ttl || ttl > routers;
+}
+
+void simnet_send_ttl(struct simnet *net, int host, const struct endpoint *local,
+		     const struct endpoint *remote, const uint8_t *data, size_t len, uint8_t ttl,
+		     uint64_t now_ns)
+{
 	struct sim_event event = { .kind = SIM_DATAGRAM, .len = len };
 	struct host *h = &net->hosts[host];
+	unsigned int routers = h->nat != SIM_PUBLIC;
 
 	if (len > sizeof(event.data))
 		abort();
 	h->sent++;
-	if (h->cut || !route_out(net, host, local, remote, true, &event))
+	net->now_ns = now_ns;
+	if (h->cut || (!is_private(&remote->addr) && !passes(ttl, routers)) ||
+	    !route_out(net, host, local, remote, true, &event))
 		return;
+	if (event.host < 0 && !passes(ttl, routers + 1))
+		return; /* died on the internet's first router */
 	memcpy(event.data, data, len);
 	deliver(net, h, &event, now_ns);
 	if (chance(net, h->quality.duplicate_permille))

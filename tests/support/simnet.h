@@ -26,10 +26,12 @@ enum sim_nat_kind {
 	SIM_NAT_C, /* endpoint-independent / endpoint-independent */
 	SIM_NAT_D, /* endpoint-independent / address dependent */
 	SIM_NAT_E, /* address dependent / address and port dependent */
+	SIM_NAT_R, /* as A, but an early packet from outside is taken for a connection of the box's
+		      own */
 	SIM_NAT_U, /* no UDP at all */
 };
 
-#define SIM_NAT_KINDS     7
+#define SIM_NAT_KINDS     8
 #define SIM_HOSTS_MAX     8
 #define SIM_ADDRS_MAX     2
 #define SIM_DATAGRAM_SIZE 512
@@ -77,7 +79,13 @@ void simnet_set_cut(struct simnet *net, int host, bool cut);
 /* The box forgets all mappings and takes new ports from now on. */
 void simnet_rebind(struct simnet *net, int nat);
 
-/* From local of host to remote, now. */
+/*
+ * From local of host to remote, now. ttl: routers that it passes, of which the own box is one and
+ * the internet another; 0: enough.
+ */
+void simnet_send_ttl(struct simnet *net, int host, const struct endpoint *local,
+		     const struct endpoint *remote, const uint8_t *data, size_t len, uint8_t ttl,
+		     uint64_t now_ns);
 void simnet_send(struct simnet *net, int host, const struct endpoint *local,
 		 const struct endpoint *remote, const uint8_t *data, size_t len, uint64_t now_ns);
 /* A message outside the datagram network (a signal): comes to host at that time, never lost. */

@@ -35,8 +35,9 @@ bool sim_direct_possible(enum sim_nat_kind a, enum sim_nat_kind b)
 		return false;
 	if (hard_a && hard_b)
 		return false;
-	/* A filters by port, and the port that a hard NAT will use cannot be known. */
-	return !((hard_a && b == SIM_NAT_A) || (hard_b && a == SIM_NAT_A));
+	/* A and R filter by port, and the port that a hard NAT will use cannot be known. */
+	return !((hard_a && (b == SIM_NAT_A || b == SIM_NAT_R)) ||
+		 (hard_b && (a == SIM_NAT_A || a == SIM_NAT_R)));
 }
 
 static void fail(struct sim_world *w, const char *what)
@@ -183,7 +184,11 @@ void sim_node_start(struct sim_node *n)
 	n->running = true;
 	n->agent = ice_agent_new(&config, w->now_ns);
 	n->stun = stun_client_new(simnet_rng(w->net));
+	ice_set_signal_rtt(n->agent, w->signal_delay_ns);
 	ice_add_local_candidate(n->agent, CANDIDATE_HOST, &local, NULL, NULL, w->now_ns);
+	if (n->warm && n->mapped.addr.family)
+		ice_add_local_candidate(n->agent, CANDIDATE_SRFLX, &n->mapped, &local,
+					&n->mapped_by, w->now_ns);
 	pathchoice_init(&n->path, w->now_ns);
 	start_relay_client(n);
 	n->selected.id = 0;
@@ -387,9 +392,12 @@ static void on_order(struct sim_node *n, const struct path_order *order)
 
 static void on_stun_result(struct sim_node *n, const struct stun_result *r)
 {
-	if (!r->err)
-		ice_add_local_candidate(n->agent, CANDIDATE_SRFLX, &r->mapped, &r->local,
-					&r->server.addr, n->world->now_ns);
+	if (r->err)
+		return;
+	n->mapped = r->mapped;
+	n->mapped_by = r->server.addr;
+	ice_add_local_candidate(n->agent, CANDIDATE_SRFLX, &r->mapped, &r->local, &r->server.addr,
+				n->world->now_ns);
 }
 
 static void on_relay_event(struct sim_node *n, const struct relay_event *e)
@@ -455,8 +463,8 @@ static void drain(struct sim_node *n)
 		for (; ice_poll_description(n->agent, &d, w->now_ns); more = true)
 			send_signal(n, &d);
 		for (; ice_poll_output(n->agent, &out); more = true)
-			simnet_send(w->net, n->host, &out.local, &out.remote, out.data, out.len,
-				    w->now_ns);
+			simnet_send_ttl(w->net, n->host, &out.local, &out.remote, out.data, out.len,
+					out.ttl, w->now_ns);
 		for (; ice_poll_event(n->agent, &event); more = true)
 			on_ice_event(n, &event);
 		for (; relay_client_poll_event(n->relay, &relayed); more = true)
@@ -537,7 +545,7 @@ static void node_message(struct sim_node *n, const struct message *m)
 void sim_world_init(struct sim_world *w, uint64_t seed, const enum sim_nat_kind kinds[static 2],
 		    bool same_lan, const struct sim_quality *quality)
 {
-	const struct sim_quality clean = { .delay_ns = NS_PER_MS };
+	const struct sim_quality clean = { 0 };
 	int nat = SIM_PUBLIC;
 
 	*w = (struct sim_world){ .net = simnet_new(seed), .now_ns = START_NS };
@@ -584,6 +592,8 @@ static void take_event(struct sim_world *w)
 	for (int i = 0; i < 2; i++) {
 		struct sim_node *n = &w->nodes[i];
 
+		if (event.host == n->host && !n->running && n->joins && event.message)
+			sim_node_start(n);
 		if (event.host != n->host || !n->running)
 			continue;
 		if (event.kind == SIM_MESSAGE)

@@ -27,6 +27,10 @@ struct sim_node {
 	bool running;
 	bool cut;         /* off the network altogether */
 	bool controlling; /* as told at the start */
+	bool warm;        /* knows its mapped address when it starts, if it ever did */
+	bool joins;       /* starts when it is called */
+	struct endpoint mapped;
+	struct ip_addr mapped_by;
 	struct ice_agent *agent;
 	struct stun_client *stun;
 	struct relay_client *relay;

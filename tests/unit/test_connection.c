@@ -185,6 +185,12 @@ struct mesh_peer *mesh_find_peer_address(const struct mesh *of, const struct ip_
 	return NULL;
 }
 
+uint64_t signalling_rtt_ns(const struct mesh *of)
+{
+	(void)of;
+	return 0;
+}
+
 int signalling_send(struct mesh *of, struct mesh_peer *peer, enum signal_kind kind,
 		    const void *payload, size_t len, enum signal_route route)
 {
