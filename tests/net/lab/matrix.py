@@ -101,8 +101,11 @@ class Matrix:
         return self.nodes["left", cell[0]], self.nodes["right", cell[1]]
 
     def wait_known(self):
-        """Until all nodes know each other."""
+        """Until all nodes know each other, and their relay by the transport that fits."""
         names = {node.name for node in self.nodes.values()}
-        for node in self.nodes.values():
+        for (_, kind), node in self.nodes.items():
+            want = "tls" if kind in NO_UDP else "udp"
+            wait_until(f"{node.name} has its home relay by {want}", lambda n=node, w=want: (
+                n.ask("status")["status"]["home_relay"] or {}).get("transport") == w, 20)
             wait_until(f"{node.name} knows all of {sorted(names)}", lambda n=node: names <= {
                 n.name, *(peer["name"] for peer in n.ask("status")["status"]["peers"])})
