@@ -3,7 +3,7 @@
  * between bench/probe and warrend is lost either in here or outside.
  *
  * engine TUN PORT PEER:PORT a|b [CIPHER|-] [no-tun-offload] [no-udp-gso] [no-udp-gro] [lanes]
- *        [steer] [workers=N]
+ *        [steer] [workers=N] [adopt=PORT: that port instead, as an adopted socket]
  */
 #include <signal.h>
 #include <stdio.h>
@@ -14,6 +14,7 @@
 #include "base/clock.h"
 #include "daemon/dataplane.h"
 #include "io/loop.h"
+#include "io/udp.h"
 #include "proto/wg_message.h"
 
 static struct loop *loop;
@@ -119,11 +120,22 @@ static const struct dp_ops ops = {
 	.stream_output = on_stream,
 };
 
+/* The path leaves from a port besides the shared one. */
+static int adopt(uint16_t port)
+{
+	struct udp_config config = { .family = engine.path.remote.addr.family, .port = port };
+	int fd;
+	int err = udp_open(&fd, &config);
+
+	return err ? err : dataplane_adopt_socket(engine.dp, fd, &engine.path.socket);
+}
+
 int main(int argc, char **argv)
 {
 	struct prefix any4 = { .addr = { .family = AF_INET } };
 	struct prefix any6 = { .addr = { .family = AF_INET6 } };
 	struct dp_config config = { 0 };
+	unsigned int adopted = 0;
 	int err;
 
 	if (argc < 5 || endpoint_parse(&engine.path.remote, argv[3]) < 0)
@@ -138,10 +150,13 @@ int main(int argc, char **argv)
 		config.lanes |= !strcmp(argv[i], "lanes");
 		config.steer |= !strcmp(argv[i], "steer");
 		sscanf(argv[i], "workers=%u", &config.workers);
+		sscanf(argv[i], "adopt=%u", &adopted);
 	}
 	if (loop_new(&loop) < 0)
 		return 1;
 	err = dataplane_new(&engine.dp, loop, &config, &ops, NULL);
+	if (!err && adopted)
+		err = adopt((uint16_t)adopted);
 	if (err) {
 		fprintf(stderr, "engine: %s\n", strerror(-err));
 		return 1;
