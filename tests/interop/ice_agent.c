@@ -1,11 +1,13 @@
 /*
- * Our ICE agent on one UDP socket, for the interoperation test.
+ * Our ICE agent on one UDP socket, for the interoperation tests.
  *
  *	ice_agent ADDRESS:PORT controlling|controlled
  *
- * Prints "ufrag U", "pwd P" and candidate lines, then "end"; reads the same of the peer from
- * standard input. Prints "valid", "selected", "role", "lost" and "failed" as they happen, and sends
- * what is not STUN back on the path in use.
+ * Prints its description: "ufrag U", "pwd P", candidate lines, then "end". Reads the peer's in the
+ * same form, as often as there is news: more candidates of the same credentials are trickled ones,
+ * other credentials a restart. "restart" restarts here, and the new description is printed. Prints
+ * "valid", "selected", "role", "lost" and "failed" as they happen, and sends what is not STUN back
+ * on the path in use.
  */
 #include <poll.h>
 #include <stdio.h>
@@ -50,26 +52,58 @@ static void print_description(const struct ice_description *d)
 	printf("end\n");
 }
 
-/* False when the input ends before "end". */
-static bool read_description(struct ice_description *d)
-{
-	char line[512];
+/* The peer's description as it comes in, line by line. */
+static struct ice_description theirs = { .instance = 1, .generation = 1 };
 
-	*d = (struct ice_description){ .instance = 1, .generation = 1 };
-	while (fgets(line, sizeof(line), stdin)) {
-		line[strcspn(line, "\n")] = '\0';
-		if (strcmp(line, "end") == 0)
-			return true;
-		if (sscanf(line, "ufrag %32s", d->ufrag) == 1 ||
-		    sscanf(line, "pwd %64s", d->pwd) == 1)
-			continue;
-		if (d->count < ICE_CANDIDATES_MAX &&
-		    candidate_parse(&d->candidates[d->count], line) == 0)
-			d->count++;
-		else
-			fprintf(stderr, "ice_agent: unused line: %s\n", line);
+static void take_line(struct ice_agent *agent, const char *line)
+{
+	static struct ice_description ours;
+	char ufrag[ICE_UFRAG_SIZE];
+	uint64_t now = clock_now_ns();
+
+	if (strcmp(line, "end") == 0) {
+		if (ice_input_description(agent, &theirs, now) < 0)
+			fprintf(stderr, "ice_agent: the description is not taken\n");
+		theirs.count = 0;
+	} else if (strcmp(line, "restart") == 0) {
+		ice_restart(agent, now);
+		if (ice_poll_description(agent, &ours, now))
+			print_description(&ours);
+		fflush(stdout);
+	} else if (sscanf(line, "ufrag %32s", ufrag) == 1) {
+		if (theirs.ufrag[0] && strcmp(ufrag, theirs.ufrag) != 0)
+			theirs.generation++;
+		memcpy(theirs.ufrag, ufrag, sizeof(ufrag));
+	} else if (sscanf(line, "pwd %64s", theirs.pwd) == 1) {
+		return;
+	} else if (theirs.count < ICE_CANDIDATES_MAX &&
+		   candidate_parse(&theirs.candidates[theirs.count], line) == 0) {
+		theirs.count++;
+	} else {
+		fprintf(stderr, "ice_agent: unused line: %s\n", line);
 	}
-	return false;
+}
+
+/* False when the input has ended. */
+static bool read_lines(struct ice_agent *agent)
+{
+	static char buf[8192];
+	static size_t have;
+	ssize_t len = read(STDIN_FILENO, buf + have, sizeof(buf) - have - 1);
+	char *line = buf, *end;
+
+	if (len <= 0)
+		return false;
+	have += (size_t)len;
+	buf[have] = '\0';
+	while ((end = strchr(line, '\n'))) {
+		*end = '\0';
+		take_line(agent, line);
+		line = end + 1;
+	}
+	have -= (size_t)(line - buf);
+	memmove(buf, line, have);
+	return have < sizeof(buf) - 1;
 }
 
 static void print_event(const struct ice_event *e)
@@ -134,7 +168,7 @@ static int run(struct ice_agent *agent, int fd, const struct endpoint *local)
 			wait_ms = (int)((next - now) / NS_PER_MS) + 1;
 		if (poll(p, 2, wait_ms) < 0)
 			return 1;
-		if (p[1].revents) /* closed: the test is done with us */
+		if (p[1].revents && !read_lines(agent)) /* the test is done with us */
 			return 0;
 		if (p[0].revents & POLLIN)
 			receive(agent, fd, local);
@@ -147,11 +181,11 @@ static int run(struct ice_agent *agent, int fd, const struct endpoint *local)
 
 int main(int argc, char **argv)
 {
-	static struct ice_description ours, theirs;
+	static struct ice_description ours;
 	struct ice_config config = { .rng = rng_system() };
 	struct ice_agent *agent;
 	struct endpoint local;
-	int fd, status = 1;
+	int fd, status;
 
 	if (argc != 3 || endpoint_parse(&local, argv[1]) < 0)
 		return 2;
@@ -165,11 +199,7 @@ int main(int argc, char **argv)
 	ice_poll_description(agent, &ours, clock_now_ns());
 	print_description(&ours);
 	fflush(stdout);
-	if (read_description(&theirs) &&
-	    ice_input_description(agent, &theirs, clock_now_ns()) == 0) {
-		drain(agent, fd);
-		status = run(agent, fd, &local);
-	}
+	status = run(agent, fd, &local);
 	ice_agent_free(agent);
 	close(fd);
 	return status;
