@@ -64,6 +64,7 @@ struct resolve {
 };
 
 static void drain(struct relay_link *link);
+static void first_servers(struct relay_link *link);
 
 static uint64_t now_ns(const struct relay_link *link)
 {
@@ -89,6 +90,7 @@ static void on_resolved(uv_getaddrinfo_t *request, int status, struct addrinfo *
 	struct relay_link *link = resolve->link;
 	const struct addrinfo *entry;
 	struct endpoint server;
+	size_t had = link ? link->server_count : 0;
 
 	if (link) {
 		link->resolves[resolve->host] = NULL;
@@ -99,6 +101,8 @@ static void on_resolved(uv_getaddrinfo_t *request, int status, struct addrinfo *
 			}
 		}
 		link->owner->changed(link->owner->set, link);
+		if (!had)
+			first_servers(link);
 		drain(link);
 	}
 	uv_freeaddrinfo(list);
@@ -331,6 +335,19 @@ static void on_headstart(void *arg, uint64_t at_ns)
 		dial_stream(link);
 }
 
+/* A name was looked up: what was sent before went nowhere. */
+static void first_servers(struct relay_link *link)
+{
+	if (!link->client || is_settled(link) || link->transport != RELAY_UDP)
+		return;
+	if (link->server_count) {
+		relay_client_moved(link->client, RELAY_UDP, now_ns(link));
+		start_headstart(link, RELAY_TLS_HEADSTART_MS);
+	} else if (!looks_up(link)) {
+		start_headstart(link, 0);
+	}
+}
+
 /* --- the client core --- */
 
 static void tell_mapped(struct relay_link *link, const struct endpoint *mapped)
@@ -448,8 +465,8 @@ static void try_register(struct relay_link *link)
 	link->client = relay_client_new(&config, &link->rng, now_ns(link));
 	if (!link->client)
 		return;
-	/* When nothing came back to a measurement before, UDP gets no head start. */
-	start_headstart(link, link->server_count ? RELAY_TLS_HEADSTART_MS : 0);
+	/* Without an address there is nothing to wait for. */
+	start_headstart(link, link->server_count || looks_up(link) ? RELAY_TLS_HEADSTART_MS : 0);
 	drain(link);
 }
 
