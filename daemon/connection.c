@@ -14,7 +14,7 @@
 #include "daemon/signalling.h"
 
 #define PROBE_SIZE    8   /* bytes: a number that comes back */
-#define PAIR_WATCH_MS 100 /* between two looks whether data that flows is answered */
+#define PATH_WATCH_MS 100 /* between two looks whether data that flows is answered */
 
 /* --- following the path chooser --- */
 
@@ -32,8 +32,8 @@ static void log_path(const struct connection *conn, const struct path_current *c
 }
 
 /* The chooser's path as the data plane knows it. False when it cannot be used after all. */
-bool connection_resolve_path(struct connection *conn, const struct path_current *current,
-			     struct dp_path *path)
+static bool resolve(struct connection *conn, const struct path_current *current,
+		    struct dp_path *path)
 {
 	struct ice_pair_info pair;
 
@@ -46,14 +46,24 @@ bool connection_resolve_path(struct connection *conn, const struct path_current 
 		path->remote = pair.remote;
 		path->local = pair.local.addr;
 		path->socket = dataplane_socket_on(conn->mesh->dp, pair.local.port);
-		conn->direct_remote = pair.remote;
-		conn->latency_ns = pair.rtt_ns;
 		return true;
 	case PATH_RELAY:
 		return relays_path(conn->mesh->relays, current->id, mesh_peer_key(conn->peer),
 				   path) == 0;
 	case PATH_NONE:
 		break;
+	}
+	return true;
+}
+
+bool connection_resolve_path(struct connection *conn, const struct path_current *current,
+			     struct dp_path *path)
+{
+	if (!resolve(conn, current, path))
+		return false;
+	if (current->kind == PATH_DIRECT) {
+		conn->direct_remote = path->remote;
+		conn->latency_ns = pathchoice_rtt_ns(&conn->choice);
 	}
 	return true;
 }
@@ -74,10 +84,8 @@ static void use_path(struct connection *conn, const struct path_current *current
 		peer_resend_handshake(connection_wireguard(conn));
 	else if (!peer_has_session(connection_wireguard(conn)))
 		peer_start_handshake(connection_wireguard(conn));
-	if (current->kind == PATH_RELAY) {
+	if (current->kind == PATH_RELAY)
 		connection_probe(conn);
-		conn->watch_due_ns = connection_now_ns(conn);
-	}
 }
 
 /*
@@ -85,20 +93,42 @@ static void use_path(struct connection *conn, const struct path_current *current
  * unanswered for a moment, and a notice for each would keep both threads busy; no step of the
  * chooser comes sooner after it than the next look.
  */
-static void watch_pair(struct connection *conn)
+static void watch_path(struct connection *conn)
 {
 	const struct path_activity *activity = &conn->choice.activity;
 
+	conn->watch_due_ns = CLOCK_NEVER;
 	if (connection_now_ns(conn) < activity->last_tx_data_ns + NS_PER_S)
-		conn->watch_due_ns = connection_now_ns(conn) + PAIR_WATCH_MS * NS_PER_MS;
+		conn->watch_due_ns = connection_now_ns(conn) + PATH_WATCH_MS * NS_PER_MS;
 	else
 		dataplane_peer_notify(peer_dp(connection_wireguard(conn)), DP_NOTICE_UNANSWERED);
+}
+
+/* Is the way open, and does what answers there answer? Of a relay: does it know us still? */
+static void probe_path(struct connection *conn, const struct path_order *order)
+{
+	unsigned int i;
+
+	if (order->kind == PATH_RELAY)
+		relays_unanswered(conn->mesh->relays, order->id);
+	for (i = 0; order->kind == PATH_DIRECT && i < order->count && conn->ice; i++)
+		ice_probe(conn->ice, order->id, connection_now_ns(conn));
+}
+
+/* A way that is not there loses it, like any other packet. */
+static void echo_path(struct connection *conn, const struct path_order *order)
+{
+	const struct path_current by = { .kind = order->kind, .id = order->id };
+	struct dp_path path;
+
+	if (resolve(conn, &by, &path) && dataplane_peer_echo(peer_dp(connection_wireguard(conn)),
+							     &path, order->token) == -ENOKEY)
+		pathchoice_echo_unsent(&conn->choice, order->token, connection_now_ns(conn));
 }
 
 static void follow_orders(struct connection *conn)
 {
 	struct path_order order;
-	unsigned int i;
 
 	while (pathchoice_poll(&conn->choice, &order)) {
 		switch (order.type) {
@@ -106,11 +136,13 @@ static void follow_orders(struct connection *conn)
 			use_path(conn, &order.current);
 			break;
 		case PATH_ORDER_PROBE:
-			for (i = 0; i < order.count && conn->ice; i++)
-				ice_probe(conn->ice, order.id, connection_now_ns(conn));
+			probe_path(conn, &order);
+			break;
+		case PATH_ORDER_ECHO:
+			echo_path(conn, &order);
 			break;
 		case PATH_ORDER_WATCH:
-			watch_pair(conn);
+			watch_path(conn);
 			break;
 		case PATH_ORDER_RESTART:
 			if (conn->ice)
@@ -129,8 +161,7 @@ static void report_activity(struct connection *conn)
 	uint64_t latest_ns;
 
 	dataplane_peer_activity(peer_dp(connection_wireguard(conn)), &marks);
-	activity.unanswered_since_ns = marks.unanswered_since_ns;
-	activity.last_rx_ns = marks.last_rx_ns;
+	activity.silent_since_ns = marks.silent_since_ns;
 	activity.last_tx_data_ns = marks.last_tx_data_ns;
 	pathchoice_set_activity(&conn->choice, &activity, connection_now_ns(conn));
 	pathchoice_set_online(&conn->choice, mesh_peer_online(conn->peer), connection_now_ns(conn));
@@ -167,6 +198,8 @@ static uint64_t next_deadline(const struct connection *conn)
 
 static void advance_once(struct connection *conn)
 {
+	if (connection_now_ns(conn) >= conn->watch_due_ns)
+		conn->watch_due_ns = CLOCK_NEVER; /* this is the look */
 	if (conn->ice)
 		ice_expire(conn->ice, connection_now_ns(conn));
 	connection_ice_repeat_offer(conn);
@@ -174,7 +207,6 @@ static void advance_once(struct connection *conn)
 	pathchoice_expire(&conn->choice, connection_now_ns(conn));
 	follow_orders(conn);
 	connection_ice_drain(conn); /* probes and restarts that were ordered */
-	connection_watch_relay(conn);
 	connection_keep_relays(conn);
 }
 
@@ -301,9 +333,23 @@ void connection_presence_changed(struct connection *conn, bool returned)
 	connection_let_go(conn, was_held);
 }
 
-void connection_heard_elsewhere(struct connection *conn)
+void connection_heard_elsewhere(struct connection *conn, bool by_relay)
 {
-	pathchoice_heard_elsewhere(&conn->choice, connection_now_ns(conn));
+	pathchoice_heard_elsewhere(&conn->choice, by_relay, connection_now_ns(conn));
+	connection_advance(conn);
+}
+
+void connection_unanswered(struct connection *conn)
+{
+	connection_advance(conn);
+}
+
+void connection_echoed(struct connection *conn, const struct dp_echo *echo)
+{
+	pathchoice_echo_answered(&conn->choice, echo->token, echo->expected, echo->arrived,
+				 connection_now_ns(conn));
+	if (pathchoice_rtt_ns(&conn->choice))
+		conn->latency_ns = pathchoice_rtt_ns(&conn->choice);
 	connection_advance(conn);
 }
 

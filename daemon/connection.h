@@ -8,6 +8,7 @@
 #include "base/addr.h"
 #include "proto/pathchoice.h"
 
+struct dp_echo;
 struct dp_path;
 struct ice_description;
 struct mesh;
@@ -37,8 +38,10 @@ void connection_describe(struct connection *conn, struct ice_description *descri
 /* A STUN message for this agent? Consumed when true. */
 bool connection_stun(struct connection *conn, const struct stun_message *msg, const uint8_t *data,
 		     size_t len, const struct dp_path *from);
-/* An authentic packet came by another path than the one in force. */
-void connection_heard_elsewhere(struct connection *conn);
+/* An authentic packet came by another path than the one in force, and whether by a relay. */
+void connection_heard_elsewhere(struct connection *conn, bool by_relay);
+/* The peer answered an echo of the chooser's. */
+void connection_echoed(struct connection *conn, const struct dp_echo *echo);
 /* Data went unanswered. */
 void connection_unanswered(struct connection *conn);
 

@@ -5,17 +5,6 @@
 #include "daemon/relays.h"
 
 #define OTHER_RELAY_PENALTY_NS NS_PER_S /* of a relay where the peer is not known to be */
-#define RELAY_WATCH_MS         500 /* between two questions whether the relay in use still lives */
-
-/* Is the relay still there? Asked when data goes unanswered, and again a while later. */
-void connection_watch_relay(struct connection *conn)
-{
-	if (connection_now_ns(conn) < conn->watch_due_ns)
-		return;
-	conn->watch_due_ns = CLOCK_NEVER;
-	if (conn->choice.current.kind == PATH_RELAY)
-		dataplane_peer_notify(peer_dp(connection_wireguard(conn)), DP_NOTICE_UNANSWERED);
-}
 
 /* The peer's home relay, or what comes closest to it. */
 static uint32_t home_of_peer(const struct connection *conn)
@@ -44,12 +33,14 @@ void connection_keep_relays(const struct connection *conn)
 		relays_want(relays, current->id);
 }
 
+/* Until that is measured, the peer is taken to be as far from the relay as we are. */
 static void offer_relay(struct connection *conn, uint32_t relay, uint64_t penalty_ns)
 {
 	struct relays *relays = conn->mesh->relays;
 
 	if (relays_is_up(relays, relay))
-		pathchoice_relay_up(&conn->choice, relay, relays_rtt_ns(relays, relay) + penalty_ns,
+		pathchoice_relay_up(&conn->choice, relay,
+				    2 * relays_rtt_ns(relays, relay) + penalty_ns,
 				    connection_now_ns(conn));
 }
 
@@ -74,18 +65,6 @@ void connection_offer_relays(struct connection *conn)
 		if (relay != home && relay != seen)
 			offer_relay(conn, relay, OTHER_RELAY_PENALTY_NS);
 	}
-}
-
-void connection_unanswered(struct connection *conn)
-{
-	const struct path_current *current = &conn->choice.current;
-	bool was_held = connection_hold(conn);
-
-	if (current->kind == PATH_RELAY) {
-		relays_unanswered(conn->mesh->relays, current->id);
-		conn->watch_due_ns = connection_now_ns(conn) + RELAY_WATCH_MS * NS_PER_MS;
-	}
-	connection_let_go(conn, was_held);
 }
 
 void connection_relay_up(struct connection *conn, uint32_t relay)

@@ -84,8 +84,6 @@ void connection_ice_repeat_offer(struct connection *conn);
 void connection_offer_relays(struct connection *conn);
 /* Keeps us registered where packets go now, and where they could go if that ended. */
 void connection_keep_relays(const struct connection *conn);
-/* Is the relay still there? Asked when data goes unanswered, and again a while later. */
-void connection_watch_relay(struct connection *conn);
 
 /* --- connection_obstacle.c --- */
 

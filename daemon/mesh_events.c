@@ -45,7 +45,7 @@ static void on_peer_seen(void *arg, struct peer *wireguard, const struct dp_path
 		relays_channel_peer(mesh->relays, &from->remote, from->channel, key, &relay);
 	if (relay)
 		mesh_peer_seen_at_relay(peer_owner(wireguard), relay);
-	mesh_peer_heard_elsewhere(peer_owner(wireguard));
+	mesh_peer_heard_elsewhere(peer_owner(wireguard), relay != 0);
 }
 
 static void on_activity(void *arg, struct peer *wireguard, unsigned int notices)
@@ -107,12 +107,19 @@ static void on_path_mtu(void *arg, struct peer *wireguard, unsigned int mtu)
 	mesh_peer_path_mtu(peer_owner(wireguard), mtu);
 }
 
+static void on_echo(void *arg, struct peer *wireguard, const struct dp_echo *echo)
+{
+	(void)arg;
+	mesh_peer_echoed(peer_owner(wireguard), echo);
+}
+
 const struct device_ops mesh_device_ops = {
 	.peer_wanted = on_peer_wanted,
 	.session_up = on_session_up,
 	.peer_seen = on_peer_seen,
 	.activity = on_activity,
 	.path_mtu = on_path_mtu,
+	.echo = on_echo,
 	.save_timestamp = on_save_timestamp,
 	.other_message = on_other_message,
 	.stream_output = on_stream_output,

@@ -303,10 +303,16 @@ void mesh_peer_session_up(struct mesh_peer *peer)
 	ping_session_up(peer->mesh->pings, peer);
 }
 
-void mesh_peer_heard_elsewhere(struct mesh_peer *peer)
+void mesh_peer_heard_elsewhere(struct mesh_peer *peer, bool by_relay)
 {
 	if (peer->conn)
-		connection_heard_elsewhere(peer->conn);
+		connection_heard_elsewhere(peer->conn, by_relay);
+}
+
+void mesh_peer_echoed(struct mesh_peer *peer, const struct dp_echo *echo)
+{
+	if (peer->conn)
+		connection_echoed(peer->conn, echo);
 }
 
 void mesh_peer_unanswered(struct mesh_peer *peer)

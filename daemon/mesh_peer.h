@@ -9,6 +9,7 @@
 #include "proto/pathchoice.h"
 #include "proto/signal.h"
 
+struct dp_echo;
 struct dp_path;
 struct mesh;
 struct mesh_peer;
@@ -57,7 +58,8 @@ bool mesh_peer_stun(struct mesh_peer *peer, const struct stun_message *msg, cons
 
 /* From the device: an authentic packet, a session that stands, data without an answer. */
 void mesh_peer_session_up(struct mesh_peer *peer);
-void mesh_peer_heard_elsewhere(struct mesh_peer *peer);
+void mesh_peer_heard_elsewhere(struct mesh_peer *peer, bool by_relay);
+void mesh_peer_echoed(struct mesh_peer *peer, const struct dp_echo *echo);
 void mesh_peer_unanswered(struct mesh_peer *peer);
 
 /* The path takes inner packets of this size. */

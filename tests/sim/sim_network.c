@@ -175,7 +175,7 @@ static const char *judge(const struct sim_world *w, const struct scenario *s, bo
 		if (n->path.current.kind != (direct ? PATH_DIRECT : PATH_RELAY))
 			return direct ? "no direct path though one is possible"
 				      : "not by relay though nothing else is possible";
-		if (w->now_ns - n->activity.last_rx_ns > 12 * NS_PER_S)
+		if (w->now_ns - n->last_rx_ns > 12 * NS_PER_S)
 			return "no data arrives";
 	}
 	if (direct &&

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/buf.h"
 #include "base/clock.h"
 #include "proto/turn_credential.h"
 #include "tests/support/stunserver.h"
@@ -193,6 +194,10 @@ void sim_node_start(struct sim_node *n)
 	start_relay_client(n);
 	n->selected.id = 0;
 	n->activity = (struct path_activity){ 0 };
+	n->used = PATH_NONE;
+	n->counter = 0;
+	n->expected = 0;
+	n->arrived = 0;
 	n->watched = false;
 	n->data_due_ns = n->data_interval_ns ? w->now_ns : CLOCK_NEVER;
 	n->keepalive_due_ns = CLOCK_NEVER;
@@ -235,58 +240,116 @@ void sim_world_restart_relay(struct sim_world *w)
 
 /* ---- data ---- */
 
-static void relay_data(struct sim_node *n, const uint8_t *data, size_t len)
+enum packet_kind {
+	PACKET_DATA,
+	PACKET_ECHO,
+	PACKET_ECHO_ANSWER,
+};
+
+/* What the stand-in sends: a type as WireGuard's, then what matters here. */
+static void build_packet(struct sim_node *n, uint8_t packet[static SIM_DATA_SIZE],
+			 enum packet_kind kind, uint32_t token)
 {
+	memset(packet, 0, SIM_DATA_SIZE);
+	packet[0] = SIM_DATA_TYPE;
+	packet[1] = (uint8_t)kind;
+	store_be32(packet + 4, token);
+	store_be32(packet + 8, n->expected);
+	store_be32(packet + 12, n->arrived);
+	store_be32(packet + 16, n->counter++);
+}
+
+static void send_packet(struct sim_node *n, const struct path_order *by, const uint8_t *packet)
+{
+	struct sim_world *w = n->world;
+	struct ice_pair_info pair;
 	uint8_t peer[STUN_KEY_SIZE];
 
-	node_key(peer, !n->index);
-	relay_client_send(n->relay, peer, data, len, n->world->now_ns);
-	if (n->activity.unanswered_since_ns &&
-	    n->world->now_ns - n->activity.unanswered_since_ns > NS_PER_S)
-		relay_client_unanswered(n->relay, n->world->now_ns);
+	if (by->kind == PATH_RELAY) {
+		node_key(peer, !n->index);
+		relay_client_send(n->relay, peer, packet, SIM_DATA_SIZE, w->now_ns);
+	} else if (by->kind == PATH_DIRECT && ice_pair_find(n->agent, by->id, &pair)) {
+		simnet_send(w->net, n->host, &pair.local, &pair.remote, packet, SIM_DATA_SIZE,
+			    w->now_ns);
+	}
 }
 
 static void send_data(struct sim_node *n)
 {
-	static const uint8_t data[SIM_DATA_SIZE] = { 4 };
+	const struct path_order by = { .kind = n->path.current.kind, .id = n->path.current.id };
+	uint8_t packet[SIM_DATA_SIZE];
 	struct sim_world *w = n->world;
 	struct ice_pair_info pair;
 
-	if (n->path.current.kind == PATH_NONE)
+	if (by.kind == PATH_NONE)
 		return;
-	if (n->path.current.kind == PATH_RELAY)
-		relay_data(n, data, sizeof(data));
-	if (n->path.current.kind == PATH_DIRECT) {
-		if (!ice_pair_find(n->agent, n->path.current.id, &pair))
-			fail(w, "the path in use is no valid pair");
-		else
-			simnet_send(w->net, n->host, &pair.local, &pair.remote, data, sizeof(data),
-				    w->now_ns);
-	}
+	if (by.kind == PATH_DIRECT && !ice_pair_find(n->agent, by.id, &pair))
+		fail(w, "the path in use is no valid pair");
+	build_packet(n, packet, PACKET_DATA, 0);
+	send_packet(n, &by, packet);
 	n->activity.last_tx_data_ns = w->now_ns;
 	n->keepalive_due_ns = CLOCK_NEVER;
-	if (!n->activity.unanswered_since_ns)
-		n->activity.unanswered_since_ns = w->now_ns;
+	if (!n->activity.silent_since_ns)
+		n->activity.silent_since_ns = w->now_ns;
 	if (n->watched) {
 		n->watched = false;
 		pathchoice_set_activity(&n->path, &n->activity, w->now_ns);
 	}
 }
 
-/* from: where a direct packet came from, NULL for the relay. */
-static void receive_data(struct sim_node *n, const struct endpoint *from)
+/* By the same way. from: where it came from, NULL for the relay. */
+static void answer_echo(struct sim_node *n, const uint8_t *echo, const struct endpoint *from)
 {
-	uint64_t now = n->world->now_ns;
+	const struct path_order by = { .kind = PATH_RELAY };
+	const struct endpoint local = { .addr = simnet_addr(n->world->net, n->host, 0),
+					.port = SIM_PORT };
+	uint8_t packet[SIM_DATA_SIZE];
+
+	build_packet(n, packet, PACKET_ECHO_ANSWER, load_be32(echo + 4));
+	if (from)
+		simnet_send(n->world->net, n->host, &local, from, packet, SIM_DATA_SIZE,
+			    n->world->now_ns);
+	else
+		send_packet(n, &by, packet);
+}
+
+static void count_packet(struct sim_node *n, uint32_t counter)
+{
+	n->arrived++;
+	if (counter >= n->expected)
+		n->expected = counter + 1;
+}
+
+static bool is_path_in_use(struct sim_node *n, const struct endpoint *from)
+{
 	struct ice_pair_info pair;
 
-	if (n->path.current.kind == PATH_DIRECT &&
-	    ice_pair_find(n->agent, n->path.current.id, &pair) &&
-	    (!from || !endpoint_equal(from, &pair.remote)))
-		pathchoice_heard_elsewhere(&n->path, now);
+	if (n->path.current.kind != PATH_DIRECT)
+		return n->path.current.kind == PATH_RELAY && !from;
+	return from && ice_pair_find(n->agent, n->path.current.id, &pair) &&
+	       endpoint_equal(from, &pair.remote);
+}
 
+static void receive_data(struct sim_node *n, const uint8_t *packet, const struct endpoint *from)
+{
+	uint64_t now = n->world->now_ns;
+
+	count_packet(n, load_be32(packet + 16));
+	n->last_rx_ns = now;
+	if (is_path_in_use(n, from))
+		n->activity.silent_since_ns = 0;
+	else if (packet[1] == PACKET_DATA && n->path.current.kind == PATH_DIRECT)
+		pathchoice_heard_elsewhere(&n->path, !from, now);
+	if (packet[1] == PACKET_ECHO) {
+		answer_echo(n, packet, from);
+		return;
+	}
+	if (packet[1] == PACKET_ECHO_ANSWER) {
+		pathchoice_echo_answered(&n->path, load_be32(packet + 4), load_be32(packet + 8),
+					 load_be32(packet + 12), now);
+		return;
+	}
 	n->received++;
-	n->activity.last_rx_ns = now;
-	n->activity.unanswered_since_ns = 0;
 	if (!n->first_data_ns)
 		n->first_data_ns = now;
 	if (n->keepalive_due_ns == CLOCK_NEVER)
@@ -363,22 +426,36 @@ static void on_order(struct sim_node *n, const struct path_order *order)
 {
 	static const char *const kinds[] = { "none", "relay", "direct" };
 	uint64_t now = n->world->now_ns;
+	uint8_t packet[SIM_DATA_SIZE];
 
 	switch (order->type) {
 	case PATH_ORDER_USE:
 		TRACE(n, "path %s %u %s", kinds[order->current.kind], order->current.id,
 		      path_reason_text(order->current.reason));
 		n->kind_changes++;
+		n->activity.silent_since_ns = 0;
+		if (n->used == PATH_DIRECT && order->current.kind == PATH_RELAY) {
+			n->left++;
+			n->lost += order->current.reason == PATH_REASON_SILENCE;
+		}
+		n->used = order->current.kind;
 		if (order->current.kind == PATH_DIRECT && !n->first_direct_ns)
 			n->first_direct_ns = now;
 		break;
 	case PATH_ORDER_PROBE:
-		for (unsigned int i = 0; i < order->count; i++)
+		for (unsigned int i = 0; order->kind == PATH_DIRECT && i < order->count; i++)
 			ice_probe(n->agent, order->id, now);
+		if (order->kind == PATH_RELAY)
+			relay_client_unanswered(n->relay, now);
+		break;
+	case PATH_ORDER_ECHO:
+		n->echoes++;
+		build_packet(n, packet, PACKET_ECHO, order->token);
+		send_packet(n, order, packet);
 		break;
 	case PATH_ORDER_WATCH:
 		n->watched = true;
-		if (n->activity.unanswered_since_ns) {
+		if (n->activity.silent_since_ns) {
 			n->watched = false;
 			pathchoice_set_activity(&n->path, &n->activity, now);
 		}
@@ -420,7 +497,8 @@ static void on_relay_event(struct sim_node *n, const struct relay_event *e)
 		fail(n->world, "the relay refused a node");
 		break;
 	case RELAY_EVENT_DATA:
-		receive_data(n, NULL);
+		if (e->len == SIM_DATA_SIZE)
+			receive_data(n, e->data, NULL);
 		break;
 	default:
 		break;
@@ -511,7 +589,7 @@ static void node_expire(struct sim_node *n)
 	if (n->keepalive_due_ns <= now) {
 		n->keepalive_due_ns = CLOCK_NEVER;
 		send_data(n);
-		n->activity.unanswered_since_ns = 0; /* a keepalive asks for no answer */
+		n->activity.silent_since_ns = 0; /* a keepalive asks for no answer */
 	}
 	drain(n);
 }
@@ -523,8 +601,8 @@ static void node_datagram(struct sim_node *n, const struct sim_event *event)
 
 	if (endpoint_equal(&event->remote, &relay))
 		relay_client_input(n->relay, event->data, event->len, w->now_ns);
-	else if (event->len == SIM_DATA_SIZE && event->data[0] == 4)
-		receive_data(n, &event->remote);
+	else if (event->len == SIM_DATA_SIZE && event->data[0] == SIM_DATA_TYPE)
+		receive_data(n, event->data, &event->remote);
 	else if (stun_client_input(n->stun, event->data, event->len, &event->remote, w->now_ns) < 0)
 		ice_input(n->agent, event->data, event->len, &event->local, &event->remote,
 			  w->now_ns);

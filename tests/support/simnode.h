@@ -11,10 +11,11 @@
 /*
  * A node of the simulator: an ICE agent, a path chooser and a STUN client on a simulated host,
  * glued as the daemon does it, with a stand-in for WireGuard that sends a small packet now and
- * then. Two of them, one STUN server and a relay make a world.
+ * then, and answers echoes. Two of them, one STUN server and a relay make a world.
  */
 #define SIM_RELAY_ID   1
 #define SIM_DATA_SIZE  32
+#define SIM_DATA_TYPE  4 /* WireGuard's, in the first byte */
 #define SIM_PORT       41641
 #define SIM_RELAY_PORT 3480
 
@@ -42,12 +43,20 @@ struct sim_node {
 	uint64_t data_due_ns;
 	uint64_t keepalive_due_ns;
 	struct path_activity activity;
+	uint64_t last_rx_ns;
 	bool watched;
+	uint32_t counter;  /* of the stand-in's packets, those sent … */
+	uint32_t expected; /* … and those of the peer */
+	uint32_t arrived;
 
 	uint64_t first_data_ns; /* first received, 0 for none */
 	uint64_t first_direct_ns;
 	uint64_t received;
 	unsigned int kind_changes;
+	enum path_kind used; /* as ordered */
+	unsigned int left;   /* direct paths, for the relay */
+	unsigned int lost;   /* of those, because of silence */
+	uint64_t echoes;     /* sent */
 	unsigned int restarts;
 	unsigned int roles;
 };

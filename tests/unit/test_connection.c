@@ -15,6 +15,7 @@
 #define dataplane_send          fake_dataplane_send
 #define dataplane_peer_activity fake_dataplane_peer_activity
 #define dataplane_peer_notify   fake_dataplane_peer_notify
+#define dataplane_peer_echo     fake_dataplane_peer_echo
 #define loop_now_ns             fake_loop_now_ns
 #define loop_timer_init         fake_loop_timer_init
 #define loop_timer_set          fake_loop_timer_set
@@ -227,6 +228,11 @@ void dataplane_peer_activity(const struct dp_peer *peer, struct dp_activity *act
 
 void dataplane_peer_notify(struct dp_peer *peer, unsigned int notices)
 {
+}
+
+int dataplane_peer_echo(struct dp_peer *peer, const struct dp_path *by, uint32_t token)
+{
+	return 0;
 }
 
 uint64_t loop_now_ns(struct loop *loop)

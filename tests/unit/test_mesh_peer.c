@@ -196,7 +196,8 @@ NOT_CALLED(void, connection_presence_changed, struct connection *c, bool returne
 NOT_CALLED(void, connection_describe, struct connection *c, struct ice_description *d)
 NOT_CALLED(bool, connection_stun, struct connection *c, const struct stun_message *m,
 	   const uint8_t *data, size_t len, const struct dp_path *from)
-NOT_CALLED(void, connection_heard_elsewhere, struct connection *c)
+NOT_CALLED(void, connection_heard_elsewhere, struct connection *c, bool by_relay)
+NOT_CALLED(void, connection_echoed, struct connection *c, const struct dp_echo *e)
 NOT_CALLED(void, connection_unanswered, struct connection *c)
 NOT_CALLED(void, connection_relay_up, struct connection *c, uint32_t relay)
 NOT_CALLED(void, connection_relay_down, struct connection *c, uint32_t relay)

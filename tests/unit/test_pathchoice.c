@@ -18,9 +18,11 @@ enum { LAN, WAN };
 
 /* What the chooser ordered since the last drain. */
 struct orders {
-	unsigned int uses, probes, watches, restarts;
+	unsigned int uses, probes, echoes, watches, restarts;
 	struct path_current current;
 	uint32_t probed;
+	uint32_t token;  /* of the latest echo … */
+	uint32_t echoed; /* … and by what */
 };
 
 static struct orders drain(struct pathchoice *pc)
@@ -37,6 +39,11 @@ static struct orders drain(struct pathchoice *pc)
 		case PATH_ORDER_PROBE:
 			o.probes += order.count;
 			o.probed = order.id;
+			break;
+		case PATH_ORDER_ECHO:
+			o.echoes++;
+			o.token = order.token;
+			o.echoed = order.id;
 			break;
 		case PATH_ORDER_WATCH:
 			o.watches++;
@@ -58,7 +65,7 @@ static void valid(struct pathchoice *pc, uint32_t id, unsigned int class, uint64
 
 static void unanswered(struct pathchoice *pc, uint64_t since, uint64_t now)
 {
-	const struct path_activity activity = { .unanswered_since_ns = since };
+	const struct path_activity activity = { .silent_since_ns = since };
 
 	pathchoice_set_activity(pc, &activity, now);
 }
@@ -71,12 +78,14 @@ static void assert_path(const struct pathchoice *pc, enum path_kind kind, uint32
 	assert_string_equal(path_reason_text(pc->current.reason), path_reason_text(reason));
 }
 
-/* A chooser with relay 7 and pair 1 in use at 40 ms, drained. */
+/* A chooser with relay 7 and pair 1 in use at a steady 40 ms, drained. */
 static void begin_direct(struct pathchoice *pc)
 {
 	pathchoice_init(pc, T0);
 	assert_int_equal(pathchoice_relay_up(pc, 7, 60 * MS, T0), 0);
 	valid(pc, 1, WAN, 40 * MS, T0);
+	for (int i = 0; i < 12; i++)
+		pathchoice_pair_answered(pc, 1, 40 * MS, T0);
 	drain(pc);
 	assert_path(pc, PATH_DIRECT, 1, PATH_REASON_NONE);
 }
@@ -122,7 +131,7 @@ static void test_checking_becomes_no_answer(void **state)
 	assert_path(&pc, PATH_RELAY, 7, PATH_REASON_MAPPING);
 }
 
-/* 100 ms, then two probes 100 ms apart: the relay takes over 300 ms after the first lost packet. */
+/* 100 ms, then two probes 50 ms apart: the relay takes over 200 ms after the first lost packet. */
 static void test_silence_demotes(void **state)
 {
 	const uint64_t sent = T0 + NS_PER_S;
@@ -138,14 +147,17 @@ static void test_silence_demotes(void **state)
 	pathchoice_expire(&pc, sent + 100 * MS);
 	o = drain(&pc);
 	assert_int_equal(o.probes, 1);
+	assert_int_equal(o.echoes, 1);
 	assert_int_equal(o.probed, 1);
-	assert_true(pathchoice_next_timeout(&pc) == sent + 200 * MS);
-	unanswered(&pc, sent, sent + 200 * MS);
-	pathchoice_expire(&pc, sent + 200 * MS);
-	assert_int_equal(drain(&pc).probes, 2);
-	pathchoice_expire(&pc, sent + 300 * MS - 1);
+	assert_true(pathchoice_next_timeout(&pc) == sent + 150 * MS);
+	unanswered(&pc, sent, sent + 150 * MS);
+	pathchoice_expire(&pc, sent + 150 * MS);
+	o = drain(&pc);
+	assert_int_equal(o.probes, 1);
+	assert_int_equal(o.echoes, 2); /* and one by the relay, to see whether it is there */
+	pathchoice_expire(&pc, sent + 200 * MS - 1);
 	assert_path(&pc, PATH_DIRECT, 1, PATH_REASON_NONE);
-	pathchoice_expire(&pc, sent + 300 * MS);
+	pathchoice_expire(&pc, sent + 200 * MS);
 	o = drain(&pc);
 	assert_int_equal(o.uses, 1);
 	assert_int_equal(o.restarts, 1);
@@ -234,10 +246,10 @@ static void test_egress_blocked(void **state)
 static uint64_t go_silent(struct pathchoice *pc, uint64_t sent)
 {
 	unanswered(pc, sent, sent);
-	for (int i = 1; i <= 3; i++)
-		pathchoice_expire(pc, sent + (uint64_t)i * 100 * MS);
+	for (int i = 2; i <= 4; i++)
+		pathchoice_expire(pc, sent + (uint64_t)i * 50 * MS);
 	drain(pc);
-	return sent + 300 * MS;
+	return sent + 200 * MS;
 }
 
 /* A pair that fails again and again stays out longer each time: no flapping. */
@@ -298,8 +310,8 @@ static void test_other_pair_before_relay(void **state)
 	begin_direct(&pc);
 	valid(&pc, 2, WAN, 45 * MS, T0);
 	unanswered(&pc, T0 + NS_PER_S, T0 + NS_PER_S);
-	for (int i = 1; i <= 3; i++)
-		pathchoice_expire(&pc, T0 + NS_PER_S + (uint64_t)i * 100 * MS);
+	for (int i = 2; i <= 4; i++)
+		pathchoice_expire(&pc, T0 + NS_PER_S + (uint64_t)i * 50 * MS);
 	o = drain(&pc);
 	assert_path(&pc, PATH_DIRECT, 2, PATH_REASON_NONE);
 	assert_int_equal(o.restarts, 0);
@@ -486,19 +498,19 @@ static void test_heard_elsewhere(void **state)
 
 	(void)state;
 	begin_direct(&pc);
-	pathchoice_heard_elsewhere(&pc, T0 + NS_PER_S);
+	pathchoice_heard_elsewhere(&pc, false, T0 + NS_PER_S);
 	assert_int_equal(drain(&pc).probes, 1);
 	unanswered(&pc, 0, T0 + NS_PER_S + 50 * MS);
 	pathchoice_pair_answered(&pc, 1, 40 * MS, T0 + NS_PER_S + 40 * MS);
 	assert_true(pathchoice_next_timeout(&pc) == CLOCK_NEVER);
-	pathchoice_heard_elsewhere(&pc, T0 + 2 * NS_PER_S - 1);
+	pathchoice_heard_elsewhere(&pc, false, T0 + 2 * NS_PER_S - 1);
 	assert_int_equal(drain(&pc).probes, 0);
-	pathchoice_heard_elsewhere(&pc, T0 + 2 * NS_PER_S);
+	pathchoice_heard_elsewhere(&pc, false, T0 + 2 * NS_PER_S);
 	assert_int_equal(drain(&pc).probes, 1);
-	unanswered(&pc, 0, T0 + 2 * NS_PER_S + 100 * MS);
+	unanswered(&pc, 0, T0 + 2 * NS_PER_S + 50 * MS);
+	pathchoice_expire(&pc, T0 + 2 * NS_PER_S + 50 * MS);
+	assert_int_equal(drain(&pc).probes, 1);
 	pathchoice_expire(&pc, T0 + 2 * NS_PER_S + 100 * MS);
-	assert_int_equal(drain(&pc).probes, 2);
-	pathchoice_expire(&pc, T0 + 2 * NS_PER_S + 200 * MS);
 	assert_path(&pc, PATH_RELAY, 7, PATH_REASON_SILENCE);
 }
 
@@ -513,7 +525,7 @@ static void test_heard_elsewhere_under_traffic(void **state)
 	(void)state;
 	begin_direct(&pc);
 	unanswered(&pc, t - 5 * MS, t - 5 * MS);
-	pathchoice_heard_elsewhere(&pc, t);
+	pathchoice_heard_elsewhere(&pc, false, t);
 	/* Packets in and out in turn: the data plane says "unanswered" and "answered" in turn. */
 	for (now = t; now < t + 400 * MS; now += 10 * MS) {
 		unanswered(&pc, now, now);
