@@ -10,6 +10,7 @@
 #include "daemon/dataplane.h"
 #include "daemon/peer.h"
 #include "daemon/ping.h"
+#include "daemon/relayed.h"
 #include "daemon/relays.h"
 #include "daemon/signalling.h"
 
@@ -193,6 +194,8 @@ static uint64_t next_deadline(const struct connection *conn)
 		next = conn->offer_due_ns;
 	if (conn->watch_due_ns < next)
 		next = conn->watch_due_ns;
+	if (relayed_next_timeout(conn->peer) < next)
+		next = relayed_next_timeout(conn->peer);
 	return next;
 }
 

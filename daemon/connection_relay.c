@@ -2,6 +2,7 @@
 
 #include "daemon/dataplane.h"
 #include "daemon/peer.h"
+#include "daemon/relayed.h"
 #include "daemon/relays.h"
 
 #define OTHER_RELAY_PENALTY_NS NS_PER_S /* of a relay where the peer is not known to be */
@@ -31,6 +32,7 @@ void connection_keep_relays(const struct connection *conn)
 	relays_want(relays, mesh_peer_seen_relay(conn->peer));
 	if (current->kind == PATH_RELAY)
 		relays_want(relays, current->id);
+	relayed_expire(conn->mesh, conn->peer);
 }
 
 /* Until that is measured, the peer is taken to be as far from the relay as we are. */
@@ -38,7 +40,10 @@ static void offer_relay(struct connection *conn, uint32_t relay, uint64_t penalt
 {
 	struct relays *relays = conn->mesh->relays;
 
-	if (relays_is_up(relays, relay))
+	if (relays_is_up(relays, relay) &&
+	    !relays_reaches(relays, relay, mesh_peer_key(conn->peer)))
+		relayed_ask(conn->mesh, conn->peer, relay);
+	else if (relays_is_up(relays, relay))
 		pathchoice_relay_up(&conn->choice, relay,
 				    2 * relays_rtt_ns(relays, relay) + penalty_ns,
 				    connection_now_ns(conn));

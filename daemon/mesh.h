@@ -40,6 +40,7 @@ struct ws_client;
 enum mesh_health {
 	HEALTH_COORDINATOR, /* not connected, or refused */
 	HEALTH_RELAY,       /* none reachable */
+	HEALTH_CREDENTIALS, /* a relay refuses ours */
 	HEALTH_UDP,         /* blocked */
 	HEALTH_CERTIFICATE, /* expired, or not valid yet */
 	HEALTH_OVERLAP,     /* our addresses collide with a local network */

@@ -8,6 +8,7 @@
 #include "daemon/mesh.h"
 #include "daemon/mesh_peer.h"
 #include "daemon/peer.h"
+#include "daemon/relayed.h"
 #include "daemon/relays.h"
 #include "daemon/signalling.h"
 #include "daemon/stun_index.h"
@@ -138,11 +139,37 @@ static void for_each_peer(struct mesh *mesh, void (*tell)(struct mesh_peer *peer
 		tell(peer, relay);
 }
 
+static void show_refusal(struct mesh *mesh)
+{
+	unsigned int code = 0;
+	uint32_t relay = relays_refused(mesh->relays, &code);
+
+	if (!relay)
+		mesh_set_health(mesh, HEALTH_CREDENTIALS, NULL);
+	else if (code == STUN_ERR_UNAUTHENTICATED || code == STUN_ERR_WRONG_CREDENTIALS)
+		mesh_set_health(mesh, HEALTH_CREDENTIALS,
+				"relay %s refuses our credentials (%u): its secret is not the one "
+				"that the coordinator has, or a clock is wrong",
+				relays_name(mesh->relays, relay), code);
+	else
+		mesh_set_health(mesh, HEALTH_CREDENTIALS, "relay %s does not take us (%u)",
+				relays_name(mesh->relays, relay), code);
+}
+
+static void on_relay_refused(void *arg, uint32_t relay, unsigned int code)
+{
+	(void)relay;
+	(void)code;
+	show_refusal(arg);
+}
+
 static void on_relay_up(void *arg, uint32_t relay)
 {
 	struct mesh *mesh = arg;
 
 	mesh_set_health(mesh, HEALTH_RELAY, NULL);
+	show_refusal(mesh);
+	relayed_tell_all(mesh, relay);
 	mesh_set_health(mesh, HEALTH_UDP,
 			relays_udp_blocked(mesh->relays)
 				? "udp is blocked here; everything goes by relay over tls"
@@ -217,6 +244,7 @@ const struct relays_ops mesh_relays_ops = {
 	.down = on_relay_down,
 	.channel = on_relay_channel,
 	.absent = on_relay_absent,
+	.refused = on_relay_refused,
 	.data = on_relay_data,
 	.mapped = on_relay_mapped,
 	.home = on_relay_home,

@@ -13,6 +13,7 @@
 #include "daemon/mesh.h"
 #include "daemon/peer.h"
 #include "daemon/ping.h"
+#include "daemon/relayed.h"
 #include "daemon/relays.h"
 #include "daemon/signalling.h"
 #include "daemon/status.h"
@@ -33,6 +34,7 @@ struct mesh_peer {
 	uint32_t seen_relay; /* through which it spoke to us last; 0: none */
 	uint64_t signal_ns;  /* when it signalled last; 0: never */
 
+	struct relayed_peer relayed;
 	unsigned int route_mtu; /* that its routes say; 0: none */
 	uint64_t signal_session;
 	uint64_t signal_counter;
@@ -200,6 +202,11 @@ const struct path_current *mesh_peer_path(const struct mesh_peer *peer)
 	return peer->conn ? connection_path(peer->conn) : NULL;
 }
 
+struct relayed_peer *mesh_peer_relayed(struct mesh_peer *peer)
+{
+	return &peer->relayed;
+}
+
 struct signal_replay *mesh_peer_replay(struct mesh_peer *peer)
 {
 	return &peer->replay;
@@ -284,6 +291,9 @@ void mesh_peer_signal(struct mesh_peer *peer, const struct signal *signal)
 	case SIGNAL_PROBE_ANSWER:
 		if (peer->conn)
 			connection_probe_answered(peer->conn, signal->payload, signal->payload_len);
+		break;
+	case SIGNAL_RELAYED:
+		relayed_receive(peer->mesh, peer, signal->payload, signal->payload_len);
 		break;
 	default:
 		break; /* something newer than this program */

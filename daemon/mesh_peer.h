@@ -48,6 +48,8 @@ void mesh_peer_set_mode(struct mesh_peer *peer, enum path_mode mode);
 void mesh_peer_presence(struct mesh_peer *peer, const struct control_presence_entry *entry);
 /* An opened signal, not seen before. */
 void mesh_peer_signal(struct mesh_peer *peer, const struct signal *signal);
+/* What the two of us told each other about TURN servers. */
+struct relayed_peer *mesh_peer_relayed(struct mesh_peer *peer);
 struct signal_replay *mesh_peer_replay(struct mesh_peer *peer);
 /* The number of the signal session and the next counter in it. */
 void mesh_peer_next_signal(struct mesh_peer *peer, uint64_t *session, uint64_t *counter);

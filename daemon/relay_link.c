@@ -15,17 +15,21 @@
 #include "io/source.h"
 #include "io/ws.h"
 #include "proto/relay_client.h"
+#include "proto/turn_stream.h"
 
 #define SERVERS_MAX      8
 #define STREAM_QUEUE_MAX (256u * 1024) /* bytes; packets beyond it, and late ones, are dropped */
 /* Between two attempts to open a stream. */
 #define STREAM_RETRY_FIRST_MS 2000
 #define STREAM_RETRY_MAX_MS   30000
+/* A TURN server is dialled over TCP and TLS in turn, each for so long. */
+#define TURN_ATTEMPT_MS 1500
 
 /* One stream's way back to its link; link is NULL once the link has moved on. */
 struct stream {
 	struct relay_link *link;
 	bool open;
+	struct turn_stream turn; /* only a TURN server's */
 };
 
 struct relay_link {
@@ -47,13 +51,16 @@ struct relay_link {
 
 	struct ws_conn *conn;
 	struct stream *stream;
+	bool stream_plain;             /* a TURN server's: TCP without TLS */
+	struct endpoint alternate;     /* a TURN server to go on with; family 0: none */
+	unsigned int refusal;          /* the code of the last answer, 0 once registered */
 	size_t stream_host;            /* which of its hosts is dialled */
 	unsigned int stream_failures;  /* since one opened, or the network changed */
 	struct loop_timer timer;       /* the client's */
 	struct loop_timer headstart;   /* of UDP over TLS */
 	bool moving;                   /* the registration is not confirmed from the new address */
 	uint8_t in[RELAY_MESSAGE_MAX]; /* not on the stack, where each packet would clear them */
-	uint8_t out[RELAY_MESSAGE_MAX];
+	uint8_t out[RELAY_MESSAGE_MAX + 4]; /* and padding */
 };
 
 /* A name look-up under way. */
@@ -69,6 +76,11 @@ static void first_servers(struct relay_link *link);
 static uint64_t now_ns(const struct relay_link *link)
 {
 	return loop_now_ns(link->owner->config->loop);
+}
+
+static bool is_turn(const struct relay_link *link)
+{
+	return link->info.kind == NETMAP_RELAY_TURN;
 }
 
 /* --- addresses --- */
@@ -169,7 +181,7 @@ bool relay_link_server(const struct relay_link *link, struct endpoint *server)
 {
 	if (!link->server_count)
 		return false;
-	*server = link->servers[link->server];
+	*server = link->alternate.port ? link->alternate : link->servers[link->server];
 	return true;
 }
 
@@ -239,6 +251,23 @@ static void on_stream_opened(struct ws_conn *conn, void *arg)
 	drain(link);
 }
 
+static void on_turn_bytes(struct stream *stream, struct ws_conn *conn, const uint8_t *data,
+			  size_t len)
+{
+	struct relay_link *link;
+	const uint8_t *message;
+	size_t message_len;
+	int err = 0;
+
+	while ((link = stream->link) &&
+	       (err = turn_stream_next(&stream->turn, &data, &len, &message, &message_len)) > 0) {
+		relay_client_input(link->client, message, message_len, now_ns(link));
+		drain(link);
+	}
+	if (link && err < 0)
+		ws_conn_close(conn);
+}
+
 static void on_stream_message(struct ws_conn *conn, void *arg, const uint8_t *data, size_t len)
 {
 	struct stream *stream = arg;
@@ -246,7 +275,10 @@ static void on_stream_message(struct ws_conn *conn, void *arg, const uint8_t *da
 	const uint8_t *message;
 	size_t message_len;
 
-	(void)conn;
+	if (stream->link && is_turn(stream->link)) {
+		on_turn_bytes(stream, conn, data, len);
+		return;
+	}
 	/* Whatever a message leads to may part the two. */
 	while ((link = stream->link) && (message_len = relay_stream_next(&data, &len, &message))) {
 		relay_client_input(link->client, message, message_len, now_ns(link));
@@ -256,7 +288,7 @@ static void on_stream_message(struct ws_conn *conn, void *arg, const uint8_t *da
 
 static void start_headstart(struct relay_link *link, uint64_t delay_ms)
 {
-	if (link->info.tls_port)
+	if (link->info.tls_port || is_turn(link))
 		loop_timer_set(&link->headstart, now_ns(link) + delay_ms * NS_PER_MS);
 }
 
@@ -274,6 +306,17 @@ static uint64_t retry_ms(struct relay_link *link)
 	link->stream_failures++;
 	rng_fill(&link->rng, &random, sizeof(random));
 	return bound_ms / 2 + random % (bound_ms / 2);
+}
+
+/* Of a TURN server the other of TCP and TLS is tried at once. */
+static uint64_t redial_ms(struct relay_link *link)
+{
+	if (is_turn(link) && link->info.tls_port) {
+		link->stream_plain = !link->stream_plain;
+		if (link->stream_failures++ % 2 == 0)
+			return 0;
+	}
+	return retry_ms(link);
 }
 
 static void on_stream_closed(struct ws_conn *conn, void *arg, enum ws_close why, const char *detail)
@@ -296,7 +339,7 @@ static void on_stream_closed(struct ws_conn *conn, void *arg, enum ws_close why,
 		link->transport = RELAY_UDP;
 		relay_client_moved(link->client, RELAY_UDP, now_ns(link));
 	}
-	start_headstart(link, was_open ? RELAY_TLS_HEADSTART_MS : retry_ms(link));
+	start_headstart(link, was_open ? RELAY_TLS_HEADSTART_MS : redial_ms(link));
 	drain(link);
 }
 
@@ -304,7 +347,7 @@ static void dial_stream(struct relay_link *link)
 {
 	struct stream *stream = calloc(1, sizeof(*stream));
 	const char *host = link->info.hosts[link->stream_host];
-	const struct ws_connect connect = {
+	struct ws_connect connect = {
 		.host = host,
 		.port = link->info.tls_port,
 		.path = RELAY_WS_PATH,
@@ -319,6 +362,14 @@ static void dial_stream(struct relay_link *link)
 	if (!stream)
 		return;
 	stream->link = link;
+	if (is_turn(link)) {
+		connect.protocol = NULL;
+		connect.no_tls = link->stream_plain || !link->info.tls_port;
+		if (connect.no_tls)
+			connect.port = link->info.udp_port;
+		turn_stream_init(&stream->turn);
+		start_headstart(link, TURN_ATTEMPT_MS);
+	}
 	link->conn = ws_client_connect(link->owner->config->ws, &connect);
 	if (link->conn)
 		link->stream = stream;
@@ -331,7 +382,13 @@ static void on_headstart(void *arg, uint64_t at_ns)
 	struct relay_link *link = arg;
 
 	(void)at_ns;
-	if (link->client && !is_settled(link) && !link->conn)
+	if (!link->client || is_settled(link))
+		return;
+	if (link->conn && is_turn(link) && !link->stream->open) {
+		drop_stream(link); /* perhaps the other port is not blocked */
+		link->stream_plain = !link->stream_plain;
+	}
+	if (!link->conn)
 		dial_stream(link);
 }
 
@@ -378,6 +435,7 @@ static void handle_event(struct relay_link *link, const struct relay_event *even
 	switch (event->type) {
 	case RELAY_EVENT_REGISTERED:
 		link->moving = false;
+		link->refusal = 0;
 		loop_timer_clear(&link->headstart);
 		if (link->transport == RELAY_UDP)
 			drop_stream(link);
@@ -389,6 +447,7 @@ static void handle_event(struct relay_link *link, const struct relay_event *even
 		break;
 	case RELAY_EVENT_LOST:
 		log_warn("relay state=lost relay=%s", link->info.name);
+		link->alternate.port = 0;
 		link->udp_rtt_ns = 0; /* what was measured before says nothing now */
 		start_headstart(link, RELAY_TLS_HEADSTART_MS);
 		link->owner->changed(link->owner->set, link);
@@ -396,6 +455,13 @@ static void handle_event(struct relay_link *link, const struct relay_event *even
 		break;
 	case RELAY_EVENT_REFUSED:
 		log_warn("relay state=refused relay=%s code=%u", link->info.name, event->error);
+		link->refusal = event->error;
+		link->alternate.port = 0;
+		ops->refused(arg, link->id, event->error);
+		break;
+	case RELAY_EVENT_ALTERNATE:
+		link->alternate = event->mapped;
+		relay_client_moved(link->client, RELAY_UDP, now_ns(link));
 		break;
 	case RELAY_EVENT_MAPPED:
 		tell_mapped(link, &event->mapped);
@@ -413,9 +479,15 @@ static void handle_event(struct relay_link *link, const struct relay_event *even
 	}
 }
 
-static void send_out(struct relay_link *link, const uint8_t *data, size_t len)
+/* data has room for padding behind it. */
+static void send_out(struct relay_link *link, uint8_t *data, size_t len)
 {
 	struct dp_path path = { .kind = DP_PATH_UDP, .masked = link->owner->masked };
+
+	if (is_turn(link) && link->transport == RELAY_STREAM) {
+		memset(data + len, 0, turn_stream_padding(len));
+		len += turn_stream_padding(len);
+	}
 
 	if (link->transport == RELAY_STREAM) {
 		/* A full queue drops packets first. */
@@ -437,7 +509,7 @@ static void drain(struct relay_link *link)
 		handle_event(link, &event);
 	if (!link->client)
 		return;
-	while ((len = relay_client_poll_output(link->client, link->out, sizeof(link->out))))
+	while ((len = relay_client_poll_output(link->client, link->out, RELAY_MESSAGE_MAX)))
 		send_out(link, link->out, len);
 	loop_timer_set(&link->timer, relay_client_next_timeout(link->client));
 }
@@ -459,12 +531,16 @@ static void try_register(struct relay_link *link)
 	if (!link->wanted || link->client || !link->has_credential || !identity)
 		return;
 	memcpy(config.node_key, identity->device_public, 32);
+	config.turn = is_turn(link);
 	config.username = link->credential.username;
 	config.password = link->credential.password;
 	link->transport = RELAY_UDP;
 	link->client = relay_client_new(&config, &link->rng, now_ns(link));
 	if (!link->client)
 		return;
+	/* Proxies let through what looks like HTTPS. */
+	link->stream_plain = config.turn &&
+			     !http_proxy_for(link->owner->config->http_proxy, link->info.hosts[0]);
 	/* Without an address there is nothing to wait for. */
 	start_headstart(link, link->server_count || looks_up(link) ? RELAY_TLS_HEADSTART_MS : 0);
 	drain(link);
@@ -584,7 +660,9 @@ const char *relay_link_transport(const struct relay_link *link)
 {
 	if (!relay_link_up(link))
 		return NULL;
-	return link->transport == RELAY_UDP ? "udp" : "tls";
+	if (link->transport == RELAY_UDP)
+		return "udp";
+	return is_turn(link) && link->stream_plain ? "tcp" : "tls";
 }
 
 void relay_link_measured(struct relay_link *link, uint64_t rtt_ns)
@@ -624,6 +702,41 @@ uint16_t relay_link_channel(struct relay_link *link, const uint8_t node_key[stat
 		drain(link);
 	}
 	return link->transport == RELAY_UDP ? channel : 0;
+}
+
+bool relay_link_is_turn(const struct relay_link *link)
+{
+	return is_turn(link);
+}
+
+unsigned int relay_link_refusal(const struct relay_link *link)
+{
+	return link->refusal;
+}
+
+bool relay_link_reaches(const struct relay_link *link, const uint8_t node_key[static 32])
+{
+	return link->client && relay_client_reaches(link->client, node_key);
+}
+
+bool relay_link_relayed(const struct relay_link *link, struct endpoint *relayed)
+{
+	if (!relay_link_up(link) || !is_turn(link))
+		return false;
+	*relayed = relay_client_relayed(link->client);
+	return true;
+}
+
+int relay_link_set_peer_address(struct relay_link *link, const uint8_t node_key[static 32],
+				const struct endpoint *relayed)
+{
+	int err;
+
+	if (!link->client || !is_turn(link))
+		return -ENOTCONN;
+	err = relay_client_set_peer_address(link->client, node_key, relayed, now_ns(link));
+	drain(link);
+	return err;
 }
 
 bool relay_link_channel_peer(const struct relay_link *link, uint16_t channel,

@@ -63,6 +63,19 @@ bool relay_link_answers_udp(const struct relay_link *link);
 
 /* A channel bound to the peer on UDP, or 0. Asks for one. */
 uint16_t relay_link_channel(struct relay_link *link, const uint8_t node_key[static 32]);
+/* --- of a TURN server --- */
+
+bool relay_link_is_turn(const struct relay_link *link);
+/* Why it does not want us: the code of its answer, 0 when it did not say so. */
+unsigned int relay_link_refusal(const struct relay_link *link);
+/* Registered, and the way to this peer is known. Any relay. */
+bool relay_link_reaches(const struct relay_link *link, const uint8_t node_key[static 32]);
+/* Where our allocation is; false while there is none. */
+bool relay_link_relayed(const struct relay_link *link, struct endpoint *relayed);
+/* Where the peer's is. 0, -ENOTCONN: not wanted or no credentials yet, -ENOSPC. */
+int relay_link_set_peer_address(struct relay_link *link, const uint8_t node_key[static 32],
+				const struct endpoint *relayed);
+
 bool relay_link_channel_peer(const struct relay_link *link, uint16_t channel,
 			     uint8_t node_key[static 32]);
 /* 0, -ENOTCONN, -EMSGSIZE, -ENOMEM. */

@@ -471,6 +471,48 @@ bool relays_masked(const struct relays *relays)
 	return relays->owner.masked;
 }
 
+bool relays_is_turn(const struct relays *relays, uint32_t relay)
+{
+	const struct relay_link *link = find_link(relays, relay);
+
+	return link && relay_link_is_turn(link);
+}
+
+bool relays_reaches(const struct relays *relays, uint32_t relay, const uint8_t node_key[static 32])
+{
+	const struct relay_link *link = find_link(relays, relay);
+
+	return link && relay_link_reaches(link, node_key);
+}
+
+bool relays_relayed(const struct relays *relays, uint32_t relay, struct endpoint *relayed)
+{
+	const struct relay_link *link = find_link(relays, relay);
+
+	return link && relay_link_relayed(link, relayed);
+}
+
+int relays_set_peer_address(struct relays *relays, uint32_t relay,
+			    const uint8_t node_key[static 32], const struct endpoint *relayed)
+{
+	struct relay_link *link = find_link(relays, relay);
+
+	return link ? relay_link_set_peer_address(link, node_key, relayed) : -ENOTCONN;
+}
+
+uint32_t relays_refused(const struct relays *relays, unsigned int *code)
+{
+	uint32_t relay;
+	size_t cursor = 0;
+
+	while ((relay = relays_next(relays, &cursor))) {
+		*code = relay_link_refusal(relays->links[relay - 1]);
+		if (*code)
+			return relay;
+	}
+	return 0;
+}
+
 bool relays_udp_blocked(const struct relays *relays)
 {
 	bool by_tls = false;

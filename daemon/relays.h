@@ -35,6 +35,8 @@ struct relays_ops {
 	void (*channel)(void *arg, uint32_t relay, const uint8_t node_key[static 32]);
 	/* The relay does not know this peer. */
 	void (*absent)(void *arg, uint32_t relay, const uint8_t node_key[static 32]);
+	/* It does not want us; code of its answer. */
+	void (*refused)(void *arg, uint32_t relay, unsigned int code);
 	/* What a peer sent through the relay's messages (not by a bound UDP channel). */
 	void (*data)(void *arg, uint32_t relay, const uint8_t node_key[static 32],
 		     const uint8_t *data, size_t len);
@@ -70,7 +72,7 @@ uint32_t relays_find(const struct relays *relays, const char *name);
 const char *relays_name(const struct relays *relays, uint32_t relay);
 uint32_t relays_home(const struct relays *relays);
 bool relays_is_up(const struct relays *relays, uint32_t relay);
-/* "udp", "tls", or NULL when not registered. */
+/* "udp", "tls", of a TURN server also "tcp", or NULL when not registered. */
 const char *relays_transport(const struct relays *relays, uint32_t relay);
 /* 0 when not measured. */
 uint64_t relays_rtt_ns(const struct relays *relays, uint32_t relay);
@@ -100,6 +102,20 @@ int relays_path(struct relays *relays, uint32_t relay, const uint8_t node_key[st
 uint32_t relays_stream_relay(const struct relays *relays, uint32_t stream);
 /* What dp_ops.stream_output is given. */
 void relays_output(struct relays *relays, uint32_t stream, const uint8_t *data, size_t len);
+/*
+ * At a TURN server peers are reached at the address of their own allocation, which they tell
+ * (daemon/relayed.h); others know them by node key.
+ */
+bool relays_is_turn(const struct relays *relays, uint32_t relay);
+/* Registered there, and the way to this peer is known. */
+bool relays_reaches(const struct relays *relays, uint32_t relay, const uint8_t node_key[static 32]);
+/* Where our own allocation is; false while there is none. */
+bool relays_relayed(const struct relays *relays, uint32_t relay, struct endpoint *relayed);
+/* 0 or -errno when that cannot be used now. */
+int relays_set_peer_address(struct relays *relays, uint32_t relay,
+			    const uint8_t node_key[static 32], const struct endpoint *relayed);
+/* A relay that does not want us and why; 0: none. */
+uint32_t relays_refused(const struct relays *relays, unsigned int *code);
 /* A message for the peer's daemon (a sealed signal) by way of the relay. 0 or -ENOTCONN. */
 int relays_send(struct relays *relays, uint32_t relay, const uint8_t node_key[static 32],
 		const uint8_t *data, size_t len);

@@ -110,7 +110,12 @@ struct ws_connect {
 	const char *host; /* name or numeric address without brackets */
 	uint16_t port;
 	const char *path;
+	/*
+	 * NULL: no WebSocket but a plain stream of bytes, of which `message` gets what just came;
+	 * path counts for nothing then.
+	 */
 	const char *protocol;
+	bool no_tls;            /* such a stream without TLS */
 	const char *http_proxy; /* "host:port" or "user:pass@host:port"; NULL: none */
 	size_t message_max;
 	struct ws_queue queue;

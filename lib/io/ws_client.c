@@ -28,6 +28,7 @@ struct client_conn {
 	char dial[256];      /* the name or address that is connected to */
 	char proxy_user[96]; /* "user:pass@" or empty */
 	bool proxied;
+	bool no_tls;
 	bool proxy_invalid;
 	uint16_t port;
 	struct endpoint addresses[ADDRESSES_MAX]; /* of the proxy, when there is one */
@@ -163,6 +164,13 @@ static void dial(struct client_conn *cc, const char *address, const char *proxy)
 	};
 	struct lws *wsi;
 
+	if (cc->conn.raw) {
+		info.method = "RAW";
+		info.protocol = NULL;
+		info.alpn = "stun.turn"; /* RFC 7443 */
+	}
+	if (cc->no_tls)
+		info.ssl_connection = 0;
 	if (!info.vhost) {
 		on_failed(cc, "too many different proxies");
 		return;
@@ -230,17 +238,23 @@ static int client_callback(struct lws *wsi, enum lws_callback_reasons reason, vo
 				      : detail);
 		return 0;
 	case LWS_CALLBACK_CLIENT_ESTABLISHED:
+	case LWS_CALLBACK_RAW_CONNECTED:
 		loop_timer_clear(&cc->attempt_timer);
 		ws_conn_open(&cc->conn, wsi);
 		return 0;
 	case LWS_CALLBACK_CLIENT_RECEIVE:
 		return ws_conn_receive(&cc->conn, in, len);
+	case LWS_CALLBACK_RAW_RX:
+		ws_conn_receive_raw(&cc->conn, in, len);
+		return 0;
 	case LWS_CALLBACK_CLIENT_WRITEABLE:
+	case LWS_CALLBACK_RAW_WRITEABLE:
 		return ws_conn_writable(&cc->conn);
 	case LWS_CALLBACK_WS_PEER_INITIATED_CLOSE:
 		ws_conn_peer_closes(&cc->conn);
 		return 0;
 	case LWS_CALLBACK_CLIENT_CLOSED:
+	case LWS_CALLBACK_RAW_CLOSE:
 	case LWS_CALLBACK_WSI_DESTROY:
 		lws_set_opaque_user_data(wsi, NULL);
 		if (cc->conn.opened)
@@ -388,8 +402,8 @@ struct ws_conn *ws_client_connect(struct ws_client *client, const struct ws_conn
 	if (!cc)
 		return NULL;
 	cc->host = strdup(connect->host);
-	cc->path = strdup(connect->path);
-	cc->protocol = strdup(connect->protocol);
+	cc->path = strdup(connect->protocol ? connect->path : "");
+	cc->protocol = strdup(connect->protocol ? connect->protocol : "");
 	if (!cc->host || !cc->path || !cc->protocol) {
 		free(cc->host);
 		free(cc->path);
@@ -400,6 +414,8 @@ struct ws_conn *ws_client_connect(struct ws_client *client, const struct ws_conn
 	cc->client = client;
 	cc->port = connect->port;
 	ws_conn_init(&cc->conn, client->context, client->loop);
+	cc->conn.raw = !connect->protocol;
+	cc->no_tls = cc->conn.raw && connect->no_tls;
 	cc->conn.handler = connect->handler;
 	cc->conn.arg = connect->arg;
 	cc->conn.message_max = connect->message_max;

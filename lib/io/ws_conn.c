@@ -25,7 +25,7 @@ static void kill_wsi(struct ws_conn *conn)
 	struct lws *wsi = conn->wsi;
 
 	loop_timer_set(&conn->timer, loop_now_ns(conn->loop) + WS_FLUSH_DEADLINE_S * NS_PER_S);
-	if (conn->opened)
+	if (conn->opened && !conn->raw)
 		lws_close_reason(wsi, conn->status, NULL, 0);
 	/* So that libwebsockets looks at its own deadlines. */
 	lws_cancel_service(lws_get_context(wsi));
@@ -161,6 +161,11 @@ static void deliver(struct ws_conn *conn, const uint8_t *data, size_t len)
 		conn->handler.message(conn, conn->arg, data, len);
 }
 
+void ws_conn_receive_raw(struct ws_conn *conn, const uint8_t *data, size_t len)
+{
+	deliver(conn, data, len);
+}
+
 int ws_conn_receive(struct ws_conn *conn, const uint8_t *data, size_t len)
 {
 	bool last =
@@ -197,7 +202,7 @@ int ws_conn_writable(struct ws_conn *conn)
 	while (conn->head && !lws_send_pipe_choked(conn->wsi)) {
 		struct ws_message *message = conn->head;
 		int sent = lws_write(conn->wsi, message->data + LWS_PRE, message->len,
-				     LWS_WRITE_BINARY);
+				     conn->raw ? LWS_WRITE_RAW : LWS_WRITE_BINARY);
 
 		if (sent < 0) {
 			ws_conn_end(conn, WS_CLOSE_LOST, "write failed");

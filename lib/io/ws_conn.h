@@ -40,6 +40,7 @@ struct ws_conn {
 	enum ws_close why;
 	char detail[96];
 	bool opened;
+	bool raw;                     /* a stream of bytes, no WebSocket */
 	enum lws_close_status status; /* told to the peer when we close */
 	size_t message_max;
 	struct ws_queue queue;
@@ -63,6 +64,8 @@ void ws_conn_tell_closed(struct ws_conn *conn);
 void ws_conn_open(struct ws_conn *conn, struct lws *wsi);
 
 /* The libwebsockets events of an open connection; their results are the callback's. */
+/* Of a raw stream: whatever came. */
+void ws_conn_receive_raw(struct ws_conn *conn, const uint8_t *data, size_t len);
 int ws_conn_receive(struct ws_conn *conn, const uint8_t *data, size_t len);
 int ws_conn_writable(struct ws_conn *conn);
 void ws_conn_peer_closes(struct ws_conn *conn);

@@ -26,6 +26,8 @@ struct relay_client *relay_client_new(const struct relay_client_config *config,
 		return NULL;
 	client->rng = rng;
 	client->now_ns = now_ns;
+	client->turn = config->turn;
+	client->credentials_ns = now_ns;
 	client->queue_tail = &client->queue;
 	memcpy(client->node_key, config->node_key, STUN_KEY_SIZE);
 	client->by_key = map_new(STUN_KEY_SIZE, RELAY_CLIENT_PEERS_MAX);
@@ -59,6 +61,7 @@ void relay_client_free(struct relay_client *client)
 		free(client->peers[i]);
 	map_free(client->by_key);
 	sodium_memzero(client->password, sizeof(client->password));
+	sodium_memzero(client->next_password, sizeof(client->next_password));
 	sodium_memzero(client->key, sizeof(client->key));
 	free(client);
 }
@@ -85,12 +88,14 @@ int relay_client_send(struct relay_client *client, const uint8_t peer_key[static
 		      const uint8_t *data, size_t len, uint64_t now_ns)
 {
 	uint16_t channel = relay_client_channel(client, peer_key);
+	const struct relay_peer *peer = map_find(client->by_key, peer_key);
 	struct frame *frame;
 
 	client->now_ns = now_ns;
 	if (len + RELAY_DATA_OVERHEAD > RELAY_MESSAGE_MAX)
 		return -EMSGSIZE;
-	if (client->state != RELAY_REGISTERED)
+	if (client->state != RELAY_REGISTERED ||
+	    (client->turn && (!peer || peer->address.addr.family == AF_UNSPEC)))
 		return -ENOTCONN;
 	if (channel) {
 		frame = push_frame(client, len + RELAY_CHANNEL_HEADER);
@@ -108,7 +113,10 @@ int relay_client_send(struct relay_client *client, const uint8_t peer_key[static
 			return -ENOMEM;
 		rng_fill(client->rng, transaction, sizeof(transaction));
 		stun_begin(&b, frame->data, frame->len, STUN_INDICATION, STUN_SEND, transaction);
-		stun_add(&b, STUN_ATTR_NODE_KEY, peer_key, STUN_KEY_SIZE);
+		if (client->turn)
+			stun_add_endpoint(&b, STUN_ATTR_XOR_PEER_ADDRESS, &peer->address);
+		else
+			stun_add(&b, STUN_ATTR_NODE_KEY, peer_key, STUN_KEY_SIZE);
 		stun_add(&b, STUN_ATTR_DATA, data, len);
 		stun_end(&b, &frame->len); /* RELAY_DATA_OVERHEAD made room */
 	}
@@ -157,6 +165,26 @@ static int on_channel_data(struct relay_client *client, const uint8_t *data, siz
 	return 0;
 }
 
+/* A Data indication of a TURN server (RFC 8656 section 11.4). */
+static int on_data_from(struct relay_client *client, const struct stun_message *msg)
+{
+	const struct relay_peer *peer;
+	const uint8_t *payload;
+	struct endpoint from;
+	size_t len;
+
+	payload = stun_find(msg, STUN_ATTR_DATA, &len);
+	if (msg->method != STUN_DATA || !payload ||
+	    stun_get_endpoint(msg, STUN_ATTR_XOR_PEER_ADDRESS, &from) < 0)
+		return -EBADMSG;
+	peer = relay_client_peer_at(client, &from);
+	if (!peer)
+		return -ENOENT;
+	relay_client_heard(client);
+	data_event(client, peer->key, payload, len);
+	return 0;
+}
+
 static int on_data(struct relay_client *client, const struct stun_message *msg)
 {
 	const uint8_t *payload;
@@ -195,7 +223,7 @@ int relay_client_input(struct relay_client *client, const uint8_t *data, size_t 
 	if (stun_parse(&msg, data, len) < 0)
 		return -EBADMSG;
 	if (msg.class == STUN_INDICATION)
-		return on_data(client, &msg);
+		return client->turn ? on_data_from(client, &msg) : on_data(client, &msg);
 	return relay_client_response(client, &msg);
 }
 
@@ -208,6 +236,7 @@ static bool poll_own_event(struct relay_client *client, struct relay_event *even
 		enum relay_event_type type;
 	} order[] = {
 		{ RELAY_NEWS_LOST, RELAY_EVENT_LOST },
+		{ RELAY_NEWS_ALTERNATE, RELAY_EVENT_ALTERNATE },
 		{ RELAY_NEWS_REFUSED, RELAY_EVENT_REFUSED },
 		{ RELAY_NEWS_REGISTERED, RELAY_EVENT_REGISTERED },
 		{ RELAY_NEWS_MAPPED, RELAY_EVENT_MAPPED },
@@ -218,7 +247,8 @@ static bool poll_own_event(struct relay_client *client, struct relay_event *even
 			continue;
 		client->news &= ~order[i].bit;
 		event->type = order[i].type;
-		event->mapped = client->mapped;
+		event->mapped =
+			event->type == RELAY_EVENT_ALTERNATE ? client->alternate : client->mapped;
 		event->error = client->error;
 		return true;
 	}
@@ -267,6 +297,11 @@ bool relay_client_registered(const struct relay_client *client)
 uint64_t relay_client_rtt_ns(const struct relay_client *client)
 {
 	return client->rtt_ns;
+}
+
+struct endpoint relay_client_relayed(const struct relay_client *client)
+{
+	return client->relayed;
 }
 
 struct endpoint relay_client_mapped(const struct relay_client *client)

@@ -12,8 +12,11 @@
 
 /*
  * A node's end at one relay: registers under the node's key, keeps that alive, binds channels to
- * peers, measures, and notices when the relay is gone. No clock, no socket. After every call that
- * takes now_ns the owner drains relay_client_poll_event, then relay_client_poll_output.
+ * peers, measures, and notices when the relay is gone. The relay may also be a TURN server (RFC
+ * 8656): then the registration is an allocation there, a peer is found at the address of its own
+ * allocation, which relay_client_set_peer_address tells, and permissions are kept beside channels.
+ * No clock, no socket. After every call that takes now_ns the owner drains relay_client_poll_event,
+ * then relay_client_poll_output.
  *
  * States: connecting → registered → (lost → connecting …). A lost relay is tried again by itself,
  * with growing pauses; channels come back without new calls.
@@ -32,6 +35,7 @@ struct relay_client_config {
 	const char *username; /* copied, both */
 	const char *password;
 	enum relay_transport transport;
+	bool turn; /* the relay is a TURN server */
 };
 
 enum relay_event_type {
@@ -43,6 +47,7 @@ enum relay_event_type {
 	RELAY_EVENT_CHANNEL, /* peer, channel: ChannelData may be sent with it from now on */
 	RELAY_EVENT_CHANNEL_LOST, /* peer: bound no more, back to relay_client_send */
 	RELAY_EVENT_DATA,         /* peer, data, len: valid until the next call on this client */
+	RELAY_EVENT_ALTERNATE,    /* mapped: the server to go on with, told by relay_client_moved */
 	RELAY_EVENT_PEER_ABSENT,  /* peer is not at this relay; it is asked for again by itself */
 };
 
@@ -62,7 +67,11 @@ struct relay_client *relay_client_new(const struct relay_client_config *config,
 /* Accepts NULL. Says nothing to the relay; see relay_client_leave. */
 void relay_client_free(struct relay_client *client);
 
-/* Newer credentials, used from the next refresh on. 0 or -EINVAL when too long. */
+/*
+ * Newer credentials, used from the next refresh on. A TURN server ties an allocation to a user
+ * name, so there they wait for the next allocation, which is made anew after CREDENTIALS_KEEP_NS. 0
+ * or -EINVAL when too long.
+ */
 int relay_client_set_credentials(struct relay_client *client, const char *username,
 				 const char *password);
 /*
@@ -91,6 +100,16 @@ bool relay_client_channel_peer(const struct relay_client *client, uint16_t chann
  */
 int relay_client_bind(struct relay_client *client, const uint8_t peer[static STUN_KEY_SIZE],
 		      uint64_t now_ns);
+/*
+ * Where the peer's allocation at this TURN server is; a channel to it is wanted from now on.
+ * Another address gets another channel number. 0 or -ENOSPC.
+ */
+int relay_client_set_peer_address(struct relay_client *client,
+				  const uint8_t peer[static STUN_KEY_SIZE],
+				  const struct endpoint *relayed, uint64_t now_ns);
+/* Registered, and at a TURN server the peer's address there is known. */
+bool relay_client_reaches(const struct relay_client *client,
+			  const uint8_t peer[static STUN_KEY_SIZE]);
 /* Lets the channel expire at the relay; its number is not given to another peer for a while. */
 void relay_client_unbind(struct relay_client *client, const uint8_t peer[static STUN_KEY_SIZE]);
 /* 0 unless bound now. */
@@ -114,6 +133,8 @@ bool relay_client_registered(const struct relay_client *client);
 uint64_t relay_client_rtt_ns(const struct relay_client *client);
 /* Another UDP port of the relay that answers Binding requests; 0: unknown, or it has none. */
 uint16_t relay_client_second_port(const struct relay_client *client);
+/* Our allocation at a TURN server; family 0 while there is none. */
+struct endpoint relay_client_relayed(const struct relay_client *client);
 /* family 0 while unknown. */
 struct endpoint relay_client_mapped(const struct relay_client *client);
 

@@ -13,6 +13,11 @@
 struct map;
 struct frame;
 
+#define RELAY_PERMISSIONS_MAX 16 /* addresses; a channel brings its own permission */
+/* A TURN server's credentials of a day are changed for newer ones after this time. */
+#define CREDENTIALS_KEEP_NS  (6 * 3600 * NS_PER_S)
+#define RELAY_ALTERNATES_MAX 3 /* 300 in a row (RFC 8489 section 10) */
+
 /* A request that is repeated until answered. */
 struct relay_request {
 	bool active;
@@ -38,6 +43,16 @@ struct relay_peer {
 	uint64_t again_ns; /* next request: refresh, or retry for an absent peer */
 	uint64_t rest_ns;  /* once unwanted: the number is free from here on */
 	struct relay_request bind;
+	/* At a TURN server. */
+	struct endpoint address; /* family 0: not known yet */
+	bool retired;            /* had this address before; only the number still means the peer */
+};
+
+/* Whose packets a TURN server lets in (RFC 8656 section 9). */
+struct relay_permission {
+	struct ip_addr addr;
+	uint64_t again_ns;
+	struct relay_request request;
 };
 
 enum relay_state {
@@ -51,6 +66,7 @@ enum relay_news {
 	RELAY_NEWS_REFUSED = 1 << 1,
 	RELAY_NEWS_REGISTERED = 1 << 2,
 	RELAY_NEWS_MAPPED = 1 << 3,
+	RELAY_NEWS_ALTERNATE = 1 << 4,
 };
 
 struct relay_client {
@@ -62,10 +78,11 @@ struct relay_client {
 	enum relay_state state;
 	bool detached; /* the stream broke: nothing can be sent */
 	bool fast_probe;
+	bool turn;     /* a TURN server */
 	bool announce; /* the next registration is news to the owner, not a mere refresh */
 	uint64_t now_ns;
 
-	char realm[64];
+	char realm[128];
 	char nonce[128]; /* empty: none yet */
 	uint8_t key[STUN_LONG_KEY_SIZE];
 
@@ -78,6 +95,20 @@ struct relay_client {
 	uint64_t rtt_ns;
 	struct endpoint mapped;
 	uint16_t second_port;
+
+	/* At a TURN server. */
+	struct endpoint relayed;
+	struct endpoint alternate;
+	unsigned int alternates; /* in a row */
+	int relayed_family;      /* asked for; 0: the server's default, IPv4 */
+	bool clearing;           /* what is left of an allocation is ended first */
+	unsigned int clears;     /* in a row */
+	bool has_next;           /* credentials for the next allocation */
+	char next_username[STUN_USERNAME_MAX + 1];
+	char next_password[128];
+	uint64_t credentials_ns; /* when the present ones were first used */
+	struct relay_permission permissions[RELAY_PERMISSIONS_MAX];
+	size_t permission_count;
 
 	unsigned int news;
 	unsigned int error;
@@ -101,7 +132,31 @@ int relay_client_response(struct relay_client *client, const struct stun_message
 void relay_client_heard(struct relay_client *client);
 void relay_client_request_start(struct relay_client *client, struct relay_request *request,
 				bool sign);
+/* Not registered any more, which is told; nothing is asked for yet. */
+void relay_client_leave_behind(struct relay_client *client);
 void relay_client_lost(struct relay_client *client);
+/* Allocate or Refresh, whatever is due; with credentials that waited for this. */
+void relay_client_register(struct relay_client *client);
+/* Registered, by an authentic answer. 0. */
+int relay_client_registration_done(struct relay_client *client, const struct stun_message *msg);
+/* How the relay names the peer. */
+void relay_client_add_peer(const struct relay_client *client, const struct relay_peer *peer,
+			   struct stun_builder *b);
+/* The relay does not want us: tells, and tries again after a pause that grows. */
+void relay_client_refused(struct relay_client *client, unsigned int code);
+void relay_client_add_credentials(struct relay_client *client, const struct relay_request *request,
+				  struct stun_builder *b);
+size_t relay_client_finish(struct relay_client *client, struct relay_request *request,
+			   struct stun_builder *b);
+/* 401 and 438: takes the nonce and asks again. False when that was tried often enough. */
+bool relay_client_take_challenge(struct relay_client *client, struct relay_request *request,
+				 const struct stun_message *msg, unsigned int code);
+/* Is it the answer to this request? And one that only the relay can have made? */
+bool relay_client_answers(const struct relay_request *request, const struct stun_message *msg);
+bool relay_client_authentic(const struct relay_client *client, const struct relay_request *request,
+			    const struct stun_message *msg);
+int relay_client_use_credentials(struct relay_client *client, const char *username,
+				 const char *password);
 
 /* relay_client_peer.c */
 /* The request of that transaction, or NULL. */
@@ -117,5 +172,30 @@ void relay_client_peers_restart(struct relay_client *client);
 void relay_client_peers_unbind(struct relay_client *client);
 uint64_t relay_client_peers_next(const struct relay_client *client);
 void relay_client_peers_expire(struct relay_client *client);
+/* The peer whose allocation has this address, or NULL. */
+struct relay_peer *relay_client_peer_at(struct relay_client *client,
+					const struct endpoint *address);
+
+/* relay_client_turn.c: only at TURN servers */
+void relay_client_turn_add_allocate(const struct relay_client *client, struct stun_builder *b);
+/* The answers while there is no allocation. Of an error: true when it was dealt with. */
+int relay_client_turn_success(struct relay_client *client, const struct stun_message *msg);
+bool relay_client_turn_error(struct relay_client *client, unsigned int code);
+int relay_client_turn_alternate(struct relay_client *client, const struct stun_message *msg);
+/* The allocation is no more. */
+void relay_client_turn_lost(struct relay_client *client);
+/* Ends the allocation, to have one with newer credentials. True when that begins now. */
+bool relay_client_turn_renew(struct relay_client *client);
+/* Credentials that came while the allocation holds on to older ones. 0 or -EINVAL. */
+int relay_client_turn_set_credentials(struct relay_client *client, const char *username,
+				      const char *password);
+void relay_client_turn_next_credentials(struct relay_client *client);
+/* Lets packets from that address in. */
+void relay_client_turn_permit(struct relay_client *client, const struct ip_addr *addr);
+size_t relay_client_turn_poll(struct relay_client *client, uint8_t *buf, size_t cap);
+/* -ENOENT when it answers no permission. */
+int relay_client_turn_response(struct relay_client *client, const struct stun_message *msg);
+uint64_t relay_client_turn_next(const struct relay_client *client);
+void relay_client_turn_expire(struct relay_client *client);
 
 #endif

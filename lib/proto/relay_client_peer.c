@@ -12,7 +12,9 @@
 /* Half of its lifetime leaves room for lost refreshes. */
 #define CHANNEL_REFRESH_NS (RELAY_LIFETIME_S / 2 * NS_PER_S)
 /* The server's channel must have expired and rested (RFC 8656 section 12). */
-#define CHANNEL_REST_NS ((RELAY_LIFETIME_S + 300 + 10) * NS_PER_S)
+/* A permission holds that long; a channel renews its own (RFC 8656 sections 9 and 12). */
+#define TURN_CHANNEL_REFRESH_NS (240 * NS_PER_S)
+#define CHANNEL_REST_NS         ((RELAY_LIFETIME_S + 300 + 10) * NS_PER_S)
 
 static void tell(struct relay_client *client, struct relay_peer *peer, enum relay_event_type news)
 {
@@ -26,7 +28,8 @@ static void free_peer(struct relay_client *client, struct relay_peer *peer)
 {
 	if (peer->has_news)
 		client->peer_news--;
-	map_remove(client->by_key, peer->key);
+	if (!peer->retired)
+		map_remove(client->by_key, peer->key);
 	client->peers[peer->number - RELAY_CHANNEL_MIN] = NULL;
 	while (client->peer_count && !client->peers[client->peer_count - 1])
 		client->peer_count--;
@@ -36,37 +39,48 @@ static void free_peer(struct relay_client *client, struct relay_peer *peer)
 static void start_bind(struct relay_client *client, struct relay_peer *peer)
 {
 	peer->again_ns = CLOCK_NEVER;
-	if (client->state == RELAY_REGISTERED)
+	if (client->state == RELAY_REGISTERED &&
+	    (!client->turn || peer->address.addr.family != AF_UNSPEC))
 		relay_client_request_start(client, &peer->bind, true);
+}
+
+static struct relay_peer *add_peer(struct relay_client *client,
+				   const uint8_t key[static STUN_KEY_SIZE])
+{
+	struct relay_peer *peer;
+	size_t slot = 0;
+
+	while (slot < client->peer_count && client->peers[slot])
+		slot++;
+	if (slot == RELAY_CLIENT_PEERS_MAX)
+		return NULL;
+	peer = calloc(1, sizeof(*peer));
+	if (!peer)
+		return NULL;
+	memcpy(peer->key, key, STUN_KEY_SIZE);
+	peer->number = (uint16_t)(RELAY_CHANNEL_MIN + slot);
+	if (map_insert(client->by_key, key, peer) < 0) {
+		free(peer);
+		return NULL;
+	}
+	client->peers[slot] = peer;
+	if (slot == client->peer_count)
+		client->peer_count++;
+	return peer;
 }
 
 int relay_client_bind(struct relay_client *client, const uint8_t key[static STUN_KEY_SIZE],
 		      uint64_t now_ns)
 {
 	struct relay_peer *peer = map_find(client->by_key, key);
-	size_t slot = 0;
 
 	client->now_ns = now_ns;
 	if (peer && peer->wanted)
 		return 0;
-	if (!peer) {
-		while (slot < client->peer_count && client->peers[slot])
-			slot++;
-		if (slot == RELAY_CLIENT_PEERS_MAX)
-			return -ENOSPC;
-		peer = calloc(1, sizeof(*peer));
-		if (!peer)
-			return -ENOSPC;
-		memcpy(peer->key, key, STUN_KEY_SIZE);
-		peer->number = (uint16_t)(RELAY_CHANNEL_MIN + slot);
-		if (map_insert(client->by_key, key, peer) < 0) {
-			free(peer);
-			return -ENOSPC;
-		}
-		client->peers[slot] = peer;
-		if (slot == client->peer_count)
-			client->peer_count++;
-	}
+	if (!peer)
+		peer = add_peer(client, key);
+	if (!peer)
+		return -ENOSPC;
 	peer->wanted = true;
 	peer->absent = false;
 	peer->absences = 0;
@@ -86,6 +100,88 @@ void relay_client_unbind(struct relay_client *client, const uint8_t key[static S
 	peer->again_ns = CLOCK_NEVER;
 	if (!peer->rest_ns)
 		free_peer(client, peer);
+}
+
+/* The number stays the peer's until the channel is over at the server; a new address needs another.
+ */
+static void retire(struct relay_client *client, struct relay_peer *peer)
+{
+	if (!peer->rest_ns) {
+		free_peer(client, peer);
+		return;
+	}
+	if (peer->has_news)
+		client->peer_news--;
+	peer->has_news = false;
+	map_remove(client->by_key, peer->key);
+	peer->retired = true;
+	peer->wanted = false;
+	peer->bound = false;
+	peer->bind.active = false;
+	peer->again_ns = CLOCK_NEVER;
+}
+
+int relay_client_set_peer_address(struct relay_client *client,
+				  const uint8_t key[static STUN_KEY_SIZE],
+				  const struct endpoint *relayed, uint64_t now_ns)
+{
+	struct relay_peer *peer = map_find(client->by_key, key);
+	bool moved = peer && peer->address.addr.family != AF_UNSPEC &&
+		     !endpoint_equal(&peer->address, relayed);
+	bool was_bound = moved && peer->bound;
+
+	client->now_ns = now_ns;
+	if (moved) {
+		retire(client, peer);
+		peer = NULL;
+	}
+	if (!peer)
+		peer = add_peer(client, key);
+	if (!peer)
+		return -ENOSPC;
+	if (was_bound)
+		tell(client, peer, RELAY_EVENT_CHANNEL_LOST);
+	if (peer->wanted && peer->address.addr.family != AF_UNSPEC && !peer->absent)
+		return 0;
+	peer->address = *relayed;
+	peer->wanted = true;
+	peer->absent = false;
+	peer->absences = 0;
+	if (client->state == RELAY_REGISTERED)
+		relay_client_turn_permit(client, &relayed->addr);
+	start_bind(client, peer);
+	return 0;
+}
+
+bool relay_client_reaches(const struct relay_client *client,
+			  const uint8_t key[static STUN_KEY_SIZE])
+{
+	const struct relay_peer *peer;
+
+	if (client->state != RELAY_REGISTERED || !client->turn)
+		return client->state == RELAY_REGISTERED;
+	peer = map_find(client->by_key, key);
+	return peer && peer->address.addr.family != AF_UNSPEC && !peer->absent;
+}
+
+struct relay_peer *relay_client_peer_at(struct relay_client *client, const struct endpoint *address)
+{
+	for (size_t i = 0; i < client->peer_count; i++) {
+		struct relay_peer *peer = client->peers[i];
+
+		if (peer && endpoint_equal(&peer->address, address))
+			return peer;
+	}
+	return NULL;
+}
+
+void relay_client_add_peer(const struct relay_client *client, const struct relay_peer *peer,
+			   struct stun_builder *b)
+{
+	if (client->turn)
+		stun_add_endpoint(b, STUN_ATTR_XOR_PEER_ADDRESS, &peer->address);
+	else
+		stun_add(b, STUN_ATTR_NODE_KEY, peer->key, STUN_KEY_SIZE);
 }
 
 uint16_t relay_client_channel(const struct relay_client *client,
@@ -123,7 +219,8 @@ struct relay_peer *relay_client_peer_of(struct relay_client *client,
 void relay_client_peer_bound(struct relay_client *client, struct relay_peer *peer)
 {
 	peer->bind.active = false;
-	peer->again_ns = client->now_ns + CHANNEL_REFRESH_NS;
+	peer->again_ns =
+		client->now_ns + (client->turn ? TURN_CHANNEL_REFRESH_NS : CHANNEL_REFRESH_NS);
 	peer->rest_ns = client->now_ns + CHANNEL_REST_NS;
 	peer->absent = false;
 	peer->absences = 0;
@@ -170,8 +267,11 @@ void relay_client_peers_restart(struct relay_client *client)
 	for (size_t i = 0; i < client->peer_count; i++) {
 		struct relay_peer *peer = client->peers[i];
 
-		if (peer && peer->wanted && !peer->bound)
-			start_bind(client, peer);
+		if (!peer || !peer->wanted || peer->bound)
+			continue;
+		if (client->turn && peer->address.addr.family != AF_UNSPEC)
+			relay_client_turn_permit(client, &peer->address.addr);
+		start_bind(client, peer);
 	}
 }
 

@@ -10,6 +10,7 @@
 #define RTO_MAX_NS      (15 * NS_PER_S)
 #define STREAM_WAIT_NS  (5 * NS_PER_S) /* a stream loses nothing, so that this is the end of it */
 #define CHALLENGES_MAX  3
+#define LIFETIME_MIN_S  10 /* however short it is said to be */
 
 /* Four unanswered in a row within a second, when packets by this relay go unanswered. */
 #define PROBE_FAST_MIN_NS  (150 * NS_PER_MS)
@@ -44,9 +45,12 @@ void relay_client_request_start(struct relay_client *client, struct relay_reques
 	rng_fill(client->rng, request->transaction, sizeof(request->transaction));
 }
 
-static void start_registration(struct relay_client *client)
+void relay_client_register(struct relay_client *client)
 {
 	client->again_ns = CLOCK_NEVER;
+	/* An allocation ends with the user name that it began with. */
+	if (client->has_next && !client->clearing && client->state == RELAY_CONNECTING)
+		relay_client_turn_next_credentials(client);
 	client->registration.challenges = 0;
 	relay_client_request_start(client, &client->registration, true);
 }
@@ -79,7 +83,7 @@ void relay_client_heard(struct relay_client *client)
 	client->probe.active = false;
 }
 
-int relay_client_set_credentials(struct relay_client *client, const char *username,
+int relay_client_use_credentials(struct relay_client *client, const char *username,
 				 const char *password)
 {
 	if (strlen(username) >= sizeof(client->username) ||
@@ -90,27 +94,26 @@ int relay_client_set_credentials(struct relay_client *client, const char *userna
 	if (client->nonce[0] &&
 	    stun_long_term_key(client->key, username, client->realm, password) < 0)
 		client->nonce[0] = 0;
+	return 0;
+}
+
+int relay_client_set_credentials(struct relay_client *client, const char *username,
+				 const char *password)
+{
+	/* What was signed with the old ones is still to be answered. */
+	int err = client->turn && (client->state == RELAY_REGISTERED || client->registration.active)
+			  ? relay_client_turn_set_credentials(client, username, password)
+			  : relay_client_use_credentials(client, username, password);
+
+	if (err < 0)
+		return err;
 	/* A refusal had the old ones for its reason. */
 	if (client->state == RELAY_CONNECTING && !client->registration.active)
 		client->again_ns = client->now_ns;
 	return 0;
 }
 
-void relay_client_moved(struct relay_client *client, enum relay_transport transport,
-			uint64_t now_ns)
-{
-	client->now_ns = now_ns;
-	client->transport = transport;
-	client->detached = false;
-	client->announce = true;
-	client->probe.active = false;
-	if (client->state == RELAY_LEFT)
-		client->state = RELAY_CONNECTING;
-	start_registration(client);
-	schedule_keepalive(client);
-}
-
-void relay_client_lost(struct relay_client *client)
+void relay_client_leave_behind(struct relay_client *client)
 {
 	if (client->state == RELAY_REGISTERED)
 		client->news |= RELAY_NEWS_LOST;
@@ -119,7 +122,33 @@ void relay_client_lost(struct relay_client *client)
 	client->state = RELAY_CONNECTING;
 	client->probe.active = false;
 	relay_client_peers_unbind(client);
-	start_registration(client);
+	if (client->turn)
+		relay_client_turn_lost(client);
+}
+
+void relay_client_moved(struct relay_client *client, enum relay_transport transport,
+			uint64_t now_ns)
+{
+	enum relay_transport was = client->transport;
+
+	client->now_ns = now_ns;
+	client->transport = transport;
+	client->detached = false;
+	client->announce = true;
+	client->probe.active = false;
+	if (client->state == RELAY_LEFT)
+		client->state = RELAY_CONNECTING;
+	/* An allocation belongs to the address or stream that it was made from. */
+	if (client->turn && (was != transport || transport == RELAY_STREAM))
+		relay_client_leave_behind(client);
+	relay_client_register(client);
+	schedule_keepalive(client);
+}
+
+void relay_client_lost(struct relay_client *client)
+{
+	relay_client_leave_behind(client);
+	relay_client_register(client);
 }
 
 void relay_client_disconnected(struct relay_client *client, uint64_t now_ns)
@@ -143,7 +172,7 @@ void relay_client_leave(struct relay_client *client, uint64_t now_ns)
 	client->state = RELAY_LEFT;
 	relay_client_peers_unbind(client);
 	client->probe.active = false;
-	start_registration(client);
+	relay_client_register(client);
 }
 
 void relay_client_unanswered(struct relay_client *client, uint64_t now_ns)
@@ -165,8 +194,8 @@ void relay_client_unanswered(struct relay_client *client, uint64_t now_ns)
 
 /* ---- sending ---- */
 
-static void add_credentials(struct relay_client *client, const struct relay_request *request,
-			    struct stun_builder *b)
+void relay_client_add_credentials(struct relay_client *client, const struct relay_request *request,
+				  struct stun_builder *b)
 {
 	if (!request->signed_)
 		return;
@@ -176,8 +205,8 @@ static void add_credentials(struct relay_client *client, const struct relay_requ
 	stun_add_integrity(b, client->key, sizeof(client->key));
 }
 
-static size_t finish(struct relay_client *client, struct relay_request *request,
-		     struct stun_builder *b)
+size_t relay_client_finish(struct relay_client *client, struct relay_request *request,
+			   struct stun_builder *b)
 {
 	size_t len;
 
@@ -194,18 +223,22 @@ static size_t build_own(struct relay_client *client, struct relay_request *reque
 	struct stun_builder b;
 
 	stun_begin(&b, buf, cap, STUN_REQUEST, method, request->transaction);
-	stun_add(&b, STUN_ATTR_NODE_KEY, client->node_key, STUN_KEY_SIZE);
+	if (!client->turn)
+		stun_add(&b, STUN_ATTR_NODE_KEY, client->node_key, STUN_KEY_SIZE);
+	else if (method == STUN_ALLOCATE)
+		relay_client_turn_add_allocate(client, &b);
 	stun_add_u32(&b, STUN_ATTR_LIFETIME, lifetime_s);
-	add_credentials(client, request, &b);
-	return finish(client, request, &b);
+	relay_client_add_credentials(client, request, &b);
+	return relay_client_finish(client, request, &b);
 }
 
 static size_t build_registration(struct relay_client *client, uint8_t *buf, size_t cap)
 {
 	bool leaving = client->state == RELAY_LEFT;
-	size_t len = build_own(client, &client->registration,
-			       client->state == RELAY_CONNECTING ? STUN_ALLOCATE : STUN_REFRESH,
-			       leaving ? 0 : RELAY_LIFETIME_S, buf, cap);
+	bool allocate = client->state == RELAY_CONNECTING && !client->clearing;
+	size_t len =
+		build_own(client, &client->registration, allocate ? STUN_ALLOCATE : STUN_REFRESH,
+			  leaving || client->clearing ? 0 : RELAY_LIFETIME_S, buf, cap);
 
 	if (leaving)
 		client->registration.active = false;
@@ -225,11 +258,11 @@ static size_t build_bind(struct relay_client *client, struct relay_peer *peer, u
 
 	stun_begin(&b, buf, cap, STUN_REQUEST, STUN_CHANNEL_BIND, peer->bind.transaction);
 	stun_add_channel(&b, peer->number);
-	stun_add(&b, STUN_ATTR_NODE_KEY, peer->key, STUN_KEY_SIZE);
-	add_credentials(client, &peer->bind, &b);
+	relay_client_add_peer(client, peer, &b);
+	relay_client_add_credentials(client, &peer->bind, &b);
 	/* Even if the answer is lost, the number may now mean this peer over there. */
 	peer->rest_ns = client->now_ns + (RELAY_LIFETIME_S + 310) * NS_PER_S;
-	return finish(client, &peer->bind, &b);
+	return relay_client_finish(client, &peer->bind, &b);
 }
 
 size_t relay_client_poll_request(struct relay_client *client, uint8_t *buf, size_t cap)
@@ -244,15 +277,21 @@ size_t relay_client_poll_request(struct relay_client *client, uint8_t *buf, size
 		if (peer && peer->bind.active && peer->bind.due)
 			return build_bind(client, peer, buf, cap);
 	}
-	return 0;
+	return client->turn ? relay_client_turn_poll(client, buf, cap) : 0;
 }
 
 /* ---- answers ---- */
 
-static bool answers(const struct relay_request *request, const struct stun_message *msg)
+bool relay_client_answers(const struct relay_request *request, const struct stun_message *msg)
 {
 	return request->active && request->sent &&
 	       memcmp(request->transaction, msg->transaction, STUN_TRANSACTION_SIZE) == 0;
+}
+
+bool relay_client_authentic(const struct relay_client *client, const struct relay_request *request,
+			    const struct stun_message *msg)
+{
+	return request->signed_ && stun_check_integrity(msg, client->key, sizeof(client->key));
 }
 
 static void measure(struct relay_client *client, const struct relay_request *request)
@@ -286,9 +325,8 @@ static void set_second_port(struct relay_client *client, const struct stun_messa
 	client->second_port = (uint16_t)port;
 }
 
-/* 401 and 438: takes the nonce and asks again. False when that was tried often enough. */
-static bool take_challenge(struct relay_client *client, struct relay_request *request,
-			   const struct stun_message *msg, unsigned int code)
+bool relay_client_take_challenge(struct relay_client *client, struct relay_request *request,
+				 const struct stun_message *msg, unsigned int code)
 {
 	char realm[sizeof(client->realm)];
 	char nonce[sizeof(client->nonce)];
@@ -307,13 +345,9 @@ static bool take_challenge(struct relay_client *client, struct relay_request *re
 	return true;
 }
 
-static void on_refused(struct relay_client *client, unsigned int code)
+void relay_client_refused(struct relay_client *client, unsigned int code)
 {
-	if (client->state == RELAY_REGISTERED)
-		client->news |= RELAY_NEWS_LOST;
-	client->announce = true;
-	client->state = RELAY_CONNECTING;
-	relay_client_peers_unbind(client);
+	relay_client_leave_behind(client);
 	client->registration.active = false;
 	client->error = code;
 	client->news |= RELAY_NEWS_REFUSED;
@@ -321,10 +355,11 @@ static void on_refused(struct relay_client *client, unsigned int code)
 		client->refused_wait_ns ? client->refused_wait_ns * 2 : REFUSED_FIRST_NS;
 	if (client->refused_wait_ns > REFUSED_MAX_NS)
 		client->refused_wait_ns = REFUSED_MAX_NS;
-	client->again_ns = client->now_ns + client->refused_wait_ns;
+	client->again_ns =
+		client->has_next ? client->now_ns : client->now_ns + client->refused_wait_ns;
 }
 
-static void on_registered(struct relay_client *client, const struct stun_message *msg)
+int relay_client_registration_done(struct relay_client *client, const struct stun_message *msg)
 {
 	uint32_t lifetime;
 
@@ -335,6 +370,8 @@ static void on_registered(struct relay_client *client, const struct stun_message
 	set_second_port(client, msg);
 	if (stun_get_u32(msg, STUN_ATTR_LIFETIME, &lifetime) < 0 || lifetime > RELAY_LIFETIME_S)
 		lifetime = RELAY_LIFETIME_S;
+	if (lifetime < LIFETIME_MIN_S)
+		lifetime = LIFETIME_MIN_S;
 	client->again_ns = client->now_ns + lifetime * (NS_PER_S / 2);
 	client->refused_wait_ns = 0;
 	client->state = RELAY_REGISTERED;
@@ -343,47 +380,52 @@ static void on_registered(struct relay_client *client, const struct stun_message
 	client->announce = false;
 	schedule_keepalive(client);
 	relay_client_peers_restart(client);
+	return 0;
 }
 
 static int on_registration(struct relay_client *client, const struct stun_message *msg)
 {
 	struct relay_request *request = &client->registration;
 	unsigned int code;
-	bool authentic =
-		request->signed_ && stun_check_integrity(msg, client->key, sizeof(client->key));
+	bool authentic = relay_client_authentic(client, request, msg);
 
 	if (msg->class == STUN_SUCCESS) {
 		if (!authentic)
 			return -EBADMSG;
-		on_registered(client, msg);
-		return 0;
+		return client->turn && client->state != RELAY_REGISTERED
+			       ? relay_client_turn_success(client, msg)
+			       : relay_client_registration_done(client, msg);
 	}
 	if (stun_get_error(msg, &code) < 0)
 		return -EBADMSG;
+	if (client->turn && code == STUN_ERR_TRY_ALTERNATE)
+		return relay_client_turn_alternate(client, msg);
 	if (code == STUN_ERR_UNAUTHENTICATED || code == STUN_ERR_STALE_NONCE) {
 		relay_client_heard(client);
-		if (!take_challenge(client, request, msg, code))
-			on_refused(client, code);
+		if (!relay_client_take_challenge(client, request, msg, code))
+			relay_client_refused(client, code);
 		return 0;
 	}
 	/* Anyone could have made it (RFC 8489 section 9.2.5). */
 	if (!authentic)
 		return -EBADMSG;
 	relay_client_heard(client);
+	if (client->turn && client->state != RELAY_REGISTERED &&
+	    relay_client_turn_error(client, code))
+		return 0;
 	if (code == STUN_ERR_ALLOCATION_MISMATCH && client->state == RELAY_REGISTERED) {
 		/* The relay forgot us: it was started anew. */
 		relay_client_lost(client);
 		return 0;
 	}
-	on_refused(client, code);
+	relay_client_refused(client, code);
 	return 0;
 }
 
 static int on_bind(struct relay_client *client, struct relay_peer *peer,
 		   const struct stun_message *msg)
 {
-	bool authentic =
-		peer->bind.signed_ && stun_check_integrity(msg, client->key, sizeof(client->key));
+	bool authentic = relay_client_authentic(client, &peer->bind, msg);
 	unsigned int code;
 
 	if (msg->class == STUN_SUCCESS) {
@@ -398,14 +440,14 @@ static int on_bind(struct relay_client *client, struct relay_peer *peer,
 	if (stun_get_error(msg, &code) < 0)
 		return -EBADMSG;
 	if (code == STUN_ERR_UNAUTHENTICATED || code == STUN_ERR_STALE_NONCE) {
-		if (!take_challenge(client, &peer->bind, msg, code))
+		if (!relay_client_take_challenge(client, &peer->bind, msg, code))
 			relay_client_peer_refused(client, peer);
 		return 0;
 	}
 	if (!authentic)
 		return -EBADMSG;
 	relay_client_heard(client);
-	if (code == RELAY_ERR_PEER_ABSENT)
+	if (code == RELAY_ERR_PEER_ABSENT || (client->turn && code != STUN_ERR_ALLOCATION_MISMATCH))
 		relay_client_peer_absent(client, peer);
 	else if (code == STUN_ERR_ALLOCATION_MISMATCH)
 		relay_client_lost(client);
@@ -421,11 +463,11 @@ static int on_probe(struct relay_client *client, const struct stun_message *msg)
 
 	if (stun_get_error(msg, &code) == 0 &&
 	    (code == STUN_ERR_UNAUTHENTICATED || code == STUN_ERR_STALE_NONCE)) {
-		if (!take_challenge(client, probe, msg, code))
+		if (!relay_client_take_challenge(client, probe, msg, code))
 			relay_client_lost(client);
 		return 0;
 	}
-	if (!probe->signed_ || !stun_check_integrity(msg, client->key, sizeof(client->key)))
+	if (!relay_client_authentic(client, probe, msg))
 		return -EBADMSG;
 	if (msg->class == STUN_ERROR) {
 		relay_client_lost(client); /* it knows us no more */
@@ -444,11 +486,13 @@ int relay_client_response(struct relay_client *client, const struct stun_message
 
 	if (msg->class != STUN_SUCCESS && msg->class != STUN_ERROR)
 		return -ENOENT;
-	if (answers(&client->registration, msg))
+	if (relay_client_answers(&client->registration, msg))
 		return on_registration(client, msg);
-	if (answers(&client->probe, msg))
+	if (relay_client_answers(&client->probe, msg))
 		return on_probe(client, msg);
 	peer = relay_client_peer_of(client, msg->transaction);
+	if (!peer && client->turn)
+		return relay_client_turn_response(client, msg);
 	if (!peer || !peer->bind.sent)
 		return -ENOENT;
 	return on_bind(client, peer, msg);
@@ -506,6 +550,9 @@ uint64_t relay_client_next_timeout(const struct relay_client *client)
 	if (!client->probe.active && client->keepalive_ns < next_ns)
 		next_ns = client->keepalive_ns;
 	peers_ns = relay_client_peers_next(client);
+	if (peers_ns < next_ns)
+		next_ns = peers_ns;
+	peers_ns = client->turn ? relay_client_turn_next(client) : CLOCK_NEVER;
 	return peers_ns < next_ns ? peers_ns : next_ns;
 }
 
@@ -518,7 +565,8 @@ void relay_client_expire(struct relay_client *client, uint64_t now_ns)
 		if (client->registration.next_ns <= now_ns)
 			expire_registration(client);
 	} else if (client->again_ns <= now_ns) {
-		start_registration(client);
+		if (!client->turn || !relay_client_turn_renew(client))
+			relay_client_register(client);
 	}
 	if (client->state == RELAY_REGISTERED && client->probe.active &&
 	    client->probe.next_ns <= now_ns)
@@ -530,4 +578,6 @@ void relay_client_expire(struct relay_client *client, uint64_t now_ns)
 		schedule_keepalive(client);
 	}
 	relay_client_peers_expire(client);
+	if (client->turn)
+		relay_client_turn_expire(client);
 }

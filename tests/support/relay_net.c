@@ -124,6 +124,7 @@ void relay_net_drain(struct relay_net *net, int i)
 			node->error = event.error;
 			break;
 		case RELAY_EVENT_MAPPED:
+		case RELAY_EVENT_ALTERNATE:
 			break;
 		case RELAY_EVENT_CHANNEL:
 			node->channels++;

@@ -39,12 +39,33 @@ static uint64_t at_ns;
 /* --- relays that may bring news in the midst of a question --- */
 
 static bool is_up[4];
+static uint32_t unknown_at; /* a TURN server at which we do not know where the peer is */
+static uint32_t asked_at;
 static void (*news)(void); /* told the next time a path is asked for */
 static struct dp_path path;
 
 bool relays_is_up(const struct relays *relays, uint32_t relay)
 {
 	return is_up[relay];
+}
+
+bool relays_reaches(const struct relays *relays, uint32_t relay, const uint8_t node_key[static 32])
+{
+	return is_up[relay] && relay != unknown_at;
+}
+
+void relayed_ask(struct mesh *m, struct mesh_peer *peer, uint32_t relay)
+{
+	asked_at = relay;
+}
+
+void relayed_expire(struct mesh *m, struct mesh_peer *peer)
+{
+}
+
+uint64_t relayed_next_timeout(struct mesh_peer *peer)
+{
+	return CLOCK_NEVER;
 }
 
 int relays_path(struct relays *relays, uint32_t relay, const uint8_t node_key[static 32],
@@ -259,6 +280,7 @@ static int setup(void **state)
 {
 	at_ns = 1000 * NS_PER_S;
 	memset(is_up, 0, sizeof(is_up));
+	unknown_at = asked_at = 0;
 	news = NULL;
 	disconnected = false;
 	path = (struct dp_path){ .kind = DP_PATH_NONE };
@@ -322,6 +344,19 @@ static void an_idle_one_does_not_end_under_its_callers_feet(void **state)
 	assert_null(tested);
 }
 
+static void where_the_way_is_not_known_it_is_asked_for(void **state)
+{
+	is_up[1] = is_up[2] = true;
+	unknown_at = 1;
+	connection_relay_up(tested, 1);
+	assert_int_equal(asked_at, 1);
+	assert_int_equal(connection_path(tested)->id, 2);
+	unknown_at = 0;
+	connection_relay_up(tested, 1);
+	connection_relay_down(tested, 2);
+	assert_int_equal(connection_path(tested)->id, 1);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -331,6 +366,8 @@ int main(void)
 						teardown),
 		cmocka_unit_test_setup_teardown(an_idle_one_does_not_end_under_its_callers_feet,
 						setup, teardown),
+		cmocka_unit_test_setup_teardown(where_the_way_is_not_known_it_is_asked_for, setup,
+						teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -14,10 +14,10 @@ PING_LINE = re.compile(r"pong from (\S+) \((\S+)\) via (direct (\S+)|relay (\S+)
 
 class Coordinator:
     """warren-coord with its built-in relay. public: the address nodes are told; without one, that
-    of the namespace."""
+    of the namespace. options: further ones of serve."""
 
-    def __init__(self, lab, ns, public=None, name="lab", pool4=None):
-        self.lab, self.ns, self.name = lab, ns, name
+    def __init__(self, lab, ns, public=None, name="lab", pool4=None, options=()):
+        self.lab, self.ns, self.name, self.options = lab, ns, name, options
         self.binary = lab.bin("warren-coord")
         self.data = f"/run/{ns.name}-data"
         self.process = None
@@ -28,7 +28,8 @@ class Coordinator:
         self.start()
 
     def start(self):
-        self.process = self.ns.start(self.ns.name, self.binary, "serve", "--data", self.data)
+        self.process = self.ns.start(self.ns.name, self.binary, "serve", "--data", self.data,
+                                     *self.options)
         self.process.wait_log("ready")
 
     def admin(self, *words, **options):
