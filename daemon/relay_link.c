@@ -29,6 +29,7 @@
 struct stream {
 	struct relay_link *link;
 	bool open;
+	bool served; /* we were registered by it */
 	struct turn_stream turn; /* only a TURN server's */
 };
 
@@ -427,6 +428,16 @@ static void hand_over(struct relay_link *link, const struct relay_event *event)
 	link->owner->ops->data(link->owner->arg, link->id, event->peer, link->in, event->len);
 }
 
+/* It brings nothing any more, though nobody closed it: another one, or UDP, may. */
+static void leave_dead_stream(struct relay_link *link)
+{
+	if (link->transport != RELAY_STREAM || !link->stream || !link->stream->served)
+		return;
+	drop_stream(link);
+	link->transport = RELAY_UDP;
+	relay_client_moved(link->client, RELAY_UDP, now_ns(link));
+}
+
 static void handle_event(struct relay_link *link, const struct relay_event *event)
 {
 	const struct relays_ops *ops = link->owner->ops;
@@ -439,6 +450,8 @@ static void handle_event(struct relay_link *link, const struct relay_event *even
 		loop_timer_clear(&link->headstart);
 		if (link->transport == RELAY_UDP)
 			drop_stream(link);
+		else if (link->stream)
+			link->stream->served = true;
 		tell_mapped(link, &event->mapped);
 		log_info("relay state=registered relay=%s transport=%s", link->info.name,
 			 relay_link_transport(link));
@@ -448,6 +461,7 @@ static void handle_event(struct relay_link *link, const struct relay_event *even
 	case RELAY_EVENT_LOST:
 		log_warn("relay state=lost relay=%s", link->info.name);
 		link->alternate.port = 0;
+		leave_dead_stream(link);
 		link->udp_rtt_ns = 0; /* what was measured before says nothing now */
 		start_headstart(link, RELAY_TLS_HEADSTART_MS);
 		link->owner->changed(link->owner->set, link);

@@ -5,20 +5,72 @@
                         ├── internet ──┤
     carol ── router U ──┤              └── turn (coturn: UDP, TCP, TLS)
     dave  ── router U ──┘
+
+Alice and bob meet there over UDP; carol comes by TCP, and by TLS when only that gets through; when
+coturn begins anew everybody finds back; a wrong secret is named as the reason.
 """
 
-from lab.command import check
+import time
+
+from lab.command import check, wait_until
 from lab.turn import Coturn
-from lab.warren import Coordinator, join, transfer
+from lab.warren import Coordinator, Stream, join, transfer
+
+
+def only_tls(home):
+    """A firewall that lets nothing through but TLS to the coordinator and to the TURN server."""
+    home.router.nft('''table inet strict {
+        chain forward {
+            type filter hook forward priority -5; policy accept;
+            oifname "wan" tcp dport 3478 drop
+        }
+    }''')
+
+
+def transports(*nodes):
+    return [node.wait_home_relay("turn")["transport"] for node in nodes]
+
+
+def by_turn(source, target):
+    source.reaches(target)
+    peer = source.wait_path(target, "relay")
+    check(peer["relay"] == "turn", f"{source.name} to {target.name} is said to go by {peer}")
+
+
+def hard_nats(alice, bob):
+    check(transports(alice, bob) == ["udp", "udp"], "not by UDP")
+    by_turn(alice, bob)
+    print(f"B×B by UDP: {transfer(alice, bob):.0f} MiB/s, {alice.ping(bob)[0][2]} ms")
+
+
+def blocked(home, alice, carol, dave):
+    check(transports(carol, dave) == ["tcp", "tcp"], f"not by TCP: {transports(carol, dave)}")
+    by_turn(carol, alice)
+    print(f"U×B by TCP: {transfer(carol, alice):.0f} MiB/s, {carol.ping(alice)[0][2]} ms")
 
 
 def scenario(lab):
     coord = Coordinator(lab, lab.server("coord"), options=["--no-relay"])
     turn = Coturn(coord, lab.server("turn"))
-    alice, bob = join(lab, coord, lab.home("home1", "B").host("alice"),
-                      lab.home("home2", "B").host("bob"))
-    check(alice.wait_home_relay("turn")["transport"] == "udp", "not by UDP")
-    alice.reaches(bob)
-    peer = alice.wait_path(bob, "relay")
-    check(peer["relay"] == "turn", f"the path is said to be by {peer['relay']}")
-    print(f"by UDP, {transfer(alice, bob):.0f} MiB/s; {alice.ping(bob)}")
+    homes = [lab.home("home1", "B"), lab.home("home2", "B"), lab.home("home3", "U"),
+             lab.home("home4", "U")]
+    alice, bob, carol, dave = join(lab, coord, *(home.host(name) for home, name in zip(
+        homes, ("alice", "bob", "carol", "dave"))))
+    hard_nats(alice, bob)
+    blocked(homes[2], alice, carol, dave)
+
+    stream = Stream(alice, bob)
+    since = time.time()
+    turn.process.kill()
+    turn.start()
+    alice.reaches(bob, 20)
+    carol.reaches(dave, 20)
+    alice.reaches(carol, 20)
+    print(f"coturn began anew: {stream.gap_s(since):.1f} s without an answer between alice and bob")
+    stream.stop()
+
+    turn.process.kill()
+    turn.start(secret="not the one the coordinator has")
+    for node in (alice, carol):
+        wait_until(f"{node.name} names the secret", lambda: any(
+            "turn" in line and "secret" in line for line in node.status()["health"]), 20)
