@@ -496,13 +496,12 @@ static void handle_event(struct relay_link *link, const struct relay_event *even
 /* data has room for padding behind it. */
 static void send_out(struct relay_link *link, uint8_t *data, size_t len)
 {
-	struct dp_path path = { .kind = DP_PATH_UDP, .masked = link->owner->masked };
+	struct dp_path path = { .kind = DP_PATH_UDP, .masked = link->owner->masked && !is_turn(link) };
 
 	if (is_turn(link) && link->transport == RELAY_STREAM) {
 		memset(data + len, 0, turn_stream_padding(len));
 		len += turn_stream_padding(len);
 	}
-
 	if (link->transport == RELAY_STREAM) {
 		/* A full queue drops packets first. */
 		if (link->conn && relay_is_data(data, len))

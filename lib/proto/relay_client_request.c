@@ -447,12 +447,15 @@ static int on_bind(struct relay_client *client, struct relay_peer *peer,
 	if (!authentic)
 		return -EBADMSG;
 	relay_client_heard(client);
-	if (code == RELAY_ERR_PEER_ABSENT || (client->turn && code != STUN_ERR_ALLOCATION_MISMATCH))
-		relay_client_peer_absent(client, peer);
-	else if (code == STUN_ERR_ALLOCATION_MISMATCH)
+	if (code == STUN_ERR_ALLOCATION_MISMATCH)
 		relay_client_lost(client);
+	else if (code == RELAY_ERR_PEER_ABSENT || client->turn)
+		relay_client_peer_absent(client, peer);
 	else
 		relay_client_peer_refused(client, peer);
+	/* coturn says so too when it was started anew and knows no allocation of ours. */
+	if (client->turn && code == STUN_ERR_BAD_REQUEST && !client->probe.active)
+		start_probe(client, true);
 	return 0;
 }
 
