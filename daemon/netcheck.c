@@ -16,16 +16,21 @@
 #include "proto/natcheck.h"
 
 #define DATAGRAM_MAX 2048
+#define SERVERS_MAX  3 /* that are asked one after the other */
 
 struct netcheck;
 
 /* The questions for one address family, from a socket that nothing else uses. */
 struct netcheck_run {
 	struct netcheck *netcheck;
-	struct natcheck *core;      /* NULL: not asked, or answered */
-	struct stun_client *second; /* asks another relay what it sees, when one cannot tell */
-	struct endpoint server;     /* that core asks */
-	struct natcheck_result result;
+	struct natcheck *core; /* what is asked now, one of the two */
+	struct stun_client
+		*two; /* asks two relays, when none can tell alone how ports are mapped */
+	struct endpoint mapped[2]; /* what those answered */
+	struct endpoint servers[SERVERS_MAX];
+	size_t server_count;
+	size_t asked;
+	struct natcheck_result result; /* the most telling so far */
 	struct loop_watch *watch;
 	struct loop_timer timer;
 	int fd;
@@ -44,8 +49,8 @@ static void clear_run(struct netcheck_run *run)
 	run->watch = NULL;
 	natcheck_free(run->core);
 	run->core = NULL;
-	stun_client_free(run->second);
-	run->second = NULL;
+	stun_client_free(run->two);
+	run->two = NULL;
 	if (run->fd >= 0)
 		close(run->fd);
 	run->fd = -1;
@@ -119,22 +124,28 @@ static void finish(struct netcheck *netcheck)
 
 /* --- asking --- */
 
-/* A STUN server of that family at another address than `but`; the home relay's if it has one. */
-static bool find_server(const struct relays *relays, int family, const struct endpoint *but,
-			struct endpoint *server)
+static void add_server(struct netcheck_run *run, uint32_t relay, int family)
 {
+	struct endpoint *server = &run->servers[run->server_count];
+
+	if (run->server_count < SERVERS_MAX &&
+	    relays_stun_server(run->netcheck->mesh->relays, relay, family, server))
+		run->server_count++;
+}
+
+/* The STUN servers of that family, the home relay's first. */
+static void find_servers(struct netcheck_run *run, int family)
+{
+	const struct relays *relays = run->netcheck->mesh->relays;
 	uint32_t home = relays_home(relays), relay;
 	size_t cursor = 0;
 
-	if (home && relays_stun_server(relays, home, family, server) &&
-	    !addr_equal(&server->addr, &but->addr))
-		return true;
+	if (home)
+		add_server(run, home, family);
 	while ((relay = relays_next(relays, &cursor))) {
-		if (relays_stun_server(relays, relay, family, server) &&
-		    !addr_equal(&server->addr, &but->addr))
-			return true;
+		if (relay != home)
+			add_server(run, relay, family);
 	}
-	return false;
 }
 
 static void send_datagram(const struct netcheck_run *run,
@@ -147,6 +158,59 @@ static void send_datagram(const struct netcheck_run *run,
 	(void)!sendto(run->fd, datagram->data, datagram->len, 0, (struct sockaddr *)&ss, len);
 }
 
+static void on_readable(void *arg, int revents);
+
+static int open_socket(struct netcheck_run *run, struct endpoint *local)
+{
+	struct sockaddr_storage ss;
+	socklen_t len = endpoint_to_sockaddr(&ss, local);
+
+	run->fd = socket(ss.ss_family, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (run->fd < 0 || bind(run->fd, (struct sockaddr *)&ss, len) < 0)
+		return -errno;
+	len = sizeof(ss);
+	if (getsockname(run->fd, (struct sockaddr *)&ss, &len) < 0)
+		return -errno;
+	return endpoint_from_sockaddr(local, (struct sockaddr *)&ss);
+}
+
+/* In place of the last socket, whose questions have opened mappings and filters. */
+static int open_fresh(struct netcheck_run *run, struct endpoint *local,
+		      const struct endpoint *server)
+{
+	int err;
+
+	clear_run(run);
+	*local = (struct endpoint){ 0 };
+	err = source_address(&local->addr, server);
+	if (err == 0)
+		err = open_socket(run, local);
+	if (err == 0)
+		err = loop_watch_new(&run->watch, run->netcheck->mesh->loop, run->fd, UV_READABLE,
+				     on_readable, run);
+	return err;
+}
+
+/* False when there is nobody left to ask. */
+static bool ask_next(struct netcheck_run *run)
+{
+	struct mesh *mesh = run->netcheck->mesh;
+	struct endpoint local;
+
+	while (run->asked < run->server_count) {
+		const struct endpoint *server = &run->servers[run->asked++];
+
+		if (open_fresh(run, &local, server) < 0)
+			continue;
+		run->core = natcheck_new(&mesh->rng, &local, server, loop_now_ns(mesh->loop));
+		if (!run->core)
+			continue;
+		loop_timer_set(&run->timer, loop_now_ns(mesh->loop)); /* which drains it */
+		return true;
+	}
+	return false;
+}
+
 static void end_run(struct netcheck_run *run)
 {
 	struct netcheck *netcheck = run->netcheck;
@@ -156,55 +220,71 @@ static void end_run(struct netcheck_run *run)
 		finish(netcheck);
 }
 
-static void drain_second(struct netcheck_run *run)
+static void drain_two(struct netcheck_run *run)
 {
 	struct stun_client_datagram datagram;
 	struct stun_result result;
 
-	while (stun_client_poll_output(run->second, &datagram))
+	while (stun_client_poll_output(run->two, &datagram))
 		send_datagram(run, &datagram);
-	if (!stun_client_poll_result(run->second, &result)) {
-		loop_timer_set(&run->timer, stun_client_next_timeout(run->second));
+	while (stun_client_poll_result(run->two, &result)) {
+		if (result.err == 0)
+			run->mapped[result.tag] = result.mapped;
+		run->asked++;
+	}
+	if (run->asked < 2) {
+		loop_timer_set(&run->timer, stun_client_next_timeout(run->two));
 		return;
 	}
-	if (result.err == 0)
-		run->result.mapping = endpoint_equal(&result.mapped, &run->result.mapped)
+	if (run->mapped[0].port && run->mapped[1].port)
+		run->result.mapping = endpoint_equal(&run->mapped[0], &run->mapped[1])
 					      ? NAT_ENDPOINT_INDEPENDENT
 					      : NAT_ADDRESS_DEPENDENT;
 	end_run(run);
 }
 
-/* A relay with one address cannot tell how a NAT maps; two relays together can. */
-static bool ask_second(struct netcheck_run *run)
+/* Two relays at different addresses together can tell what one cannot. */
+static bool ask_two(struct netcheck_run *run)
 {
 	struct mesh *mesh = run->netcheck->mesh;
-	struct stun_question question = { .local = run->result.local,
+	struct stun_question question = { .server = run->servers[0],
 					  .schedule = &stun_schedule_brief };
+	size_t other = 1;
 
+	while (other < run->server_count &&
+	       addr_equal(&run->servers[other].addr, &question.server.addr))
+		other++;
 	if (!run->result.udp || !run->result.translated || run->result.mapping != NAT_UNKNOWN ||
-	    !find_server(mesh->relays, question.local.addr.family, &run->server, &question.server))
+	    other >= run->server_count || open_fresh(run, &question.local, &question.server) < 0)
 		return false;
-	run->second = stun_client_new(&mesh->rng);
-	if (!run->second)
+	run->two = stun_client_new(&mesh->rng);
+	if (!run->two)
 		return false;
-	stun_client_ask(run->second, &question, loop_now_ns(mesh->loop));
-	drain_second(run);
+	run->asked = 0;
+	stun_client_ask(run->two, &question, loop_now_ns(mesh->loop));
+	question.server = run->servers[other];
+	question.tag = 1;
+	stun_client_ask(run->two, &question, loop_now_ns(mesh->loop));
+	drain_two(run);
 	return true;
 }
 
 static void drain(struct netcheck_run *run)
 {
 	struct stun_client_datagram datagram;
+	struct natcheck_result result;
 
-	if (run->second) {
-		drain_second(run);
-		return;
-	}
 	while (natcheck_poll_output(run->core, &datagram))
 		send_datagram(run, &datagram);
-	if (!natcheck_poll_result(run->core, &run->result))
+	if (!natcheck_poll_result(run->core, &result)) {
 		loop_timer_set(&run->timer, natcheck_next_timeout(run->core));
-	else if (!ask_second(run))
+		return;
+	}
+	if (result.udp && (!run->result.udp || result.filtering != NAT_UNKNOWN))
+		run->result = result;
+	if (run->result.filtering == NAT_UNKNOWN && ask_next(run))
+		return;
+	if (!ask_two(run))
 		end_run(run);
 }
 
@@ -212,11 +292,13 @@ static void on_timer(void *arg, uint64_t now_ns)
 {
 	struct netcheck_run *run = arg;
 
-	if (run->second)
-		stun_client_expire(run->second, now_ns);
-	else
+	if (run->two) {
+		stun_client_expire(run->two, now_ns);
+		drain_two(run);
+	} else {
 		natcheck_expire(run->core, now_ns);
-	drain(run);
+		drain(run);
+	}
 }
 
 static void on_readable(void *arg, int revents)
@@ -233,46 +315,22 @@ static void on_readable(void *arg, int revents)
 	(void)revents;
 	if (len < 0 || endpoint_from_sockaddr(&remote, (struct sockaddr *)&ss) < 0)
 		return;
-	if (run->second)
-		stun_client_input(run->second, data, (size_t)len, &remote, now_ns);
-	else
+	if (run->two) {
+		stun_client_input(run->two, data, (size_t)len, &remote, now_ns);
+		drain_two(run);
+	} else {
 		natcheck_input(run->core, data, (size_t)len, &remote, now_ns);
-	drain(run);
-}
-
-static int open_socket(struct netcheck_run *run, struct endpoint *local)
-{
-	struct sockaddr_storage ss;
-	socklen_t len = endpoint_to_sockaddr(&ss, local);
-
-	run->fd = socket(ss.ss_family, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	if (run->fd < 0 || bind(run->fd, (struct sockaddr *)&ss, len) < 0)
-		return -errno;
-	len = sizeof(ss);
-	if (getsockname(run->fd, (struct sockaddr *)&ss, &len) < 0)
-		return -errno;
-	return endpoint_from_sockaddr(local, (struct sockaddr *)&ss);
+		drain(run);
+	}
 }
 
 static void start_run(struct netcheck *netcheck, struct netcheck_run *run, int family)
 {
-	static const struct endpoint nowhere;
-	struct mesh *mesh = netcheck->mesh;
-	struct endpoint local = { 0 };
-
 	run->netcheck = netcheck;
 	run->fd = -1;
-	loop_timer_init(&run->timer, mesh->loop, on_timer, run);
-	if (!find_server(mesh->relays, family, &nowhere, &run->server) ||
-	    source_address(&local.addr, &run->server) < 0 || open_socket(run, &local) < 0 ||
-	    loop_watch_new(&run->watch, mesh->loop, run->fd, UV_READABLE, on_readable, run) < 0) {
-		clear_run(run);
-		return;
-	}
-	run->core = natcheck_new(&mesh->rng, &local, &run->server, loop_now_ns(mesh->loop));
-	if (run->core)
-		loop_timer_set(&run->timer, loop_now_ns(mesh->loop)); /* which drains it */
-	else
+	loop_timer_init(&run->timer, netcheck->mesh->loop, on_timer, run);
+	find_servers(run, family);
+	if (!ask_next(run))
 		clear_run(run);
 }
 

@@ -48,10 +48,11 @@ class Coordinator:
 
 
 class Relay:
-    """A warren-relay of its own, made known to the coordinator."""
+    """A warren-relay of its own, made known to the coordinator. alt: a second address, so that it
+    can tell how NATs behave (RFC 5780)."""
 
-    def __init__(self, coordinator, ns, name):
-        self.ns, self.name, self.coordinator = ns, name, coordinator
+    def __init__(self, coordinator, ns, name, alt=None):
+        self.ns, self.name, self.coordinator, self.alt = ns, name, coordinator, alt
         self.secret = f"/run/{name}.secret"
         with open(self.secret, "w", encoding="ascii") as file:
             file.write(os.urandom(16).hex() + "\n")
@@ -65,7 +66,8 @@ class Relay:
         address = self.ns.address(4)
         self.process = self.ns.start(self.name, self.ns.lab.bin("warren-relay"), "serve", "--name",
                                      self.name, "--listen", f"{address}:3478", "--tls-listen",
-                                     f"{address}:443", "--secret-file", self.secret)
+                                     f"{address}:443", "--secret-file", self.secret,
+                                     *(["--alt-listen", f"{self.alt}:3479"] if self.alt else []))
         self.process.wait_log("ready")
 
 
