@@ -17,6 +17,7 @@ void daemon_config_init(struct daemon_config *config)
 		.tun_offload = true,
 		.udp_gso = true,
 		.udp_gro = true,
+		.port_mapping = true,
 		.log_level = LOG_LEVEL_INFO,
 	};
 }
@@ -108,6 +109,11 @@ static const char *set_udp_gro(void *arg, const char *value)
 	return set_bool(&((struct daemon_config *)arg)->udp_gro, value);
 }
 
+static const char *set_port_mapping(void *arg, const char *value)
+{
+	return set_bool(&((struct daemon_config *)arg)->port_mapping, value);
+}
+
 static const char *set_cipher(void *arg, const char *value)
 {
 	struct daemon_config *config = arg;
@@ -149,12 +155,19 @@ static const char *set_log_level(void *arg, const char *value)
 }
 
 static const struct config_key keys[] = {
-	{ "state", set_state },     { "socket", set_socket },
-	{ "tun", set_tun },         { "port", set_port },
-	{ "workers", set_workers }, { "tun-offload", set_tun_offload },
-	{ "udp-gso", set_udp_gso }, { "udp-gro", set_udp_gro },
-	{ "cipher", set_cipher },   { "log-level", set_log_level },
-	{ "proxy", set_proxy },     { "proxy-credentials", set_proxy_credentials },
+	{ "state", set_state },
+	{ "socket", set_socket },
+	{ "tun", set_tun },
+	{ "port", set_port },
+	{ "workers", set_workers },
+	{ "tun-offload", set_tun_offload },
+	{ "udp-gso", set_udp_gso },
+	{ "udp-gro", set_udp_gro },
+	{ "cipher", set_cipher },
+	{ "log-level", set_log_level },
+	{ "port-mapping", set_port_mapping },
+	{ "proxy", set_proxy },
+	{ "proxy-credentials", set_proxy_credentials },
 };
 #define KEY_COUNT (sizeof(keys) / sizeof(keys[0]))
 

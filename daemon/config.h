@@ -19,6 +19,7 @@
  *   state = DIR            socket = PATH       tun = NAME           port = 0..65535
  *   workers = 0..64        tun-offload = yes   udp-gso = yes        udp-gro = yes
  *   cipher = NAME          log-level = error|warn|info|debug
+ *   port-mapping = yes
  *   proxy = URL|none       proxy-credentials = FILE
  */
 struct daemon_config {
@@ -30,6 +31,7 @@ struct daemon_config {
 	bool tun_offload;
 	bool udp_gso;
 	bool udp_gro;
+	bool port_mapping;              /* routers are asked to open the port */
 	char cipher[DAEMON_CIPHER_MAX]; /* "": the fastest */
 	char proxy[DAEMON_PROXY_MAX];   /* "": what the environment says */
 	char proxy_credentials[DAEMON_PATH_MAX];

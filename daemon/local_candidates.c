@@ -72,16 +72,60 @@ bool local_candidates_mapped(struct local_candidates *candidates, const struct e
 	return true;
 }
 
+bool local_candidates_opened(struct local_candidates *candidates, int family,
+			     const struct endpoint *external, const struct endpoint *base)
+{
+	struct local_opened *opened = &candidates->opened[family == AF_INET6];
+	struct local_opened news = { 0 };
+	bool changed;
+
+	if (external) {
+		news.external = *external;
+		news.base = *base;
+	}
+	changed = !endpoint_equal(&news.external, &opened->external) ||
+		  !endpoint_equal(&news.base, &opened->base);
+	*opened = news;
+	return changed;
+}
+
+bool local_candidates_contradict(const struct local_candidates *candidates,
+				 const struct endpoint *base, const struct ip_addr *external)
+{
+	bool seen = false;
+	size_t i;
+
+	for (i = 0; i < candidates->reflexive_count; i++) {
+		const struct local_reflexive *r = &candidates->reflexive[i];
+
+		if (!addr_equal(&r->base.addr, &base->addr))
+			continue;
+		if (addr_equal(&r->mapped.addr, external))
+			return false;
+		seen = true;
+	}
+	return seen;
+}
+
 void local_candidates_give(const struct local_candidates *candidates, struct ice_agent *agent,
 			   uint64_t now_ns)
 {
-	struct ice_local_candidate set[LOCAL_HOSTS_MAX + LOCAL_REFLEXIVE_MAX];
+	struct ice_local_candidate set[LOCAL_HOSTS_MAX + LOCAL_OPENED_MAX + LOCAL_REFLEXIVE_MAX];
 	size_t i, count = 0;
 
 	for (i = 0; i < candidates->host_count; i++)
 		set[count++] = (struct ice_local_candidate){ .type = CANDIDATE_HOST,
 							     .addr = candidates->hosts[i],
 							     .base = candidates->hosts[i] };
+	/* Ports that a router opened are open to everybody, and so serve best. */
+	for (i = 0; i < LOCAL_OPENED_MAX; i++) {
+		const struct local_opened *o = &candidates->opened[i];
+
+		if (o->external.addr.family)
+			set[count++] = (struct ice_local_candidate){ .type = CANDIDATE_SRFLX,
+								     .addr = o->external,
+								     .base = o->base };
+	}
 	for (i = 0; i < candidates->reflexive_count; i++) {
 		const struct local_reflexive *r = &candidates->reflexive[i];
 

@@ -12,10 +12,12 @@ struct netlink;
 
 #define LOCAL_HOSTS_MAX     12
 #define LOCAL_REFLEXIVE_MAX 4
+#define LOCAL_OPENED_MAX    2 /* one of each family */
 
 /*
- * The addresses at which this node may be reached: those of its interfaces, and what relays see of
- * them. Kept current all the time, so that an agent starts with fresh candidates.
+ * The addresses at which this node may be reached: those of its interfaces, what relays see of
+ * them, and what routers opened for them. Kept current all the time, so that an agent starts with
+ * fresh candidates.
  */
 struct local_candidates {
 	struct endpoint hosts[LOCAL_HOSTS_MAX];
@@ -26,6 +28,10 @@ struct local_candidates {
 		struct ip_addr server;
 	} reflexive[LOCAL_REFLEXIVE_MAX];
 	size_t reflexive_count;
+	struct local_opened {
+		struct endpoint external; /* family 0: none */
+		struct endpoint base;
+	} opened[LOCAL_OPENED_MAX];
 };
 
 /*
@@ -41,6 +47,13 @@ int local_candidates_refresh(struct local_candidates *candidates, struct netlink
  */
 bool local_candidates_mapped(struct local_candidates *candidates, const struct endpoint *mapped,
 			     const struct endpoint *base, const struct ip_addr *server);
+
+/* A router opened external for base; NULL: not any more. True when that is news. */
+bool local_candidates_opened(struct local_candidates *candidates, int family,
+			     const struct endpoint *external, const struct endpoint *base);
+/* Some server saw base at another address than that, and none at that one. */
+bool local_candidates_contradict(const struct local_candidates *candidates,
+				 const struct endpoint *base, const struct ip_addr *external);
 
 /* Gives all of them to an agent, and takes away what it was given before and is not there now. */
 void local_candidates_give(const struct local_candidates *candidates, struct ice_agent *agent,

@@ -27,6 +27,7 @@
 #include "daemon/mesh_network.h"
 #include "daemon/mesh_peer.h"
 #include "daemon/ping.h"
+#include "daemon/portmap.h"
 #include "daemon/relays.h"
 #include "daemon/self_test.h"
 #include "daemon/startup.h"
@@ -194,6 +195,7 @@ void mesh_start(struct mesh *mesh)
 		mesh_map_apply(mesh);
 		load_credentials(mesh);
 	}
+	portmap_update(mesh->portmap);
 	loop_timer_set(&mesh->housekeeping, loop_now_ns(mesh->loop) + HOUSEKEEPING_S * NS_PER_S);
 	if (coordination_start(mesh) < 0)
 		enrolment_fail(mesh->enrolment, LOCAL_FAILURE, "out of memory");
@@ -204,6 +206,7 @@ void mesh_stop(struct mesh *mesh)
 	enum mesh_health what;
 
 	loop_timer_clear(&mesh->housekeeping);
+	portmap_stop(mesh->portmap);
 	coordination_stop(mesh);
 	mesh_map_suspend(mesh);
 	relays_set_list(mesh->relays, NULL, 0);
@@ -362,7 +365,8 @@ static int open_parts(struct mesh *mesh)
 		return err;
 	mesh->pings = pings_new(mesh);
 	mesh->enrolment = enrolment_new(mesh);
-	if (!mesh->pings || !mesh->enrolment)
+	mesh->portmap = portmap_new(mesh);
+	if (!mesh->pings || !mesh->enrolment || !mesh->portmap)
 		return -ENOMEM;
 	err = uapi_new(&mesh->uapi, mesh->loop, mesh->device, 0, true);
 	if (err < 0)
@@ -440,6 +444,7 @@ static int close_all(struct mesh *mesh)
 	local_server_free(mesh->local_server);
 	if (mesh->relays)
 		mesh_stop(mesh);
+	portmap_free(mesh->portmap);
 	pings_free(mesh->pings);
 	relays_free(mesh->relays);
 	enrolment_free(mesh->enrolment);

@@ -29,6 +29,7 @@ struct mesh_peer;
 struct monitor;
 struct netlink;
 struct pings;
+struct portmap;
 struct relays;
 struct stun_index;
 struct uapi;
@@ -96,6 +97,7 @@ struct mesh {
 	struct local_networks local_networks;
 	unsigned int underlay_mtu; /* inner packets of the widest link */
 	struct relays *relays;
+	struct portmap *portmap;
 	struct control_client *control; /* NULL while down */
 	struct enrolment *enrolment;
 	struct local_server *local_server;

@@ -8,6 +8,7 @@
 #include "daemon/mesh.h"
 #include "daemon/mesh_peer.h"
 #include "daemon/peer.h"
+#include "daemon/portmap.h"
 #include "daemon/relayed.h"
 #include "daemon/relays.h"
 #include "daemon/signalling.h"
@@ -80,7 +81,8 @@ static void on_other_message(void *arg, const uint8_t *data, size_t len, const s
 			take_relayed_signal(mesh, relay, key, data, len);
 		return;
 	}
-	if (relays_input(mesh->relays, data, len, from) || stun_parse(&msg, data, len) < 0)
+	if (relays_input(mesh->relays, data, len, from) ||
+	    portmap_input(mesh->portmap, data, len) || stun_parse(&msg, data, len) < 0)
 		return;
 	owner = stun_index_find(mesh->stun, &msg);
 	peer = owner ? mesh_find_peer(mesh, owner) : NULL;
@@ -175,6 +177,7 @@ static void on_relay_up(void *arg, uint32_t relay)
 				? "udp is blocked here; everything goes by relay over tls"
 				: NULL);
 	for_each_peer(mesh, mesh_peer_relay_up, relay);
+	portmap_relay_up(mesh->portmap);
 	enrolment_relay_up(mesh->enrolment);
 }
 

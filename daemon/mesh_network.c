@@ -9,6 +9,7 @@
 #include "daemon/mesh.h"
 #include "daemon/mesh_map.h"
 #include "daemon/mesh_peer.h"
+#include "daemon/portmap.h"
 #include "daemon/relays.h"
 #include "daemon/tunnel.h"
 #include "daemon/underlay.h"
@@ -72,6 +73,8 @@ static void on_network_changed(struct mesh *mesh)
 {
 	refresh_mtu(mesh);
 	refresh_candidates(mesh, true);
+	if (mesh->control)
+		portmap_update(mesh->portmap);
 	if (refresh_local_networks(mesh) && mesh->control && mesh->membership.enrolled) {
 		tunnel_configure(mesh);
 		mesh_map_apply(mesh);

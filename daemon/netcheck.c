@@ -10,6 +10,7 @@
 #include "daemon/http_proxy.h"
 #include "daemon/local_server.h"
 #include "daemon/mesh.h"
+#include "daemon/portmap.h"
 #include "daemon/relays.h"
 #include "io/source.h"
 #include "proto/local_api.h"
@@ -110,13 +111,17 @@ static void finish(struct netcheck *netcheck)
 	/* A NAT is a matter of v4; v6 stands in where there is nothing else. */
 	const struct netcheck_run *nat = v4->result.udp || !v6->result.udp ? v4 : v6;
 	struct local_request *request = netcheck->request;
-	json_t *fields =
-		json_pack("{s:b,s:o,s:o,s:s,s:s,s:s,s:s?,s:o}", "udp",
-			  v4->result.udp || v6->result.udp, "ipv4", mapped_json(v4), "ipv6",
-			  mapped_json(v6), "mapping", behaviour(nat, nat->result.mapping),
-			  "filtering", nat_behaviour_text(nat->result.filtering), "port_mapping",
-			  "unknown", "proxy", http_proxy_name(&netcheck->mesh->http_proxy),
-			  "relays", relays_json(netcheck->mesh->relays));
+	char port_mapping[PORTMAP_TEXT_SIZE];
+	json_t *fields;
+
+	portmap_describe(netcheck->mesh->portmap, port_mapping);
+	fields = json_pack("{s:b,s:o,s:o,s:s,s:s,s:s,s:o,s:s?,s:o}", "udp",
+			   v4->result.udp || v6->result.udp, "ipv4", mapped_json(v4), "ipv6",
+			   mapped_json(v6), "mapping", behaviour(nat, nat->result.mapping),
+			   "filtering", nat_behaviour_text(nat->result.filtering), "port_mapping",
+			   port_mapping, "port_mappings", portmap_to_json(netcheck->mesh->portmap),
+			   "proxy", http_proxy_name(&netcheck->mesh->http_proxy), "relays",
+			   relays_json(netcheck->mesh->relays));
 
 	netcheck_free(netcheck);
 	local_reply_end(request, json_pack("{s:o}", "netcheck", fields));

@@ -204,6 +204,16 @@ uint16_t relay_link_second_port(const struct relay_link *link)
 	return relay_link_up(link) ? relay_client_second_port(link->client) : 0;
 }
 
+bool relay_link_prober(const struct relay_link *link, int family, struct relays_prober *prober)
+{
+	if (!relay_link_second_port(link) || !link->has_credential ||
+	    !relay_link_server_of(link, family, &prober->server))
+		return false;
+	prober->username = link->credential.username;
+	prober->password = link->credential.password;
+	return true;
+}
+
 void relay_link_next_server(struct relay_link *link)
 {
 	/* A measurement may get lost; the registration knows better whether this one answers. */

@@ -53,6 +53,8 @@ bool relay_link_server(const struct relay_link *link, struct endpoint *server);
 bool relay_link_server_of(const struct relay_link *link, int family, struct endpoint *server);
 /* Another UDP port of it that answers Binding requests; 0: unknown, or none. */
 uint16_t relay_link_second_port(const struct relay_link *link);
+/* False unless it can probe an address of that family now. */
+bool relay_link_prober(const struct relay_link *link, int family, struct relays_prober *prober);
 /* Another of its addresses, when the present one does not answer. */
 void relay_link_next_server(struct relay_link *link);
 /* Told by whoever measured over UDP; 0: it did not answer. */

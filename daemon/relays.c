@@ -542,6 +542,21 @@ uint16_t relays_second_port(const struct relays *relays, uint32_t relay)
 	return link ? relay_link_second_port(link) : 0;
 }
 
+bool relays_find_prober(const struct relays *relays, int family, struct relays_prober *prober)
+{
+	const struct relay_link *home = find_link(relays, relays->home);
+	uint32_t relay;
+	size_t cursor = 0;
+
+	if (home && relay_link_prober(home, family, prober))
+		return true;
+	while ((relay = relays_next(relays, &cursor))) {
+		if (relay_link_prober(relays->links[relay - 1], family, prober))
+			return true;
+	}
+	return false;
+}
+
 void relays_want(struct relays *relays, uint32_t relay)
 {
 	struct relay_link *link = find_link(relays, relay);

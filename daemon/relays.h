@@ -89,6 +89,15 @@ bool relays_stun_server(const struct relays *relays, uint32_t relay, int family,
 /* Another UDP port of the relay's addresses that answers Binding requests; 0: unknown, or none. */
 uint16_t relays_second_port(const struct relays *relays, uint32_t relay);
 
+/* What a probe by a relay (proto/relay_probe.h) takes. */
+struct relays_prober {
+	struct endpoint server; /* to be asked from the shared port */
+	const char *username;   /* borrowed, both */
+	const char *password;
+};
+/* A relay that can probe an address of that family, home first. False when there is none now. */
+bool relays_find_prober(const struct relays *relays, int family, struct relays_prober *prober);
+
 /* Registers there and stays, until not wanted for as long as peers last used it. */
 void relays_want(struct relays *relays, uint32_t relay);
 

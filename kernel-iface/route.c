@@ -119,6 +119,28 @@ static int load(struct netlink *nl, struct route **routes, size_t *count)
 	return err;
 }
 
+int route_default(struct netlink *nl, int family, uint32_t tunnel, struct route *found)
+{
+	const struct route *best = NULL;
+	struct route *routes;
+	size_t count;
+	int err = load(nl, &routes, &count);
+
+	if (err)
+		return err;
+	for (size_t i = 0; i < count; i++) {
+		const struct route *route = &routes[i];
+
+		if (route->dst.len == 0 && route->gateway.family == family && route->ifindex &&
+		    route->ifindex != tunnel && (!best || route->metric < best->metric))
+			best = route;
+	}
+	if (best)
+		*found = *best;
+	free(routes);
+	return best ? 0 : -ENOENT;
+}
+
 static bool have_ours(struct netlink *nl, uint32_t ifindex, const struct prefix *dst)
 {
 	struct route *routes;

@@ -42,6 +42,12 @@ int route_remove(struct netlink *nl, uint32_t ifindex, const struct prefix *dst)
 int route_list(struct netlink *nl, struct route *out, size_t max, size_t *count);
 
 /*
+ * The default route of that family (AF_INET, AF_INET6) with the least metric that has a gateway and
+ * does not go through tunnel. 0; -ENOENT when there is none; another -errno.
+ */
+int route_default(struct netlink *nl, int family, uint32_t tunnel, struct route *found);
+
+/*
  * Removes every route with our protocol number on the interface; 0: on any, for a start after a
  * crash when no other daemon lives in this namespace. *removed may be NULL. 0 or -errno.
  */
