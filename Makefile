@@ -12,7 +12,7 @@ BIN := $(if $(filter release,$(VARIANT)),build/bin,$(O)/bin)
 VERSION := 0.1.0
 
 PROGRAMS := warrend warren warren-coord warren-relay
-PKGS := libsodium libcrypto libuv libwebsockets jansson sqlite3 libmnl liburcu-bp inih
+PKGS := libsodium libcrypto libssl libuv libwebsockets jansson sqlite3 libmnl liburcu-bp inih
 # Debian's libipsec-mb exists for x86-64 only.
 IPSEC_MB := $(if $(filter x86_64,$(shell uname -m)),yes)
 # Loaded at run time where it is installed; sanitizers cannot follow.

@@ -167,10 +167,9 @@ static void dial(struct client_conn *cc, const char *address, const char *proxy)
 	if (cc->conn.raw) {
 		info.method = "RAW";
 		info.protocol = NULL;
-		info.alpn = "stun.turn"; /* RFC 7443 */
+		info.alpn = NULL;
+		info.ssl_connection = 0; /* libwebsockets 4.1 does not open such with TLS */
 	}
-	if (cc->no_tls)
-		info.ssl_connection = 0;
 	if (!info.vhost) {
 		on_failed(cc, "too many different proxies");
 		return;
@@ -237,16 +236,17 @@ static int client_callback(struct lws *wsi, enum lws_callback_reasons reason, vo
 				      ? "the proxy refuses; are its credentials right?"
 				      : detail);
 		return 0;
-	case LWS_CALLBACK_CLIENT_ESTABLISHED:
 	case LWS_CALLBACK_RAW_CONNECTED:
+		loop_timer_clear(&cc->attempt_timer);
+		return ws_conn_connected_raw(&cc->conn, wsi, cc->no_tls ? NULL : cc->host);
+	case LWS_CALLBACK_CLIENT_ESTABLISHED:
 		loop_timer_clear(&cc->attempt_timer);
 		ws_conn_open(&cc->conn, wsi);
 		return 0;
 	case LWS_CALLBACK_CLIENT_RECEIVE:
 		return ws_conn_receive(&cc->conn, in, len);
 	case LWS_CALLBACK_RAW_RX:
-		ws_conn_receive_raw(&cc->conn, in, len);
-		return 0;
+		return ws_conn_receive_raw(&cc->conn, in, len);
 	case LWS_CALLBACK_CLIENT_WRITEABLE:
 	case LWS_CALLBACK_RAW_WRITEABLE:
 		return ws_conn_writable(&cc->conn);

@@ -7,6 +7,9 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "io/tls_layer.h"
+
+#define TLS_RECORD_MAX 16384 /* RFC 8446 section 5.1 */
 
 struct ws_message {
 	struct ws_message *next;
@@ -85,6 +88,8 @@ void ws_conn_clear(struct ws_conn *conn)
 		pop_message(conn);
 	free(conn->rx);
 	conn->rx = NULL;
+	tls_layer_free(conn->tls);
+	conn->tls = NULL;
 }
 
 void ws_conn_end(struct ws_conn *conn, enum ws_close why, const char *detail)
@@ -161,9 +166,66 @@ static void deliver(struct ws_conn *conn, const uint8_t *data, size_t len)
 		conn->handler.message(conn, conn->arg, data, len);
 }
 
-void ws_conn_receive_raw(struct ws_conn *conn, const uint8_t *data, size_t len)
+int ws_conn_connected_raw(struct ws_conn *conn, struct lws *wsi, const char *host)
 {
-	deliver(conn, data, len);
+	if (!host) {
+		ws_conn_open(conn, wsi);
+		return 0;
+	}
+	conn->wsi = wsi;
+	conn->tls = tls_layer_new(host);
+	if (!conn->tls || tls_layer_receive(conn->tls, NULL, 0) < 0)
+		return -1;
+	lws_callback_on_writable(wsi);
+	return 0;
+}
+
+int ws_conn_receive_raw(struct ws_conn *conn, const uint8_t *data, size_t len)
+{
+	uint8_t plain[TLS_RECORD_MAX];
+	int got = 0;
+
+	if (!conn->tls) {
+		deliver(conn, data, len);
+		return 0;
+	}
+	if (tls_layer_receive(conn->tls, data, len) < 0)
+		return -1;
+	if (tls_layer_ready(conn->tls) && conn->state == WS_OPENING)
+		ws_conn_open(conn, conn->wsi);
+	while (conn->opened && (got = tls_layer_read(conn->tls, plain, sizeof(plain))) > 0)
+		deliver(conn, plain, (size_t)got);
+	if (tls_layer_has_output(conn->tls))
+		lws_callback_on_writable(conn->wsi);
+	return got < 0 ? -1 : 0;
+}
+
+/* Sends what TLS has made, as far as the socket takes it. */
+static int flush_tls(struct ws_conn *conn)
+{
+	uint8_t buf[LWS_PRE + TLS_RECORD_MAX];
+	size_t len;
+
+	while (!lws_send_pipe_choked(conn->wsi) &&
+	       (len = tls_layer_output(conn->tls, buf + LWS_PRE, TLS_RECORD_MAX)))
+		if (lws_write(conn->wsi, buf + LWS_PRE, len, LWS_WRITE_RAW) < 0)
+			return -1;
+	return 0;
+}
+
+static int write_message(struct ws_conn *conn, struct ws_message *message)
+{
+	if (!conn->tls)
+		return lws_write(conn->wsi, message->data + LWS_PRE, message->len,
+				 conn->raw ? LWS_WRITE_RAW : LWS_WRITE_BINARY);
+	if (tls_layer_write(conn->tls, message->data + LWS_PRE, message->len) < 0)
+		return -1;
+	return flush_tls(conn);
+}
+
+static bool waits(const struct ws_conn *conn)
+{
+	return conn->head || (conn->tls && tls_layer_has_output(conn->tls));
 }
 
 int ws_conn_receive(struct ws_conn *conn, const uint8_t *data, size_t len)
@@ -199,12 +261,12 @@ int ws_conn_receive(struct ws_conn *conn, const uint8_t *data, size_t len)
 
 int ws_conn_writable(struct ws_conn *conn)
 {
+	if (conn->tls && flush_tls(conn) < 0)
+		return -1;
 	while (conn->head && !lws_send_pipe_choked(conn->wsi)) {
 		struct ws_message *message = conn->head;
-		int sent = lws_write(conn->wsi, message->data + LWS_PRE, message->len,
-				     conn->raw ? LWS_WRITE_RAW : LWS_WRITE_BINARY);
 
-		if (sent < 0) {
+		if (write_message(conn, message) < 0) {
 			ws_conn_end(conn, WS_CLOSE_LOST, "write failed");
 			return -1;
 		}
@@ -214,7 +276,7 @@ int ws_conn_writable(struct ws_conn *conn)
 			loop_timer_set(&conn->timer,
 				       loop_now_ns(conn->loop) + WS_STALL_DEADLINE_S * NS_PER_S);
 	}
-	if (conn->head) {
+	if (waits(conn)) {
 		lws_callback_on_writable(conn->wsi);
 		return 0;
 	}

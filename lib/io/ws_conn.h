@@ -18,6 +18,7 @@
  * counts. */
 #define WS_UNSENT_MAX (32 * 1024)
 
+struct tls_layer;
 struct ws_message;
 
 enum ws_state {
@@ -41,6 +42,7 @@ struct ws_conn {
 	char detail[96];
 	bool opened;
 	bool raw;                     /* a stream of bytes, no WebSocket */
+	struct tls_layer *tls;        /* of a raw stream; NULL: none, or libwebsockets' own */
 	enum lws_close_status status; /* told to the peer when we close */
 	size_t message_max;
 	struct ws_queue queue;
@@ -64,10 +66,11 @@ void ws_conn_tell_closed(struct ws_conn *conn);
 void ws_conn_open(struct ws_conn *conn, struct lws *wsi);
 
 /* The libwebsockets events of an open connection; their results are the callback's. */
-/* Of a raw stream: whatever came. */
-void ws_conn_receive_raw(struct ws_conn *conn, const uint8_t *data, size_t len);
 int ws_conn_receive(struct ws_conn *conn, const uint8_t *data, size_t len);
 int ws_conn_writable(struct ws_conn *conn);
+/* Of a raw stream: it is connected (host for TLS, NULL without), and whatever came. */
+int ws_conn_connected_raw(struct ws_conn *conn, struct lws *wsi, const char *host);
+int ws_conn_receive_raw(struct ws_conn *conn, const uint8_t *data, size_t len);
 void ws_conn_peer_closes(struct ws_conn *conn);
 
 #endif

@@ -43,10 +43,20 @@ def hard_nats(alice, bob):
     print(f"B×B by UDP: {transfer(alice, bob):.0f} MiB/s, {alice.ping(bob)[0][2]} ms")
 
 
-def blocked(home, alice, carol, dave):
+def udp_blocked(alice, carol, dave):
     check(transports(carol, dave) == ["tcp", "tcp"], f"not by TCP: {transports(carol, dave)}")
     by_turn(carol, alice)
     print(f"U×B by TCP: {transfer(carol, alice):.0f} MiB/s, {carol.ping(alice)[0][2]} ms")
+
+
+def begins_anew(turn, alice, bob):
+    stream = Stream(alice, bob)
+    since = time.time()
+    turn.process.kill()
+    turn.start()
+    alice.reaches(bob, 20)
+    print(f"coturn began anew: {stream.gap_s(since):.1f} s without an answer between alice and bob")
+    return stream
 
 
 def scenario(lab):
@@ -57,20 +67,19 @@ def scenario(lab):
     alice, bob, carol, dave = join(lab, coord, *(home.host(name) for home, name in zip(
         homes, ("alice", "bob", "carol", "dave"))))
     hard_nats(alice, bob)
-    blocked(homes[2], alice, carol, dave)
+    udp_blocked(alice, carol, dave)
 
-    stream = Stream(alice, bob)
-    since = time.time()
-    turn.process.kill()
-    turn.start()
-    alice.reaches(bob, 20)
-    carol.reaches(dave, 20)
-    alice.reaches(carol, 20)
-    print(f"coturn began anew: {stream.gap_s(since):.1f} s without an answer between alice and bob")
-    stream.stop()
+    for home in homes[2:]:
+        only_tls(home)
+    stream = begins_anew(turn, alice, bob)
+    wait_until("carol and dave come by TLS", lambda: transports(carol, dave) == ["tls", "tls"], 15)
+    by_turn(carol, dave)
+    print(f"U×U by TLS: {transfer(carol, dave):.0f} MiB/s, {carol.ping(dave)[0][2]} ms")
+    by_turn(alice, carol)
 
     turn.process.kill()
     turn.start(secret="not the one the coordinator has")
     for node in (alice, carol):
         wait_until(f"{node.name} names the secret", lambda: any(
             "turn" in line and "secret" in line for line in node.status()["health"]), 20)
+    stream.stop()
