@@ -253,7 +253,7 @@ void connection_let_go(struct connection *conn, bool was_held)
 	connection_advance(conn);
 }
 
-static void begin_choice(struct connection *conn, enum path_mode mode)
+void connection_begin_choice(struct connection *conn, enum path_mode mode)
 {
 	pathchoice_init(&conn->choice, connection_now_ns(conn));
 	pathchoice_set_mode(&conn->choice, mode, connection_now_ns(conn));
@@ -279,7 +279,8 @@ struct connection *connection_new(struct mesh *mesh, struct mesh_peer *peer, enu
 	conn->wanted_ns = connection_now_ns(conn);
 	conn->watch_due_ns = CLOCK_NEVER;
 	loop_timer_init(&conn->timer, mesh->loop, on_timer, conn);
-	begin_choice(conn, mode);
+	conn->mode = mode;
+	connection_begin_choice(conn, mode);
 	if (mode != PATH_MODE_RELAY)
 		connection_ice_begin(conn);
 	loop_timer_set(&conn->timer,
@@ -304,21 +305,6 @@ void connection_want(struct connection *conn)
 	conn->wanted_ns = connection_now_ns(conn);
 	if (!peer_has_session(connection_wireguard(conn)))
 		peer_start_handshake(connection_wireguard(conn));
-}
-
-void connection_set_mode(struct connection *conn, enum path_mode mode)
-{
-	bool was_held = connection_hold(conn);
-
-	pathchoice_set_mode(&conn->choice, mode, connection_now_ns(conn));
-	if (mode == PATH_MODE_RELAY) {
-		/* No check may go to the peer's address, and no candidate may tell ours. */
-		connection_ice_end(conn);
-		begin_choice(conn, mode); /* its pairs were the agent's */
-	} else if (!conn->ice) {
-		connection_ice_begin(conn);
-	}
-	connection_let_go(conn, was_held);
 }
 
 /* --- news --- */

@@ -31,6 +31,12 @@ void connection_free(struct connection *conn);
 /* Somebody wants to talk: starts the idle time anew, and a handshake if there is no session. */
 void connection_want(struct connection *conn);
 void connection_set_mode(struct connection *conn, enum path_mode mode);
+/* The peer is to be sent to by relay alone, or no longer. */
+void connection_set_peer_relay_only(struct connection *conn, bool relay_only);
+/* The peer sends directly or would like to: when our user forbids it, it is told. */
+void connection_heard_directly(struct connection *conn);
+/* Whether a handshake that came directly may be answered by the way it came. */
+bool connection_may_answer_directly(const struct connection *conn);
 /* The peer is online or not, or lives at another relay. */
 void connection_presence_changed(struct connection *conn, bool returned);
 /* What the peer's agent says; candidates of no use are taken out of it. */

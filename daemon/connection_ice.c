@@ -186,6 +186,9 @@ static void leave_out_overlay(const struct mesh *mesh, struct ice_description *d
 
 void connection_describe(struct connection *conn, struct ice_description *description)
 {
+	/* Who tells addresses takes packets there. */
+	connection_set_peer_relay_only(conn, false);
+	connection_heard_directly(conn);
 	if (!conn->ice)
 		return; /* the relay is forced: our addresses are not told */
 	leave_out_overlay(conn->mesh, description);

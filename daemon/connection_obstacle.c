@@ -27,6 +27,8 @@ static enum path_reason obstacle(const struct connection *conn)
 {
 	unsigned int own = own_families(&conn->mesh->candidates);
 
+	if (conn->peer_relay_only)
+		return PATH_REASON_FORCED;
 	if (relays_udp_blocked(conn->mesh->relays) || conn->peer_udp_blocked)
 		return PATH_REASON_UDP_BLOCKED;
 	if (own && conn->peer_families && !(own & conn->peer_families))

@@ -12,6 +12,7 @@
  * What connection.c, connection_ice.c and connection_relay.c share; nobody else includes this.
  *
  *	connection.c        life, what the chooser orders, idle time, measuring
+ *	connection_mode.c   paths that a user forced, at either end
  *	connection_ice.c    the agent: offers and answers, checks, candidates
  *	connection_relay.c  which relays may lead to the peer, and whether they still do
  *	connection_obstacle.c  what is known to stand in the way of a direct path
@@ -23,9 +24,12 @@ struct connection {
 	struct ice_agent *ice;         /* NULL while the relay is forced */
 	char names[2][ICE_UFRAG_SIZE]; /* of the agent, as mesh->stun lists them; "": none */
 	struct pathchoice choice;
-	bool masked;                /* the peer masks STUN, so we do */
-	bool described;             /* the peer's agent answered */
-	bool peer_udp_blocked;      /* it says so */
+	enum path_mode mode;   /* what our user wants */
+	bool peer_relay_only;  /* what the peer's user wants */
+	uint64_t told_ns;      /* when we last told the peer to send by relay alone; 0: never */
+	bool masked;           /* the peer masks STUN, so we do */
+	bool described;        /* the peer's agent answered */
+	bool peer_udp_blocked; /* it says so */
 	unsigned int peer_families; /* that its candidates have; see connection_obstacle.c */
 	unsigned int offers;
 	uint64_t offer_due_ns;
@@ -65,6 +69,9 @@ void connection_let_go(struct connection *conn, bool was_held);
 /* The chooser's path as the data plane knows it. False when it cannot be used after all. */
 bool connection_resolve_path(struct connection *conn, const struct path_current *current,
 			     struct dp_path *path);
+
+/* Forgets all paths but the relays, which are offered anew. */
+void connection_begin_choice(struct connection *conn, enum path_mode mode);
 
 /* --- connection_ice.c --- */
 

@@ -34,6 +34,11 @@ struct device_ops {
 	/* An authentic packet, handshake or data, came from elsewhere than the peer's path. */
 	void (*peer_seen)(void *arg, struct peer *peer, const struct dp_path *from);
 	/*
+	 * May an authentic handshake be answered by the way it came? Unset: yes. Otherwise the
+	 * answer takes the peer's path.
+	 */
+	bool (*may_answer)(void *arg, struct peer *peer, const struct dp_path *from);
+	/*
 	 * Notices (enum dp_notice) of the data plane, after the device has acted on them: an owner
 	 * may ask for some too, by dataplane_peer_notify on peer_dp.
 	 */

@@ -50,6 +50,14 @@ static void on_peer_seen(void *arg, struct peer *wireguard, const struct dp_path
 	mesh_peer_heard_elsewhere(peer_owner(wireguard), relay != 0);
 }
 
+/* What comes directly from a peer that is to be reached by relay alone is not answered directly. */
+static bool on_may_answer(void *arg, struct peer *wireguard, const struct dp_path *from)
+{
+	(void)arg;
+	return from->kind != DP_PATH_UDP || from->channel ||
+	       mesh_peer_may_answer_directly(peer_owner(wireguard));
+}
+
 static void on_activity(void *arg, struct peer *wireguard, unsigned int notices)
 {
 	(void)arg;
@@ -120,6 +128,7 @@ const struct device_ops mesh_device_ops = {
 	.peer_wanted = on_peer_wanted,
 	.session_up = on_session_up,
 	.peer_seen = on_peer_seen,
+	.may_answer = on_may_answer,
 	.activity = on_activity,
 	.path_mtu = on_path_mtu,
 	.echo = on_echo,

@@ -240,8 +240,21 @@ void mesh_peer_disconnect(struct mesh_peer *peer)
 
 void mesh_peer_set_mode(struct mesh_peer *peer, enum path_mode mode)
 {
+	const uint8_t relay_only = mode == PATH_MODE_RELAY;
+
 	if (peer->conn)
 		connection_set_mode(peer->conn, mode);
+	/* Else it would go on sending to our address until it finds that nobody answers. */
+	signalling_send(peer->mesh, peer, SIGNAL_RELAY_ONLY, &relay_only, sizeof(relay_only),
+			SIGNAL_BY_COORDINATOR);
+}
+
+bool mesh_peer_may_answer_directly(const struct mesh_peer *peer)
+{
+	if (peer->conn)
+		return connection_may_answer_directly(peer->conn);
+	return settings_path(&peer->mesh->settings, peer->info->cert->parsed.name) !=
+	       PATH_MODE_RELAY;
 }
 
 int mesh_peer_probe(struct mesh_peer *peer)
@@ -284,6 +297,10 @@ void mesh_peer_signal(struct mesh_peer *peer, const struct signal *signal)
 	case SIGNAL_CANDIDATES:
 		take_description(peer, signal);
 		break;
+	case SIGNAL_RELAY_ONLY:
+		if (peer->conn && signal->payload_len == 1)
+			connection_set_peer_relay_only(peer->conn, signal->payload[0] == 1);
+		break;
 	case SIGNAL_PROBE:
 		signalling_send(peer->mesh, peer, SIGNAL_PROBE_ANSWER, signal->payload,
 				signal->payload_len, SIGNAL_BY_RELAY);
@@ -315,6 +332,8 @@ void mesh_peer_session_up(struct mesh_peer *peer)
 
 void mesh_peer_heard_elsewhere(struct mesh_peer *peer, bool by_relay)
 {
+	if (peer->conn && !by_relay)
+		connection_heard_directly(peer->conn);
 	if (peer->conn)
 		connection_heard_elsewhere(peer->conn, by_relay);
 }

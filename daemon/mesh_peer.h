@@ -42,7 +42,10 @@ struct peer *mesh_peer_wireguard(const struct mesh_peer *peer);
 void mesh_peer_connect(struct mesh_peer *peer);
 /* Lets agent and path go; the next packet connects anew. */
 void mesh_peer_disconnect(struct mesh_peer *peer);
+/* The user's choice, as the settings have it now; the peer is told when it concerns it. */
 void mesh_peer_set_mode(struct mesh_peer *peer, enum path_mode mode);
+/* Whether a handshake that came directly may be answered by the way it came. */
+bool mesh_peer_may_answer_directly(const struct mesh_peer *peer);
 
 /* News from the coordinator. */
 void mesh_peer_presence(struct mesh_peer *peer, const struct control_presence_entry *entry);
