@@ -200,6 +200,9 @@ void connection_free(struct connection *conn)
 #pragma GCC diagnostic ignored "-Wunused-parameter"
 NOT_CALLED(void, connection_want, struct connection *c)
 NOT_CALLED(void, connection_set_mode, struct connection *c, enum path_mode mode)
+NOT_CALLED(void, connection_set_peer_relay_only, struct connection *c, bool relay_only)
+NOT_CALLED(void, connection_heard_directly, struct connection *c)
+NOT_CALLED(bool, connection_may_answer_directly, const struct connection *c)
 NOT_CALLED(void, connection_presence_changed, struct connection *c, bool returned)
 NOT_CALLED(void, connection_describe, struct connection *c, struct ice_description *d)
 NOT_CALLED(bool, connection_stun, struct connection *c, const struct stun_message *m,
