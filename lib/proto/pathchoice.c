@@ -367,7 +367,7 @@ void pathchoice_fail(struct pathchoice *pc, struct path_slot *slot, enum path_re
 		     uint64_t now_ns)
 {
 	bool badly = reason == PATH_REASON_THROTTLED;
-	uint64_t served_ns = now_ns - pc->current.since_ns;
+	uint64_t served_ns = slot == pathchoice_current(pc) ? now_ns - pc->current.since_ns : 0;
 
 	if (served_ns >= GOOD_SERVICE_NS)
 		slot->failures = 0;
@@ -385,7 +385,8 @@ void pathchoice_fail(struct pathchoice *pc, struct path_slot *slot, enum path_re
 	slot->deaf = 0;
 	slot->failed_ns = now_ns;
 	slot->probe_ns = now_ns + DEAD_PROBE_NS;
-	pc->watch = (struct path_watch){ .due_ns = CLOCK_NEVER };
+	if (slot == pathchoice_current(pc))
+		pc->watch = (struct path_watch){ .due_ns = CLOCK_NEVER };
 	if (slot->kind != PATH_DIRECT)
 		return;
 	pc->lost = reason;
@@ -510,7 +511,8 @@ void pathchoice_update_rtt(struct path_slot *slot, uint64_t rtt_ns)
 {
 	uint64_t off_ns = slot->srtt_ns > rtt_ns ? slot->srtt_ns - rtt_ns : rtt_ns - slot->srtt_ns;
 
-	if (!slot->srtt_ns) {
+	/* What it was like before it failed says little. */
+	if (!slot->srtt_ns || !slot->alive) {
 		slot->srtt_ns = rtt_ns ? rtt_ns : 1;
 		slot->rttvar_ns = rtt_ns / 4;
 		return;

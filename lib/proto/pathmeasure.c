@@ -208,10 +208,17 @@ static struct path_echo *find_echo(struct pathchoice *pc, uint32_t token)
 	return token && echo->token == token ? echo : NULL;
 }
 
-static void dead_answered(struct pathchoice *pc, struct path_slot *slot)
+/* It is there again; but is it what it was? */
+static void dead_answered(struct pathchoice *pc, struct path_slot *slot, uint64_t now_ns)
 {
+	const struct path_slot *relay = pathchoice_best_relay(pc, now_ns);
+
 	slot->deaf = 0;
-	if (!slot->alive)
+	if (slot->alive)
+		return;
+	if (slot->kind == PATH_DIRECT && relay && pathmeasure_is_slow(slot, relay))
+		pathchoice_fail(pc, slot, PATH_REASON_THROTTLED, now_ns);
+	else
 		pathchoice_revive(pc, slot);
 }
 
@@ -238,7 +245,7 @@ void pathchoice_echo_answered(struct pathchoice *pc, uint32_t token, uint32_t ex
 	if (echo.of_train && pc->train.active && pc->train.kind == echo.kind &&
 	    pc->train.id == echo.id)
 		pc->train.back++;
-	dead_answered(pc, slot);
+	dead_answered(pc, slot, now_ns);
 	if (slot == pathchoice_current(pc)) {
 		pathwatch_echoed(pc, slot);
 		if (echo.sent_ns >= pc->current.since_ns)

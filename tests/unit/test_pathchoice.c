@@ -243,13 +243,20 @@ static void test_egress_blocked(void **state)
 	assert_path(&pc, PATH_RELAY, 7, PATH_REASON_EGRESS_BLOCKED);
 }
 
+/* Until the pair in use has failed; returns when that was. */
 static uint64_t go_silent(struct pathchoice *pc, uint64_t sent)
 {
+	uint64_t now = sent;
+
 	unanswered(pc, sent, sent);
-	for (int i = 2; i <= 4; i++)
-		pathchoice_expire(pc, sent + (uint64_t)i * 50 * MS);
+	while (pc->current.kind == PATH_DIRECT && pc->current.reason == PATH_REASON_NONE) {
+		now = pathchoice_next_timeout(pc);
+		assert_true(now <= sent + 300 * MS);
+		unanswered(pc, sent, now);
+		pathchoice_expire(pc, now);
+	}
 	drain(pc);
-	return sent + 200 * MS;
+	return now;
 }
 
 /* A pair that fails again and again stays out longer each time: no flapping. */
