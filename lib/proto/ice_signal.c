@@ -67,9 +67,6 @@ bool ice_poll_description(struct ice_agent *agent, struct ice_description *out, 
 		strcpy(out->answers, s->remote_ufrag);
 	/* Whoever needs our credentials again may have missed the candidates as well. */
 	fill_candidates(agent, out, agent->describe, now_ns);
-	/* Whoever just offered has not had our candidates yet, for all we know. */
-	if (agent->describe && s->bound && !s->heard_of)
-		agent->told_ns = now_ns;
 	agent->describe = false;
 	schedule_offer(agent, now_ns);
 	ice_agent_pair_all(agent, now_ns);
@@ -215,8 +212,11 @@ int ice_input_description(struct ice_agent *agent, const struct ice_description 
 		if (!d->answers[0])
 			agent->describe = true;
 	}
+	/* Who offers has not had our candidates yet, for all we know: the answer brings them. */
 	if (d->answers[0])
 		begin_waiting(agent, now_ns);
+	else if (!s->heard_of)
+		agent->told_ns = now_ns;
 	add_remotes(agent, d, now_ns);
 	ice_check_run(agent, now_ns);
 	return 0;

@@ -29,7 +29,7 @@
  * A router that answers by itself keeps what it mistook for its own as long as that is sent to, and
  * half a minute more: checks have to rest so long.
  */
-#define PEACE_R_NS (300 * NS_PER_S)
+#define PEACE_R_NS (420 * NS_PER_S)
 /* A node learns that its relay has forgotten it from the next refresh. */
 #define REFRESH_NS (RELAY_LIFETIME_S / 2 * NS_PER_S + 30 * NS_PER_S)
 #define LAST_NS    (20 * NS_PER_S) /* nothing may change any more */
