@@ -34,7 +34,7 @@
 #define REFRESH_NS (RELAY_LIFETIME_S / 2 * NS_PER_S + 30 * NS_PER_S)
 #define LAST_NS    (20 * NS_PER_S) /* nothing may change any more */
 
-static const char names[] = "-ABCDERU"; /* of enum sim_nat_kind */
+static const char names[] = SIM_NAT_NAMES;
 
 struct scenario {
 	uint64_t seed;

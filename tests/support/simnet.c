@@ -1,43 +1,23 @@
 #include "tests/support/simnet.h"
 
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/clock.h"
 
-#define MAPPINGS_MAX  4096
-#define CONTACTS_MAX  16384
-#define SQUATTERS_MAX 64
-#define SQUATTER_NS   (30 * NS_PER_S) /* after its last packet */
-
-struct contact {
-	int mapping;
-	struct endpoint remote;
-};
-
-struct mapping {
-	struct endpoint inside;
-	struct endpoint towards; /* what it depends on; zeroed where it does not */
-	uint16_t port;
-	uint64_t used_ns;
-};
-
-/* What a box takes for a connection to itself: it has that port towards that address. */
-struct squatter {
-	struct endpoint remote;
-	uint16_t port;
-	uint64_t until_ns;
-};
+#define REORDER_NS (20 * NS_PER_MS) /* how much later a packet comes that others overtake */
 
 struct nat {
-	enum sim_nat_kind kind;
-	struct ip_addr addr;
-	uint16_t next_port;
-	struct mapping *mappings;
-	int mapping_count;
-	struct contact *contacts;
-	int contact_count;
-	struct squatter squatters[SQUATTERS_MAX];
+	struct sim_nat *box;
+	int behind;
+	struct ip_addr addr; /* outside */
+};
+
+/* What a policer lets through in one direction. */
+struct policer {
+	unsigned int tokens;
+	uint64_t filled_ns;
 };
 
 struct host {
@@ -47,11 +27,12 @@ struct host {
 	int addr_count;
 	bool cut;
 	uint64_t sent;
+	struct policer up, down;
 };
 
 struct queued {
-	struct sim_event event;
 	uint64_t order;
+	struct sim_event event; /* last: only as much of its data as there is */
 };
 
 struct simnet {
@@ -61,6 +42,7 @@ struct simnet {
 	int nat_count;
 	struct host hosts[SIM_HOSTS_MAX];
 	int host_count;
+	enum sim_hole holes[SIM_HOSTS_MAX][SIM_HOSTS_MAX]; /* from one's line to another's */
 	struct queued **heap;
 	size_t count, cap;
 	uint64_t order;
@@ -84,10 +66,8 @@ void simnet_free(struct simnet *net)
 		free(net->heap[i]->event.message);
 		free(net->heap[i]);
 	}
-	for (int i = 0; i < net->nat_count; i++) {
-		free(net->nats[i].mappings);
-		free(net->nats[i].contacts);
-	}
+	for (int i = 0; i < net->nat_count; i++)
+		sim_nat_free(net->nats[i].box);
 	free(net->heap);
 	free(net);
 }
@@ -99,16 +79,28 @@ const struct rng *simnet_rng(const struct simnet *net)
 
 /* ---- building ---- */
 
-int simnet_add_nat(struct simnet *net, enum sim_nat_kind kind)
+int simnet_add_box(struct simnet *net, const struct sim_nat_config *config, int behind)
 {
 	struct nat *nat = &net->nats[net->nat_count];
+	/* 198.51.100.0, or 100.64.0.0 inside a carrier's network */
+	uint32_t block = behind == SIM_PUBLIC ? 0xc6336400u : 0x64400000u;
 
-	nat->kind = kind;
-	nat->addr = addr_from_v4(0xc6336400u + (uint32_t)net->nat_count + 1); /* 198.51.100.0 */
-	nat->next_port = (uint16_t)(20000 + rng_below(&net->rng, 20000));
-	nat->mappings = calloc(MAPPINGS_MAX, sizeof(*nat->mappings));
-	nat->contacts = calloc(CONTACTS_MAX, sizeof(*nat->contacts));
+	nat->box = sim_nat_new(config, &net->rng);
+	nat->behind = behind;
+	nat->addr = addr_from_v4(block + (uint32_t)net->nat_count + 1);
 	return net->nat_count++;
+}
+
+int simnet_add_nat(struct simnet *net, enum sim_nat_kind kind)
+{
+	const struct sim_nat_config config = { .kind = kind };
+
+	return simnet_add_box(net, &config, SIM_PUBLIC);
+}
+
+struct sim_nat *simnet_nat(const struct simnet *net, int nat)
+{
+	return net->nats[nat].box;
 }
 
 void simnet_add_addr(struct simnet *net, int host)
@@ -147,12 +139,14 @@ void simnet_set_cut(struct simnet *net, int host, bool cut)
 	net->hosts[host].cut = cut;
 }
 
+void simnet_set_hole(struct simnet *net, int from, int to, enum sim_hole hole)
+{
+	net->holes[from][to] = hole;
+}
+
 void simnet_rebind(struct simnet *net, int nat)
 {
-	net->nats[nat].mapping_count = 0;
-	net->nats[nat].contact_count = 0;
-	memset(net->nats[nat].squatters, 0, sizeof(net->nats[nat].squatters));
-	net->nats[nat].next_port = (uint16_t)(20000 + rng_below(&net->rng, 20000));
+	sim_nat_forget(net->nats[nat].box);
 }
 
 uint64_t simnet_sent(const struct simnet *net, int host)
@@ -162,173 +156,23 @@ uint64_t simnet_sent(const struct simnet *net, int host)
 
 /* ---- translation ---- */
 
-static struct squatter *find_squatter(struct nat *nat, uint16_t port, const struct endpoint *remote,
-				      uint64_t now_ns)
+static int find_host(const struct simnet *net, int zone, const struct ip_addr *addr)
 {
-	for (int i = 0; i < SQUATTERS_MAX; i++) {
-		struct squatter *s = &nat->squatters[i];
-
-		if (s->port == port && s->until_ns > now_ns && endpoint_equal(&s->remote, remote))
-			return s;
-	}
-	return NULL;
-}
-
-static void squat(struct simnet *net, struct nat *nat, uint16_t port, const struct endpoint *remote)
-{
-	struct squatter *s = find_squatter(nat, port, remote, net->now_ns);
-
-	for (int i = 0; i < SQUATTERS_MAX && !s; i++) {
-		if (nat->squatters[i].until_ns <= net->now_ns)
-			s = &nat->squatters[i];
-	}
-	if (s)
-		*s = (struct squatter){ *remote, port, net->now_ns + SQUATTER_NS };
-}
-
-/* The port that a mapping has towards most of the world is taken towards this remote. */
-static bool is_squatted(const struct simnet *net, struct nat *nat, const struct endpoint *inside,
-			const struct endpoint *remote)
-{
-	static const struct endpoint anywhere;
-
-	for (int i = 0; i < nat->mapping_count && nat->kind == SIM_NAT_R; i++) {
-		const struct mapping *m = &nat->mappings[i];
-
-		if (endpoint_equal(&m->inside, inside) && endpoint_equal(&m->towards, &anywhere) &&
-		    find_squatter(nat, m->port, remote, net->now_ns))
-			return true;
-	}
-	return false;
-}
-
-/* The odd port that was taken instead is kept as long as it is in use. */
-static bool has_odd_mapping(const struct simnet *net, const struct nat *nat,
-			    const struct endpoint *inside, const struct endpoint *towards)
-{
-	for (int i = 0; i < nat->mapping_count; i++) {
-		if (endpoint_equal(&nat->mappings[i].inside, inside) &&
-		    endpoint_equal(&nat->mappings[i].towards, towards))
-			return net->now_ns < nat->mappings[i].used_ns + SQUATTER_NS;
-	}
-	return false;
-}
-
-static bool has_contact_of(const struct nat *nat, const struct endpoint *inside,
-			   const struct endpoint *remote);
-
-/* What the mapping is keyed by besides the inside endpoint. */
-static struct endpoint dependence(const struct simnet *net, struct nat *nat,
-				  const struct endpoint *inside, const struct endpoint *remote)
-{
-	struct endpoint towards = { 0 };
-
-	if (nat->kind == SIM_NAT_B)
-		towards = *remote;
-	else if (nat->kind == SIM_NAT_R &&
-		 (has_odd_mapping(net, nat, inside, remote) ||
-		  (!has_contact_of(nat, inside, remote) && is_squatted(net, nat, inside, remote))))
-		towards = *remote;
-	else if (nat->kind == SIM_NAT_E)
-		towards.addr = remote->addr;
-	return towards;
-}
-
-static int find_mapping(const struct simnet *net, struct nat *nat, const struct endpoint *inside,
-			const struct endpoint *remote)
-{
-	struct endpoint towards = dependence(net, nat, inside, remote);
-
-	for (int i = 0; i < nat->mapping_count; i++) {
-		if (endpoint_equal(&nat->mappings[i].inside, inside) &&
-		    endpoint_equal(&nat->mappings[i].towards, &towards))
-			return i;
+	for (int i = 0; i < net->host_count; i++) {
+		for (int k = 0; k < net->hosts[i].addr_count; k++) {
+			if (net->hosts[i].nat == zone && addr_equal(&net->hosts[i].addrs[k], addr))
+				return i;
+		}
 	}
 	return -1;
 }
 
-static bool port_taken(const struct nat *nat, uint16_t port)
+/* The box that has its outside address there. */
+static int find_box(const struct simnet *net, int zone, const struct ip_addr *addr)
 {
-	for (int i = 0; i < nat->mapping_count; i++) {
-		if (nat->mappings[i].port == port)
-			return true;
-	}
-	return false;
-}
-
-static int add_mapping(struct simnet *net, struct nat *nat, const struct endpoint *inside,
-		       const struct endpoint *remote)
-{
-	struct mapping *m = &nat->mappings[nat->mapping_count];
-
-	if (nat->mapping_count == MAPPINGS_MAX)
-		return -1;
-	m->inside = *inside;
-	m->towards = dependence(net, nat, inside, remote);
-	do {
-		m->port = nat->kind == SIM_NAT_B || nat->kind == SIM_NAT_E
-				  ? (uint16_t)(20000 + rng_below(&net->rng, 40000))
-				  : nat->next_port++;
-	} while (port_taken(nat, m->port));
-	return nat->mapping_count++;
-}
-
-static bool has_contact(const struct nat *nat, int mapping, const struct endpoint *remote,
-			bool any_port)
-{
-	for (int i = 0; i < nat->contact_count; i++) {
-		const struct contact *c = &nat->contacts[i];
-
-		if (c->mapping == mapping && addr_equal(&c->remote.addr, &remote->addr) &&
-		    (any_port || c->remote.port == remote->port))
-			return true;
-	}
-	return false;
-}
-
-/* Whether it was sent to from inside by the mapping that serves the whole world. */
-static bool has_contact_of(const struct nat *nat, const struct endpoint *inside,
-			   const struct endpoint *remote)
-{
-	static const struct endpoint anywhere;
-
-	for (int i = 0; i < nat->mapping_count; i++) {
-		if (endpoint_equal(&nat->mappings[i].inside, inside) &&
-		    endpoint_equal(&nat->mappings[i].towards, &anywhere) &&
-		    has_contact(nat, i, remote, false))
-			return true;
-	}
-	return false;
-}
-
-static void add_contact(struct nat *nat, int mapping, const struct endpoint *remote)
-{
-	if (has_contact(nat, mapping, remote, false) || nat->contact_count == CONTACTS_MAX)
-		return;
-	nat->contacts[nat->contact_count++] =
-		(struct contact){ .mapping = mapping, .remote = *remote };
-}
-
-/* Inbound on the box's address: the inside endpoint, or NULL when filtered. */
-static const struct endpoint *translate_in(const struct nat *nat, uint16_t port,
-					   const struct endpoint *from)
-{
-	for (int i = 0; i < nat->mapping_count; i++) {
-		if (nat->mappings[i].port != port)
-			continue;
-		if (nat->kind == SIM_NAT_C || has_contact(nat, i, from, nat->kind == SIM_NAT_D))
-			return &nat->mappings[i].inside;
-	}
-	return NULL;
-}
-
-static int find_host(const struct simnet *net, int nat, const struct ip_addr *addr)
-{
-	for (int i = 0; i < net->host_count; i++) {
-		for (int k = 0; k < net->hosts[i].addr_count; k++) {
-			if (net->hosts[i].nat == nat && addr_equal(&net->hosts[i].addrs[k], addr))
-				return i;
-		}
+	for (int i = 0; i < net->nat_count; i++) {
+		if (net->nats[i].behind == zone && addr_equal(&net->nats[i].addr, addr))
+			return i;
 	}
 	return -1;
 }
@@ -338,80 +182,83 @@ static bool is_private(const struct ip_addr *addr)
 	return addr->bytes[0] == 192 && addr->bytes[1] == 168;
 }
 
-/* From the internet side. */
-static bool route_in(const struct simnet *net, const struct endpoint *source,
-		     const struct endpoint *remote, struct sim_event *arrival)
+static bool is_carriers(const struct ip_addr *addr)
 {
-	const struct endpoint *inside;
+	return addr->bytes[0] == 100 && (addr->bytes[1] & 0xc0) == 64;
+}
 
-	arrival->remote = *source;
-	arrival->local = *remote;
-	arrival->host = find_host(net, SIM_PUBLIC, &remote->addr);
-	if (arrival->host >= 0)
-		return true;
-	for (int i = 0; i < net->nat_count; i++) {
-		if (!addr_equal(&net->nats[i].addr, &remote->addr))
-			continue;
-		inside = translate_in(&net->nats[i], remote->port, source);
-		if (!inside)
-			return false;
-		arrival->local = *inside;
-		arrival->host = find_host(net, i, &inside->addr);
-		return arrival->host >= 0;
-	}
-	return false;
+/* Nothing of that address lies further out than zone. */
+static bool is_on_link(const struct simnet *net, int zone, const struct ip_addr *addr)
+{
+	return zone == SIM_PUBLIC || is_private(addr) || find_box(net, zone, addr) >= 0;
 }
 
 /*
- * The way through the sender's own box to the internet, or over its LAN: sets arrival's source and
- * destination, and its host when that is settled already. make: mappings may be made.
+ * The way through the sender's own boxes to the internet, or only as far as its LAN or its
+ * carrier's network: sets arrival's zone, source and destination. ttl: routers that it passes, 0:
+ * enough. make: mappings may be made.
  */
 static bool route_out(struct simnet *net, int host, const struct endpoint *local,
-		      const struct endpoint *remote, bool make, struct sim_event *arrival)
+		      const struct endpoint *remote, uint8_t ttl, bool make,
+		      struct sim_event *arrival)
 {
-	const struct host *h = &net->hosts[host];
-	struct nat *nat;
-	int mapping;
+	unsigned int routers = 0;
+	int zone = net->hosts[host].nat;
 
 	arrival->host = -1;
 	arrival->local = *remote;
 	arrival->remote = *local;
-	if (h->nat == SIM_PUBLIC)
-		return !is_private(&remote->addr);
-	nat = &net->nats[h->nat];
-	if (is_private(&remote->addr)) {
-		arrival->host = find_host(net, h->nat, &remote->addr);
-		return arrival->host >= 0;
+	while (!is_on_link(net, zone, &remote->addr)) {
+		const struct nat *nat = &net->nats[zone];
+		bool own = addr_equal(&remote->addr, &nat->addr);
+
+		if (own && !sim_nat_config(nat->box)->hairpin)
+			return false;
+		if (ttl && ttl <= ++routers)
+			return false;
+		arrival->remote.port =
+			sim_nat_out(nat->box, &arrival->remote, remote, make, net->now_ns);
+		arrival->remote.addr = nat->addr;
+		if (!arrival->remote.port)
+			return false;
+		zone = nat->behind;
 	}
-	if (nat->kind == SIM_NAT_U || addr_equal(&remote->addr, &nat->addr))
-		return false; /* no hairpin */
-	mapping = find_mapping(net, nat, local, remote);
-	if (mapping < 0 && make)
-		mapping = add_mapping(net, nat, local, remote);
-	if (mapping < 0)
-		return false;
-	if (make) {
-		add_contact(nat, mapping, remote);
-		nat->mappings[mapping].used_ns = net->now_ns;
-	}
-	arrival->remote.addr = nat->addr;
-	arrival->remote.port = nat->mappings[mapping].port;
-	return true;
+	arrival->zone = zone;
+	if (zone != SIM_PUBLIC)
+		return true;
+	return !is_private(&remote->addr) && !is_carriers(&remote->addr) &&
+	       (!ttl || ttl > routers + 1); /* or it dies on the internet's first router */
 }
 
-/* The rest of the way, judged when the datagram gets there. */
-static bool route_rest(const struct simnet *net, struct sim_event *arrival)
+/* The rest of the way, judged when the datagram gets there. use: it counts as traffic. */
+static bool route_in(const struct simnet *net, struct sim_event *arrival, bool use)
 {
-	const struct endpoint source = arrival->remote, dest = arrival->local;
+	for (;;) {
+		int box = find_box(net, arrival->zone, &arrival->local.addr);
+		struct endpoint inside;
 
-	return arrival->host >= 0 || route_in(net, &source, &dest, arrival);
+		arrival->host = find_host(net, arrival->zone, &arrival->local.addr);
+		if (arrival->host >= 0)
+			return true;
+		if (box < 0)
+			return false;
+		if (!sim_nat_in(net->nats[box].box, arrival->local.port, &arrival->remote, use,
+				net->now_ns, &inside)) {
+			if (use)
+				sim_nat_unasked(net->nats[box].box, arrival->local.port,
+						&arrival->remote, net->now_ns);
+			return false;
+		}
+		arrival->local = inside;
+		arrival->zone = box;
+	}
 }
 
 bool simnet_trace(const struct simnet *net, int host, const struct endpoint *local,
 		  const struct endpoint *remote, struct sim_event *arrival)
 {
-	return route_out((struct simnet *)net, host, local, remote, false, arrival) &&
-	       route_rest(net, arrival);
+	return route_out((struct simnet *)net, host, local, remote, 0, false, arrival) &&
+	       route_in(net, arrival, false);
 }
 
 /* ---- the queue ---- */
@@ -425,8 +272,8 @@ static bool before(const struct queued *a, const struct queued *b)
 
 static void push(struct simnet *net, const struct sim_event *event)
 {
-	struct queued *q = malloc(sizeof(*q));
-	size_t i = net->count;
+	size_t used = offsetof(struct sim_event, data) + event->len, i = net->count;
+	struct queued *q = malloc(offsetof(struct queued, event) + used);
 
 	if (net->count == net->cap) {
 		net->cap = net->cap ? net->cap * 2 : 64;
@@ -434,7 +281,7 @@ static void push(struct simnet *net, const struct sim_event *event)
 	}
 	if (!q || !net->heap)
 		abort();
-	q->event = *event;
+	memcpy(&q->event, event, used);
 	q->order = net->order++;
 	net->heap[net->count++] = q;
 	for (; i > 0 && before(q, net->heap[(i - 1) / 2]); i = (i - 1) / 2) {
@@ -468,16 +315,6 @@ static void sift_down(struct simnet *net)
 	}
 }
 
-/* Came to a box that knows nothing of it. */
-static void note_unasked(struct simnet *net, const struct sim_event *event)
-{
-	for (int i = 0; i < net->nat_count; i++) {
-		if (net->nats[i].kind == SIM_NAT_R &&
-		    addr_equal(&net->nats[i].addr, &event->local.addr))
-			squat(net, &net->nats[i], event->local.port, &event->remote);
-	}
-}
-
 bool simnet_poll(struct simnet *net, struct sim_event *event)
 {
 	struct queued *q;
@@ -485,7 +322,7 @@ bool simnet_poll(struct simnet *net, struct sim_event *event)
 	if (!net->count)
 		return false;
 	q = net->heap[0];
-	*event = q->event;
+	memcpy(event, &q->event, offsetof(struct sim_event, data) + q->event.len);
 	net->now_ns = event->time_ns;
 	free(q);
 	net->heap[0] = net->heap[--net->count];
@@ -493,10 +330,8 @@ bool simnet_poll(struct simnet *net, struct sim_event *event)
 		sift_down(net);
 	if (event->kind == SIM_MESSAGE)
 		return true;
-	if (!route_rest(net, event)) {
-		note_unasked(net, event);
+	if (!route_in(net, event, true))
 		return false;
-	}
 	return !net->hosts[event->host].cut;
 }
 
@@ -508,33 +343,64 @@ static bool chance(struct simnet *net, unsigned int permille)
 }
 
 /* Whose access line leads to that address: the host's own, or that of a host behind the box. */
-static const struct host *line_of(const struct simnet *net, const struct sim_event *event)
+static int line_of(const struct simnet *net, int zone, const struct ip_addr *addr)
 {
-	if (event->host >= 0)
-		return &net->hosts[event->host];
-	for (int i = 0; i < net->host_count; i++) {
-		const struct host *h = &net->hosts[i];
+	int host = find_host(net, zone, addr), box = find_box(net, zone, addr);
 
-		if (h->nat == SIM_PUBLIC ? find_host(net, SIM_PUBLIC, &event->local.addr) == i
-					 : addr_equal(&net->nats[h->nat].addr, &event->local.addr))
-			return h;
+	if (host >= 0 || box < 0)
+		return host;
+	for (int i = 0; i < net->host_count; i++) {
+		int at = net->hosts[i].nat;
+
+		while (at != SIM_PUBLIC && at != box)
+			at = net->nats[at].behind;
+		if (at == box)
+			return i;
 	}
-	return NULL;
+	return -1;
 }
 
-static void deliver(struct simnet *net, const struct host *from, struct sim_event *event,
-		    uint64_t now_ns)
+/* pps tokens a second, half a second's worth at most. */
+static bool police(struct policer *p, unsigned int pps, uint64_t now_ns)
 {
-	const struct host *to = line_of(net, event);
+	uint64_t more = (now_ns - p->filled_ns) * pps / NS_PER_S;
+
+	if (!pps)
+		return true;
+	if (more) {
+		p->filled_ns = now_ns;
+		p->tokens = p->tokens + more > pps / 2 ? pps / 2 : p->tokens + (unsigned int)more;
+	}
+	if (!p->tokens)
+		return false;
+	p->tokens--;
+	return true;
+}
+
+static bool swallows(enum sim_hole hole, const struct sim_event *event)
+{
+	return hole == SIM_HOLE_ALL || (hole == SIM_HOLE_DATA && event->len && event->data[0] == 4);
+}
+
+static void deliver(struct simnet *net, int from_host, struct sim_event *event, uint64_t now_ns)
+{
+	int to_host = line_of(net, event->zone, &event->local.addr);
+	struct host *from = &net->hosts[from_host], *to;
 	uint64_t jitter;
 
-	if (!to || chance(net, from->quality.loss_permille) ||
-	    chance(net, to->quality.loss_permille))
+	if (to_host < 0 || swallows(net->holes[from_host][to_host], event))
+		return;
+	to = &net->hosts[to_host];
+	if (chance(net, from->quality.loss_permille) || chance(net, to->quality.loss_permille) ||
+	    !police(&from->up, from->quality.police_pps, now_ns) ||
+	    !police(&to->down, to->quality.police_pps, now_ns))
 		return;
 	jitter = from->quality.jitter_ns + to->quality.jitter_ns;
 	event->time_ns = now_ns + from->quality.delay_ns + to->quality.delay_ns;
 	if (jitter)
 		event->time_ns += rng_below(&net->rng, (uint32_t)(jitter / NS_PER_US)) * NS_PER_US;
+	if (chance(net, from->quality.reorder_permille))
+		event->time_ns += REORDER_NS;
 	push(net, event);
 }
 
@@ -544,40 +410,36 @@ void simnet_send(struct simnet *net, int host, const struct endpoint *local,
 	simnet_send_ttl(net, host, local, remote, data, len, 0, now_ns);
 }
 
-/* Whether it is forwarded by that many routers. */
-static bool passes(uint8_t ttl, unsigned int routers)
-{
-	return !ttl || ttl > routers;
-}
-
 void simnet_send_ttl(struct simnet *net, int host, const struct endpoint *local,
 		     const struct endpoint *remote, const uint8_t *data, size_t len, uint8_t ttl,
 		     uint64_t now_ns)
 {
-	struct sim_event event = { .kind = SIM_DATAGRAM, .len = len };
 	struct host *h = &net->hosts[host];
-	unsigned int routers = h->nat != SIM_PUBLIC;
+	struct sim_event event;
 
 	if (len > sizeof(event.data))
 		abort();
+	event.kind = SIM_DATAGRAM;
+	event.message = NULL;
+	event.len = len;
 	h->sent++;
 	net->now_ns = now_ns;
-	if (h->cut || (!is_private(&remote->addr) && !passes(ttl, routers)) ||
-	    !route_out(net, host, local, remote, true, &event))
+	if (h->cut || !route_out(net, host, local, remote, ttl, true, &event))
 		return;
-	if (event.host < 0 && !passes(ttl, routers + 1))
-		return; /* died on the internet's first router */
 	memcpy(event.data, data, len);
-	deliver(net, h, &event, now_ns);
+	deliver(net, host, &event, now_ns);
 	if (chance(net, h->quality.duplicate_permille))
-		deliver(net, h, &event, now_ns);
+		deliver(net, host, &event, now_ns);
 }
 
 void simnet_post(struct simnet *net, int host, void *message, uint64_t time_ns)
 {
-	struct sim_event event = {
-		.kind = SIM_MESSAGE, .host = host, .message = message, .time_ns = time_ns
-	};
+	struct sim_event event;
 
+	event.kind = SIM_MESSAGE;
+	event.host = host;
+	event.message = message;
+	event.time_ns = time_ns;
+	event.len = 0;
 	push(net, &event);
 }

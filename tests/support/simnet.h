@@ -7,6 +7,7 @@
 
 #include "base/addr.h"
 #include "crypto/rng.h"
+#include "tests/support/simnat.h"
 
 /*
  * A small internet in memory with a virtual clock: hosts, some of them behind NAT boxes, and
@@ -18,21 +19,7 @@
  */
 struct simnet;
 
-/* Behaviours in RFC 4787 words: mapping / filtering. */
-enum sim_nat_kind {
-	SIM_NAT_NONE,
-	SIM_NAT_A, /* endpoint-independent / address and port dependent */
-	SIM_NAT_B, /* address and port dependent / the same, random ports */
-	SIM_NAT_C, /* endpoint-independent / endpoint-independent */
-	SIM_NAT_D, /* endpoint-independent / address dependent */
-	SIM_NAT_E, /* address dependent / address and port dependent */
-	SIM_NAT_R, /* as A, but an early packet from outside is taken for a connection of the box's
-		      own */
-	SIM_NAT_U, /* no UDP at all */
-};
-
-#define SIM_NAT_KINDS     8
-#define SIM_HOSTS_MAX     8
+#define SIM_HOSTS_MAX     12
 #define SIM_ADDRS_MAX     2
 #define SIM_DATAGRAM_SIZE 512
 #define SIM_PUBLIC        (-1) /* in place of a NAT's number */
@@ -42,6 +29,15 @@ struct sim_quality {
 	uint64_t jitter_ns; /* added at random: packets overtake each other */
 	unsigned int loss_permille;
 	unsigned int duplicate_permille;
+	unsigned int reorder_permille; /* of those sent: come a good deal later */
+	unsigned int police_pps;       /* packets a second each way, more are dropped; 0: all */
+};
+
+/* What vanishes on the way from one host's line to another's. */
+enum sim_hole {
+	SIM_HOLE_NONE,
+	SIM_HOLE_DATA, /* WireGuard's data only */
+	SIM_HOLE_ALL,
 };
 
 enum sim_event_kind {
@@ -53,6 +49,7 @@ struct sim_event {
 	enum sim_event_kind kind;
 	uint64_t time_ns;
 	int host;
+	int zone;               /* DATAGRAM: a NAT's inside, or SIM_PUBLIC; private */
 	struct endpoint local;  /* DATAGRAM: where it arrived */
 	struct endpoint remote; /* DATAGRAM: where it seems to come from */
 	void *message;          /* MESSAGE */
@@ -67,6 +64,9 @@ const struct rng *simnet_rng(const struct simnet *net);
 
 /* Numbers from 0 up. */
 int simnet_add_nat(struct simnet *net, enum sim_nat_kind kind);
+/* behind: a NAT's number (that one is a carrier's then), or SIM_PUBLIC. */
+int simnet_add_box(struct simnet *net, const struct sim_nat_config *config, int behind);
+struct sim_nat *simnet_nat(const struct simnet *net, int nat);
 /* behind: a NAT's number or SIM_PUBLIC. Two hosts behind one NAT are on one LAN. */
 int simnet_add_host(struct simnet *net, int behind, const struct sim_quality *quality);
 /* A host's own addresses: index 0, and 1 after simnet_add_addr. */
@@ -76,6 +76,7 @@ void simnet_add_addr(struct simnet *net, int host);
 void simnet_set_quality(struct simnet *net, int host, const struct sim_quality *quality);
 /* Nothing gets in or out. */
 void simnet_set_cut(struct simnet *net, int host, bool cut);
+void simnet_set_hole(struct simnet *net, int from, int to, enum sim_hole hole);
 /* The box forgets all mappings and takes new ports from now on. */
 void simnet_rebind(struct simnet *net, int nat);
 

@@ -30,7 +30,7 @@ struct message {
 
 bool sim_direct_possible(enum sim_nat_kind a, enum sim_nat_kind b)
 {
-	bool hard_a = a == SIM_NAT_B || a == SIM_NAT_E, hard_b = b == SIM_NAT_B || b == SIM_NAT_E;
+	bool hard_a = sim_nat_is_hard(a), hard_b = sim_nat_is_hard(b);
 
 	if (a == SIM_NAT_U || b == SIM_NAT_U)
 		return false;
