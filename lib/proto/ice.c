@@ -8,6 +8,7 @@
 #include "proto/ice_agent.h"
 #include "proto/ice_hope.h"
 #include "proto/ice_opener.h"
+#include "proto/ice_stray.h"
 
 /* ---- life ---- */
 
@@ -207,6 +208,22 @@ bool ice_pair_find(const struct ice_agent *agent, uint32_t id, struct ice_pair_i
 	return true;
 }
 
+bool ice_uses_port(const struct ice_agent *agent, const struct ip_addr *addr, uint16_t port)
+{
+	const struct ice_session *sessions[] = { &agent->current, &agent->previous };
+
+	for (size_t k = 0; k < 2; k++) {
+		for (size_t i = 0; i < sessions[k]->pair_count; i++) {
+			const struct ice_pair *pair = &sessions[k]->pairs[i];
+
+			if (pair->base.port == port && addr_equal(&pair->base.addr, addr) &&
+			    pair->due_ns != CLOCK_NEVER)
+				return true;
+		}
+	}
+	return false;
+}
+
 int ice_probe(struct ice_agent *agent, uint32_t pair_id, uint64_t now_ns)
 {
 	struct ice_pair *pair = ice_session_find_id(&agent->current, pair_id);
@@ -253,6 +270,8 @@ bool ice_owns_transaction(const struct ice_agent *agent,
 {
 	const struct ice_session *sessions[] = { &agent->current, &agent->previous };
 
+	if (ice_stray_owns(&agent->current, transaction))
+		return true;
 	for (size_t k = 0; k < 2; k++) {
 		for (size_t i = 0; i < sessions[k]->pair_count; i++) {
 			if (ice_pair_find_attempt(&sessions[k]->pairs[i], transaction))

@@ -166,6 +166,17 @@ bool ice_pair_find(const struct ice_agent *agent, uint32_t id, struct ice_pair_i
 int ice_probe(struct ice_agent *agent, uint32_t pair_id, uint64_t now_ns);
 
 /*
+ * A check from local, which may be another port of a host candidate's address, to remote, for
+ * guessing ports: it is in no check list, not repeated, and sent by the caller. When it is answered
+ * the pair exists and is valid; so it does when the peer's comes to such a port. 0, -ENOTCONN
+ * before the peer's description, -EADDRNOTAVAIL for addresses that may not be.
+ */
+int ice_stray_check(struct ice_agent *agent, const struct endpoint *local,
+		    const struct endpoint *remote, struct ice_datagram *out, uint64_t now_ns);
+/* A pair that may still be used sends from there. */
+bool ice_uses_port(const struct ice_agent *agent, const struct ip_addr *addr, uint16_t port);
+
+/*
  * New credentials and checks from the start (RFC 8445 section 9): the network changed, or all pairs
  * are gone. Valid pairs of the old session serve until the new one has a selected pair.
  */

@@ -87,10 +87,20 @@ const struct candidate *ice_agent_find_base(const struct ice_agent *agent,
 uint64_t ice_check_next_timeout(const struct ice_agent *agent);
 /* Sends at most one check, if one is due and the pace allows. */
 void ice_check_run(struct ice_agent *agent, uint64_t now_ns);
+/* A check of the session; nominating only where controlling. d gets its bytes. */
+void ice_check_build(const struct ice_agent *agent, const struct ice_session *s,
+		     uint32_t local_priority, const uint8_t *transaction, bool nominating,
+		     struct ice_datagram *d);
+/* An authentic answer to that attempt. */
+void ice_check_succeed(struct ice_agent *agent, struct ice_session *s, struct ice_pair *pair,
+		       const struct ice_attempt *attempt, uint64_t now_ns);
 int ice_check_input(struct ice_agent *agent, const struct stun_message *msg,
 		    const struct endpoint *local, const struct endpoint *remote, uint64_t now_ns);
 
 /* ice_respond.c */
+/* The remote candidate of that address: known, or learnt now as peer-reflexive; NULL when full. */
+const struct candidate *ice_agent_learn_remote(struct ice_session *s, const struct endpoint *remote,
+					       uint32_t priority, uint64_t now_ns);
 int ice_respond_input(struct ice_agent *agent, const struct stun_message *msg,
 		      const struct endpoint *local, const struct endpoint *remote, uint64_t now_ns);
 

@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "proto/ice_agent.h"
 #include "proto/ice_budget.h"
+#include "proto/ice_stray.h"
 
 #define PACE_MS             5     /* between transactions: RFC 8445 section 14.2 */
 #define CONSENT_INTERVAL_MS 5000  /* times 0.8 to 1.2: RFC 7675 section 5.1 */
@@ -42,21 +43,21 @@ static uint64_t consent_end(const struct ice_agent *agent, const struct ice_pair
 
 /* ---- sending ---- */
 
-static void build_check(const struct ice_agent *agent, const struct ice_session *s,
-			const struct ice_pair *pair, const struct ice_attempt *attempt,
-			struct ice_datagram *d)
+void ice_check_build(const struct ice_agent *agent, const struct ice_session *s,
+		     uint32_t local_priority, const uint8_t *transaction, bool nominating,
+		     struct ice_datagram *d)
 {
 	char username[2 * ICE_UFRAG_SIZE];
-	uint16_t preference = (uint16_t)(pair->local_priority >> 8);
+	uint16_t preference = (uint16_t)(local_priority >> 8);
 	struct stun_builder b;
 
 	snprintf(username, sizeof(username), "%s:%s", s->remote_ufrag, s->ufrag);
-	stun_begin(&b, d->data, sizeof(d->data), STUN_REQUEST, STUN_BINDING, attempt->transaction);
+	stun_begin(&b, d->data, sizeof(d->data), STUN_REQUEST, STUN_BINDING, transaction);
 	stun_add_text(&b, STUN_ATTR_USERNAME, username);
 	stun_add_u32(&b, STUN_ATTR_PRIORITY, candidate_priority(CANDIDATE_PRFLX, preference));
 	stun_add_u64(&b, agent->controlling ? STUN_ATTR_ICE_CONTROLLING : STUN_ATTR_ICE_CONTROLLED,
 		     agent->tie_breaker);
-	if (attempt->nominating)
+	if (nominating)
 		stun_add(&b, STUN_ATTR_USE_CANDIDATE, NULL, 0);
 	stun_add_integrity(&b, s->remote_pwd, strlen(s->remote_pwd));
 	stun_add_fingerprint(&b);
@@ -95,7 +96,8 @@ static void send_check(struct ice_agent *agent, struct ice_session *s, struct ic
 	d->local = pair->base;
 	d->remote = pair->remote;
 	d->ttl = 0;
-	build_check(agent, s, pair, attempt, d);
+	ice_check_build(agent, s, pair->local_priority, attempt->transaction, attempt->nominating,
+			d);
 	ice_agent_commit_output(agent);
 	schedule_next(agent, s, pair, now_ns);
 }
@@ -224,7 +226,7 @@ static void become_valid(struct ice_agent *agent, struct ice_session *s, struct 
 	ice_agent_push_pair_event(agent, ICE_EVENT_PAIR_VALID, pair);
 }
 
-static void on_success(struct ice_agent *agent, struct ice_session *s, struct ice_pair *pair,
+void ice_check_succeed(struct ice_agent *agent, struct ice_session *s, struct ice_pair *pair,
 		       const struct ice_attempt *attempt, uint64_t now_ns)
 {
 	ice_budget_prove(agent->budget, &pair->remote.addr, now_ns);
@@ -287,7 +289,7 @@ static int on_response(struct ice_agent *agent, struct ice_session *s, struct ic
 	 * An unknown mapped address would be a peer-reflexive candidate of ours; its base is the
 	 * one this pair has already (RFC 8445 section 7.2.5.3.1), so nothing new comes of it.
 	 */
-	on_success(agent, s, pair, attempt, now_ns);
+	ice_check_succeed(agent, s, pair, attempt, now_ns);
 	return 0;
 }
 
@@ -303,7 +305,7 @@ int ice_check_input(struct ice_agent *agent, const struct stun_message *msg,
 		pair = find_transaction(s, msg->transaction, &attempt);
 	}
 	if (!pair)
-		return -EPERM;
+		return ice_stray_input(agent, msg, local, remote, now_ns);
 	/* Unauthenticated answers to authenticated questions are as if never received. */
 	if (!msg->has_fingerprint ||
 	    !stun_check_integrity(msg, s->remote_pwd, strlen(s->remote_pwd)))

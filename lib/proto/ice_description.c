@@ -22,6 +22,18 @@ static int dump(json_t *root, char *out, size_t size, size_t *len)
 	return 0;
 }
 
+/* Nothing at all while nothing is known. */
+static int put_nat(json_t *root, const struct nat_report *nat)
+{
+	json_t *value;
+
+	if (!nat->port && !nat->punch)
+		return 0;
+	value = json_pack("{s:s,s:i,s:i,s:b}", "mapping", nat_behaviour_text(nat->mapping),
+			  "stride", nat->stride, "port", nat->port, "punch", (int)nat->punch);
+	return json_object_set_new(root, "nat", value);
+}
+
 int ice_description_encode(const struct ice_description *d, char *out, size_t size, size_t *len)
 {
 	json_t *lines = json_array(), *root;
@@ -39,6 +51,7 @@ int ice_description_encode(const struct ice_description *d, char *out, size_t si
 	if (root &&
 	    (!d->answers[0] ||
 	     json_object_set_new(root, "answers", json_string(d->answers)) == 0) &&
+	    put_nat(root, &d->nat) == 0 &&
 	    (!d->udp_blocked || json_object_set_new(root, "udp", json_false()) == 0))
 		err = dump(root, out, size, len);
 	json_decref(root);
@@ -87,6 +100,27 @@ static bool get_candidates(struct ice_description *d, const json_t *lines)
 	return true;
 }
 
+/* What is not as we would say it is not known. */
+static struct nat_report get_nat(const json_t *value)
+{
+	static const enum nat_behaviour known[] = { NAT_ENDPOINT_INDEPENDENT, NAT_ADDRESS_DEPENDENT,
+						    NAT_ADDRESS_PORT_DEPENDENT };
+	const char *mapping = json_string_value(json_object_get(value, "mapping"));
+	struct nat_report nat = { .mapping = NAT_UNKNOWN };
+	uint32_t stride = 0, port = 0;
+
+	for (size_t i = 0; mapping && i < sizeof(known) / sizeof(*known); i++) {
+		if (strcmp(mapping, nat_behaviour_text(known[i])) == 0)
+			nat.mapping = known[i];
+	}
+	get_u32(&stride, json_object_get(value, "stride"));
+	get_u32(&port, json_object_get(value, "port"));
+	nat.stride = stride <= NAT_STRIDE_MAX ? (uint16_t)stride : 0;
+	nat.port = port <= UINT16_MAX ? (uint16_t)port : 0;
+	nat.punch = json_is_true(json_object_get(value, "punch"));
+	return nat;
+}
+
 static bool decode_members(struct ice_description *d, const json_t *root)
 {
 	const json_t *answers = json_object_get(root, "answers");
@@ -102,6 +136,7 @@ static bool decode_members(struct ice_description *d, const json_t *root)
 		return false;
 	d->end = json_is_true(end);
 	d->udp_blocked = json_is_false(udp);
+	d->nat = get_nat(json_object_get(root, "nat"));
 	return get_u32(&d->instance, json_object_get(root, "instance")) &&
 	       get_u32(&d->generation, json_object_get(root, "generation")) &&
 	       get_credential(d->ufrag, sizeof(d->ufrag), json_object_get(root, "ufrag"),

@@ -6,6 +6,7 @@
 #include <stdint.h>
 
 #include "proto/candidate.h"
+#include "proto/nat_mapping.h"
 
 /*
  * What one agent tells the other in a signal: offer, answer and trickled candidates have the same
@@ -31,6 +32,7 @@ struct ice_description {
 	bool udp_blocked; /* the sender's network lets no UDP out; the agent neither sets nor reads
 			     it */
 	uint32_t signal_rtt_ms; /* the teller's, to where signals are passed on; 0: unknown */
+	struct nat_report nat;  /* of the sender's NAT; as udp_blocked, the agent's owner's */
 };
 
 /* JSON into out with a NUL; 0 and its length, or -ENOSPC. */

@@ -5,6 +5,7 @@
 
 #include "base/clock.h"
 #include "proto/ice_agent.h"
+#include "proto/ice_stray.h"
 
 #define LEARN_MS 60 /* between two addresses that make room for others */
 #define TRIGGER_MS \
@@ -94,9 +95,8 @@ static bool make_room(struct ice_session *s, uint64_t now_ns)
 	return true;
 }
 
-/* The remote candidate of that address: known, or learnt now as peer-reflexive; NULL when full. */
-static const struct candidate *learn_remote(struct ice_session *s, const struct endpoint *remote,
-					    uint32_t priority, uint64_t now_ns)
+const struct candidate *ice_agent_learn_remote(struct ice_session *s, const struct endpoint *remote,
+					       uint32_t priority, uint64_t now_ns)
 {
 	struct candidate *c;
 
@@ -162,35 +162,36 @@ static unsigned int judge(struct ice_agent *agent, const struct stun_message *ms
 int ice_respond_input(struct ice_agent *agent, const struct stun_message *msg,
 		      const struct endpoint *local, const struct endpoint *remote, uint64_t now_ns)
 {
-	const struct candidate *base = ice_agent_find_base(agent, local), *learnt;
+	const struct candidate *learnt;
+	struct candidate base;
 	struct ice_session *s = NULL;
 	char ufrag[ICE_UFRAG_SIZE];
 	struct ice_pair *pair;
 	uint32_t priority;
 	unsigned int code;
 
-	if (!msg->has_fingerprint || !base ||
+	if (!msg->has_fingerprint || !ice_stray_find_base(agent, local, &base) ||
 	    !candidate_addr_allowed(remote, agent->refused, agent->refused_count))
 		return -EPERM;
 	if (ice_username_ufrag(msg, ufrag) == 0)
 		s = ice_agent_session(agent, ufrag);
 	code = check_credentials(s, msg);
 	if (code) {
-		answer(agent, msg, &base->base, remote, code, NULL);
+		answer(agent, msg, &base.base, remote, code, NULL);
 		return -EPERM;
 	}
 	/* What another address has said word for word is not this one's: a copy, sent again. */
 	if (!ice_session_hear(s, msg->transaction, remote))
 		return -EPERM;
 	code = judge(agent, msg, &priority);
-	answer(agent, msg, &base->base, remote, code, s->pwd);
+	answer(agent, msg, &base.base, remote, code, s->pwd);
 	/* A session that is over only keeps its valid pairs; it takes on nothing new. */
 	if (code || s != &agent->current)
 		return code ? -EPERM : 0;
-	learnt = learn_remote(s, remote, priority, now_ns);
-	pair = ice_session_find(s, &base->base, remote);
+	learnt = ice_agent_learn_remote(s, remote, priority, now_ns);
+	pair = ice_session_find(s, &base.base, remote);
 	if (!pair && learnt)
-		pair = ice_agent_pair(agent, base, learnt, now_ns);
+		pair = ice_agent_pair(agent, &base, learnt, now_ns);
 	if (pair)
 		trigger(agent, pair, stun_has(msg, STUN_ATTR_USE_CANDIDATE), now_ns);
 	return 0;

@@ -30,6 +30,8 @@ struct ice_session {
 
 	struct candidate remotes[ICE_CANDIDATES_MAX + ICE_LEARNT_MAX]; /* the oldest first */
 	size_t remote_count;
+	struct ip_addr stray_addr; /* whom stray checks are for, family 0: nobody yet */
+	uint8_t stray_secret[6];   /* see ice_stray.h */
 	struct ice_pair *pairs;
 	size_t pair_count;
 	size_t pair_cap;
