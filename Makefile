@@ -50,7 +50,7 @@ endif
 say = $(if $(V),,@printf '  %-4s %s\n' '$(1)' '$(2)';)
 
 PKG_CFLAGS := $(shell pkg-config --cflags $(PKGS) 2>/dev/null)
-PKG_LIBS := $(shell pkg-config --libs $(PKGS) 2>/dev/null) $(if $(IPSEC_MB),-lIPSec_MB) -pthread
+PKG_LIBS := $(shell pkg-config --libs $(PKGS) 2>/dev/null) $(if $(IPSEC_MB),-lIPSec_MB) -lresolv -pthread
 CFLAGS ?= -g
 ALL_CFLAGS = -std=gnu17 -D_GNU_SOURCE -DWARREN_VERSION='"$(VERSION)"' -Ilib -I. $(WARN) $(HARDEN) \
 	$(OPT_$(VARIANT)) $(if $(IPSEC_MB),-DHAVE_IPSEC_MB) \

@@ -121,6 +121,20 @@ static const char *set_cipher(void *arg, const char *value)
 	return set_text(config->cipher, sizeof(config->cipher), value);
 }
 
+static const char *set_host_addresses(void *arg, const char *value)
+{
+	static const char *const names[] = { "auto", "show", "hide" };
+	struct daemon_config *config = arg;
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		if (strcmp(value, names[i]) == 0) {
+			config->host_addresses = (enum host_addresses)i;
+			return NULL;
+		}
+	}
+	return "must be auto, show or hide";
+}
+
 /* Only looked at here; what it says is taken when the daemon starts. */
 static const char *set_proxy(void *arg, const char *value)
 {
@@ -166,6 +180,7 @@ static const struct config_key keys[] = {
 	{ "cipher", set_cipher },
 	{ "log-level", set_log_level },
 	{ "port-mapping", set_port_mapping },
+	{ "host-addresses", set_host_addresses },
 	{ "proxy", set_proxy },
 	{ "proxy-credentials", set_proxy_credentials },
 };

@@ -21,7 +21,15 @@
  *   cipher = NAME          log-level = error|warn|info|debug
  *   port-mapping = yes
  *   proxy = URL|none       proxy-credentials = FILE
+ *   host-addresses = auto|show|hide
  */
+/* Which peers are told this machine's private addresses; the others get mDNS names. */
+enum host_addresses {
+	HOST_ADDRESSES_AUTO, /* those behind the same public address as we, or all without a NAT */
+	HOST_ADDRESSES_SHOW, /* all */
+	HOST_ADDRESSES_HIDE, /* none */
+};
+
 struct daemon_config {
 	char state[DAEMON_PATH_MAX];
 	char socket[DAEMON_SOCKET_MAX];
@@ -33,7 +41,8 @@ struct daemon_config {
 	bool udp_gro;
 	bool port_mapping;              /* routers are asked to open the port */
 	char cipher[DAEMON_CIPHER_MAX]; /* "": the fastest */
-	char proxy[DAEMON_PROXY_MAX];   /* "": what the environment says */
+	enum host_addresses host_addresses;
+	char proxy[DAEMON_PROXY_MAX]; /* "": what the environment says */
 	char proxy_credentials[DAEMON_PATH_MAX];
 	enum log_level log_level;
 };

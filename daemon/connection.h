@@ -53,6 +53,8 @@ void connection_unanswered(struct connection *conn);
 
 void connection_relay_up(struct connection *conn, uint32_t relay);
 void connection_relay_down(struct connection *conn, uint32_t relay);
+/* What an mDNS name of the peer's leads to; addr of family 0: nothing. */
+void connection_resolved(struct connection *conn, const char *name, const struct ip_addr *addr);
 /* Local candidates changed; begin_anew when addresses came or went. */
 void connection_candidates_changed(struct connection *conn, bool begin_anew);
 

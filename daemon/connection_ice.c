@@ -45,7 +45,7 @@ static void pair_event(struct connection *conn, const struct ice_event *event)
 	}
 }
 
-static void send_description(struct connection *conn, struct ice_description *d)
+void connection_ice_tell(struct connection *conn, struct ice_description *d)
 {
 	char text[ICE_DESCRIPTION_TEXT_MAX];
 	size_t len;
@@ -77,6 +77,7 @@ static void list_names(struct connection *conn, const char *current, const char 
 void connection_ice_end(struct connection *conn)
 {
 	list_names(conn, "", "");
+	connection_forget_hosts(conn);
 	ice_agent_free(conn->ice);
 	conn->ice = NULL;
 }
@@ -94,8 +95,10 @@ void connection_ice_drain(struct connection *conn)
 	list_names(conn, ice_ufrag(conn->ice), previous ? previous : "");
 	while (ice_poll_event(conn->ice, &event))
 		pair_event(conn, &event);
-	while (ice_poll_description(conn->ice, &description, connection_now_ns(conn)))
-		send_description(conn, &description);
+	while (ice_poll_description(conn->ice, &description, connection_now_ns(conn))) {
+		connection_hide_hosts(conn, &description);
+		connection_ice_tell(conn, &description);
+	}
 	while (ice_poll_output(conn->ice, &datagram)) {
 		const struct dp_path path = {
 			.kind = DP_PATH_UDP,
@@ -192,6 +195,7 @@ void connection_describe(struct connection *conn, struct ice_description *descri
 	if (!conn->ice)
 		return; /* the relay is forced: our addresses are not told */
 	leave_out_overlay(conn->mesh, description);
+	connection_look_up_hosts(conn, description);
 	if (ice_input_description(conn->ice, description, connection_now_ns(conn)) == 0) {
 		conn->described = true;
 		connection_note_description(conn, description);
@@ -227,6 +231,7 @@ void connection_candidates_changed(struct connection *conn, bool begin_anew)
 	if (!conn->ice)
 		return;
 	local_candidates_give(&conn->mesh->candidates, conn->ice, connection_now_ns(conn));
+	connection_reveal_hosts(conn);
 	connection_see_obstacle(conn);
 	if (begin_anew)
 		connection_ice_restart(conn);

@@ -14,6 +14,7 @@
  *	connection.c        life, what the chooser orders, idle time, measuring
  *	connection_mode.c   paths that a user forced, at either end
  *	connection_ice.c    the agent: offers and answers, checks, candidates
+ *	connection_mdns.c   private addresses as names
  *	connection_relay.c  which relays may lead to the peer, and whether they still do
  *	connection_obstacle.c  what is known to stand in the way of a direct path
  */
@@ -38,6 +39,9 @@ struct connection {
 	struct loop_timer timer;
 	bool held;    /* news may come in now, but are acted on by whoever holds it */
 	bool advance; /* there were some */
+	bool near;    /* the peer is behind the same public address as we */
+	struct ice_description *hidden; /* host candidates told by name only, or NULL */
+	struct ice_description *named;  /* the peer's that are being looked up, or NULL */
 	struct endpoint direct_remote;
 	uint64_t latency_ns; /* of the path in force; 0: unknown */
 	uint64_t probe_token;
@@ -80,10 +84,23 @@ void connection_ice_begin(struct connection *conn);
 void connection_ice_end(struct connection *conn);
 /* Does what the agent wants done: events, descriptions, datagrams. */
 void connection_ice_drain(struct connection *conn);
+/* Sends a description of ours to the peer. */
+void connection_ice_tell(struct connection *conn, struct ice_description *d);
 /* Looks for pairs anew. What the peer's agent said before answers no offer that follows. */
 void connection_ice_restart(struct connection *conn);
 /* The other side, or the way to the coordinator, may have been away when our offer was sent. */
 void connection_ice_repeat_offer(struct connection *conn);
+
+/* --- connection_mdns.c --- */
+
+/* Private addresses in our description become names, unless this peer may know them. */
+void connection_hide_hosts(struct connection *conn, struct ice_description *d);
+/* Tells the peer plainly what it may know after all: something has been learnt. */
+void connection_reveal_hosts(struct connection *conn);
+/* Takes the names out of the peer's description and asks for them. */
+void connection_look_up_hosts(struct connection *conn, struct ice_description *d);
+/* Forgets both. */
+void connection_forget_hosts(struct connection *conn);
 
 /* --- connection_relay.c --- */
 

@@ -22,6 +22,7 @@
 #include "daemon/enrolment.h"
 #include "daemon/http_proxy.h"
 #include "daemon/local_server.h"
+#include "daemon/mdns_service.h"
 #include "daemon/mesh_events.h"
 #include "daemon/mesh_map.h"
 #include "daemon/mesh_network.h"
@@ -422,6 +423,8 @@ static int open_base(struct mesh *mesh)
 	if (err == 0)
 		err = mesh_network_open(mesh);
 	if (err == 0)
+		err = mdns_service_new(&mesh->mdns, mesh->loop, &mesh_mdns_ops, mesh);
+	if (err == 0)
 		err = ws_client_new(&mesh->ws, mesh->loop);
 	if (err < 0) {
 		log_error("start error=\"%s\"", strerror(-err));
@@ -453,6 +456,7 @@ static int close_all(struct mesh *mesh)
 	uapi_free(mesh->uapi);
 	device_free(mesh->device);
 	filter_flows_free(mesh->flows);
+	mdns_service_free(mesh->mdns);
 	ws_client_free(mesh->ws);
 	if (mesh->loop)
 		loop_timer_clear(&mesh->housekeeping);

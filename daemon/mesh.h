@@ -17,6 +17,7 @@
 #include "io/loop.h"
 #include "proto/netmap.h"
 
+struct mdns_service;
 struct control_client;
 struct dataplane;
 struct device;
@@ -69,6 +70,7 @@ struct mesh {
 	struct loop_timer monitor_timer;
 	struct ws_client *ws;
 	struct http_proxy http_proxy;
+	struct mdns_service *mdns;
 	int state_lock; /* the state folder, ours alone; negative: not yet */
 
 	struct dataplane *dp;

@@ -5,6 +5,7 @@
 #include "daemon/dataplane.h"
 #include "daemon/device.h"
 #include "daemon/enrolment.h"
+#include "daemon/mdns_service.h"
 #include "daemon/mesh.h"
 #include "daemon/mesh_peer.h"
 #include "daemon/peer.h"
@@ -260,4 +261,20 @@ const struct relays_ops mesh_relays_ops = {
 	.data = on_relay_data,
 	.mapped = on_relay_mapped,
 	.home = on_relay_home,
+};
+
+/* --- names --- */
+
+static void on_resolved(void *arg, const char *name, const struct ip_addr *addr)
+{
+	struct mesh *mesh = arg;
+	struct mesh_peer *peer;
+	size_t cursor = 0;
+
+	while ((peer = map_next(mesh->peers, &cursor)))
+		mesh_peer_resolved(peer, name, addr);
+}
+
+const struct mdns_service_ops mesh_mdns_ops = {
+	.resolved = on_resolved,
 };

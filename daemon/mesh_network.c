@@ -6,6 +6,7 @@
 #include "base/map.h"
 #include "daemon/coordination.h"
 #include "daemon/dataplane.h"
+#include "daemon/mdns_service.h"
 #include "daemon/mesh.h"
 #include "daemon/mesh_map.h"
 #include "daemon/mesh_peer.h"
@@ -13,7 +14,24 @@
 #include "daemon/relays.h"
 #include "daemon/tunnel.h"
 #include "daemon/underlay.h"
+#include "kernel-iface/ifaddr.h"
 #include "kernel-iface/monitor.h"
+
+/* Private addresses have names, by which peers on the same link find them. */
+static void name_hosts(struct mesh *mesh)
+{
+	struct iface_addr found[MDNS_HOSTS_MAX];
+	size_t count, i, kept = 0;
+
+	if (iface_addr_candidates(mesh->netlink, dataplane_tun_ifindex(mesh->dp), found,
+				  MDNS_HOSTS_MAX, &count) < 0)
+		return;
+	for (i = 0; i < count; i++) {
+		if (addr_is_private(&found[i].addr))
+			found[kept++] = found[i];
+	}
+	mdns_service_set_hosts(mesh->mdns, found, kept);
+}
 
 static void refresh_candidates(struct mesh *mesh, bool tell)
 {
@@ -24,6 +42,7 @@ static void refresh_candidates(struct mesh *mesh, bool tell)
 					   dataplane_tun_ifindex(mesh->dp),
 					   dataplane_port(mesh->dp), &changed);
 
+	name_hosts(mesh);
 	if (err < 0)
 		log_warn("addresses-not-listed error=\"%s\"", strerror(-err));
 	if (!changed || !tell)

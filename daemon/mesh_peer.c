@@ -397,6 +397,12 @@ void mesh_peer_seen_at_relay(struct mesh_peer *peer, uint32_t relay)
 		connection_relay_up(peer->conn, relay);
 }
 
+void mesh_peer_resolved(struct mesh_peer *peer, const char *name, const struct ip_addr *addr)
+{
+	if (peer->conn)
+		connection_resolved(peer->conn, name, addr);
+}
+
 void mesh_peer_candidates_changed(struct mesh_peer *peer, bool begin_anew)
 {
 	if (peer->conn)

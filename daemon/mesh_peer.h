@@ -11,6 +11,7 @@
 
 struct dp_echo;
 struct dp_path;
+struct ip_addr;
 struct mesh;
 struct mesh_peer;
 struct peer;
@@ -82,6 +83,8 @@ void mesh_peer_relay_down(struct mesh_peer *peer, uint32_t relay);
 void mesh_peer_seen_at_relay(struct mesh_peer *peer, uint32_t relay);
 uint32_t mesh_peer_seen_relay(const struct mesh_peer *peer);
 
+/* What a peer's mDNS name leads to; addr of family 0: nothing. */
+void mesh_peer_resolved(struct mesh_peer *peer, const char *name, const struct ip_addr *addr);
 /* Local candidates changed; begin_anew when addresses came or went. */
 void mesh_peer_candidates_changed(struct mesh_peer *peer, bool begin_anew);
 

@@ -111,6 +111,18 @@ bool addr_is_unicast(const struct ip_addr *addr)
 	return addr->family != AF_INET || memcmp(addr->bytes, broadcast, 4) != 0;
 }
 
+bool addr_is_private(const struct ip_addr *addr)
+{
+	const uint8_t *b = addr->bytes;
+
+	if (addr->family == AF_INET6)
+		return (b[0] & 0xfe) == 0xfc || addr_is_link_local(addr);
+	return addr->family == AF_INET &&
+	       (b[0] == 10 || (b[0] == 172 && (b[1] & 0xf0) == 16) ||
+		(b[0] == 192 && b[1] == 168) || (b[0] == 100 && (b[1] & 0xc0) == 64) ||
+		addr_is_link_local(addr));
+}
+
 bool addr_is_global(const struct ip_addr *addr)
 {
 	const uint8_t *b = addr->bytes;

@@ -34,6 +34,8 @@ bool addr_is_loopback(const struct ip_addr *addr);
 bool addr_is_link_local(const struct ip_addr *addr);
 bool addr_is_multicast(const struct ip_addr *addr);
 bool addr_is_unspecified(const struct ip_addr *addr);
+/* Of somebody's own network: RFC 1918, RFC 6598, RFC 4193, link-local. */
+bool addr_is_private(const struct ip_addr *addr);
 /* An address a peer may legitimately be sent to: none of the above four, not broadcast. */
 bool addr_is_unicast(const struct ip_addr *addr);
 /* v4, and out on the internet: in no block for private, shared or reserved use (RFC 6890). */

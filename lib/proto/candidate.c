@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "proto/mdns.h"
+
 #define COMPONENT     1
 #define UNTOLD_PORT   9 /* discard: raddr 0.0.0.0 rport 9 tells nothing (RFC 8839 section 5.1) */
 #define TOKENS_MAX    32
@@ -59,7 +61,8 @@ const char *candidate_format(char out[static CANDIDATE_LINE_SIZE], const struct 
 
 	len = snprintf(out, CANDIDATE_LINE_SIZE, "candidate:%s %d %s %u %s %u typ %s",
 		       c->foundation, COMPONENT, UDP_TRANSPORT, c->priority,
-		       addr_format(addr, &c->addr.addr), c->addr.port, type_names[c->type]);
+		       c->name[0] ? c->name : addr_format(addr, &c->addr.addr), c->addr.port,
+		       type_names[c->type]);
 	if (c->type == CANDIDATE_HOST)
 		return out;
 	if (addr_len(&c->related.addr)) {
@@ -137,15 +140,13 @@ static bool is_name(const char *text)
 
 static int parse_addr_port(struct endpoint *ep, const char *addr, const char *port)
 {
-	struct endpoint parsed = { 0 };
 	uint32_t number;
 
 	if (parse_number(&number, port, UINT16_MAX) < 0)
 		return -EINVAL;
-	if (addr_parse(&parsed.addr, addr) < 0)
+	*ep = (struct endpoint){ .port = (uint16_t)number };
+	if (addr_parse(&ep->addr, addr) < 0)
 		return is_name(addr) ? -EAFNOSUPPORT : -EINVAL;
-	parsed.port = (uint16_t)number;
-	*ep = parsed;
 	return 0;
 }
 
@@ -183,6 +184,10 @@ int candidate_parse(struct candidate *c, const char *line)
 	    parse_number(&out.priority, tokens[3], INT32_MAX) < 0 || out.priority == 0)
 		return -EINVAL;
 	err = parse_addr_port(&out.addr, tokens[4], tokens[5]);
+	if (err == -EAFNOSUPPORT && mdns_is_name(tokens[4])) {
+		strcpy(out.name, tokens[4]);
+		err = 0;
+	}
 	if (err == -EINVAL || (!err && out.addr.port == 0))
 		return -EINVAL;
 	if (!parse_type(&out.type, tokens[7]))

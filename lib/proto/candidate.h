@@ -18,6 +18,7 @@ enum candidate_type {
 	CANDIDATE_RELAY,
 };
 
+#define CANDIDATE_NAME_SIZE       43  /* an mDNS name, and a NUL */
 #define CANDIDATE_FOUNDATION_SIZE 33  /* RFC 8839: 32 characters at most, and a NUL */
 #define CANDIDATE_LINE_SIZE       256 /* a line, with its NUL */
 
@@ -28,6 +29,8 @@ struct candidate {
 	struct endpoint base;
 	/* The base as told to the peer (raddr, rport); family 0: not told. */
 	struct endpoint related;
+	/* In place of the address in the line, which is then unknown to who parsed it; else "". */
+	char name[CANDIDATE_NAME_SIZE];
 	uint32_t priority;
 	char foundation[CANDIDATE_FOUNDATION_SIZE];
 };
@@ -48,9 +51,9 @@ void candidate_set_foundation(struct candidate *c, const struct ip_addr *server)
 const char *candidate_format(char out[static CANDIDATE_LINE_SIZE], const struct candidate *c);
 
 /*
- * Strict: component 1, UDP, numeric address, port not 0, no surprises in the fixed fields;
- * extension attributes are skipped. 0, -EINVAL for a malformed line, -EAFNOSUPPORT for a
- * well-formed one that is not ours to use (TCP, another component, a name).
+ * Strict: component 1, UDP, numeric address or mDNS name, port not 0, no surprises in the fixed
+ * fields; extension attributes are skipped. 0, -EINVAL for a malformed line, -EAFNOSUPPORT for a
+ * well-formed one that is not ours to use (TCP, another component, another name).
  */
 int candidate_parse(struct candidate *c, const char *line);
 
