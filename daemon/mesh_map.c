@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/file.h"
@@ -27,7 +28,7 @@ static void remove_peer(struct mesh *mesh, struct mesh_peer *peer)
 	mesh_peer_free(peer);
 }
 
-static void add_peer(struct mesh *mesh, struct netmap_peer *info)
+static bool add_peer(struct mesh *mesh, struct netmap_peer *info)
 {
 	struct mesh_peer *peer;
 	int err = mesh_peer_new(&peer, mesh, info);
@@ -41,9 +42,8 @@ static void add_peer(struct mesh *mesh, struct netmap_peer *info)
 		log_error("peer-refused peer=%s error=\"%s\"", info->cert->parsed.name,
 			  strerror(-err));
 		mesh->map_until_s = 0; /* another try soon */
-	} else {
-		tunnel_add_routes(mesh, peer);
 	}
+	return err == 0;
 }
 
 static bool refuse_address(const struct mesh *mesh, const struct ip_addr *address,
@@ -92,27 +92,59 @@ static bool same_addresses(const struct cert *a, const struct cert *b)
 	return addr_equal(&a->address4, &b->address4) && addr_equal(&a->address6, &b->address6);
 }
 
-static void update_peer(struct mesh *mesh, struct mesh_peer *peer, struct netmap_peer *info)
+static bool update_peer(struct mesh *mesh, struct mesh_peer *peer, struct netmap_peer *info)
 {
 	int err;
 
 	if (mesh_peer_info(peer) == info || netmap_peer_equal(mesh_peer_info(peer), info))
-		return;
+		return false;
 	err = mesh_peer_update(peer, info);
 	if (err < 0) {
 		log_error("peer-refused peer=%s error=\"%s\"", info->cert->parsed.name,
 			  strerror(-err));
 		remove_peer(mesh, peer);
 		mesh->map_until_s = 0;
-		return;
+		return false;
 	}
-	tunnel_add_routes(mesh, peer);
+	return true;
+}
+
+/*
+ * Adds and updates the map's peers. Routes come last: what they bring before the data plane knows
+ * whose the addresses are would be answered as unreachable.
+ */
+static void apply_peers(struct mesh *mesh)
+{
+	size_t count = mesh->map->peer_count, i;
+	bool *changed = calloc(count ? count : 1, sizeof(*changed));
+
+	for (i = 0; i < count; i++) {
+		struct netmap_peer *info = mesh->map->peers[i];
+		struct mesh_peer *peer = mesh_find_peer(mesh, info->cert->parsed.device_key);
+		bool news = false;
+
+		if (peer)
+			news = update_peer(mesh, peer, info);
+		else if (is_usable(mesh, info))
+			news = add_peer(mesh, info);
+		if (changed)
+			changed[i] = news;
+	}
+	dataplane_allowed_ips_commit(mesh->dp);
+	for (i = 0; i < count; i++) {
+		const uint8_t *key = mesh->map->peers[i]->cert->parsed.device_key;
+		struct mesh_peer *peer = changed && !changed[i] ? NULL : mesh_find_peer(mesh, key);
+
+		if (peer)
+			tunnel_add_routes(mesh, peer);
+	}
+	free(changed);
 }
 
 void mesh_map_apply(struct mesh *mesh)
 {
 	struct mesh_peer *peer;
-	size_t cursor = 0, i;
+	size_t cursor = 0;
 
 	if (!mesh->map)
 		return;
@@ -127,16 +159,7 @@ void mesh_map_apply(struct mesh *mesh)
 			/* First of all, since another peer may get these addresses now. */
 			tunnel_remove_routes(mesh, &mesh_peer_info(peer)->cert->parsed);
 	}
-	for (i = 0; i < mesh->map->peer_count; i++) {
-		struct netmap_peer *info = mesh->map->peers[i];
-
-		peer = mesh_find_peer(mesh, info->cert->parsed.device_key);
-		if (peer)
-			update_peer(mesh, peer, info);
-		else if (is_usable(mesh, info))
-			add_peer(mesh, info);
-	}
-	dataplane_allowed_ips_commit(mesh->dp);
+	apply_peers(mesh);
 	relays_set_list(mesh->relays, mesh->map->relays, mesh->map->relay_count);
 }
 
