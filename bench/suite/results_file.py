@@ -3,7 +3,7 @@ import os
 
 from . import machine, tables
 
-BEGIN = "<!-- written by bench/run --markdown: from here -->"
+BEGIN = "<!-- written by {} --markdown: from here -->"
 END = "<!-- to here; remarks go outside -->"
 NEW = "# What was measured\n\n"
 
@@ -19,16 +19,17 @@ def section(summary):
         tables.report(summary)))
 
 
-def update(path, summary):
+def update(path, written_section, program):
     """Replaces the part of an earlier run; without one, the file begins with it."""
+    mark = BEGIN.format(program)
     text = NEW
     if os.path.exists(path):
         with open(path, encoding="utf-8") as file:
             text = file.read()
-    before, begin, rest = text.partition(BEGIN)
+    before, begin, rest = text.partition(mark)
     _, end, after = rest.partition(END)
     if not begin or not end:
         before, after = NEW, "\n" + text.removeprefix(NEW)
-    written = f"{before}{BEGIN}\n\n{section(summary)}\n\n{END}{after}"
+    written = f"{before}{mark}\n\n{written_section}\n\n{END}{after}"
     with open(path, "w", encoding="utf-8") as file:
         file.write(written if written.endswith("\n") else written + "\n")

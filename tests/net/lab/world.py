@@ -205,7 +205,11 @@ class Home:
         if self.habits.epoch is not None:
             self.habits.epoch += 1
             self._set_rules()
+        elif self.kind not in nat.PUBLIC:
+            self.router.nft("flush set ip nat sent_to\nflush map ip nat mapped\n")
         self.router.run(tool("conntrack"), "-F")
+        if self.behind:
+            self.behind.forget_mappings()
 
     def forget_every(self, seconds):
         """Mappings live so long and no longer, however busy they are."""

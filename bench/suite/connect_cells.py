@@ -1,0 +1,89 @@
+"""The cells of the matrix, measured: several at once, each with a left and a right node to itself."""
+import threading
+
+from lab.matrix import NO_UDP, must_guess, why_relayed
+
+from .connect_pair import FAILURES, Pair
+
+DIRECT_S, GUESSED_S, RELAYED_S = 5, 10, 0  # waited for a direct path
+TRIES = 3          # of a run whose preparation failed
+SETTLED_S = 3      # until status has the reason of a relayed path
+
+
+def title(cell):
+    return "×".join(cell)
+
+
+class Cell:
+    """One pair of kinds; `runs` has {"first_s", "lost", "direct_s", "cold_s", "cold_lost"} of each."""
+
+    def __init__(self, kinds):
+        self.kinds, self.runs, self.errors, self.reason = kinds, [], [], None
+        self.guessed, self.possible = must_guess(*kinds), why_relayed(*kinds) is None
+        self.blocked = any(kind in NO_UDP for kind in kinds)
+
+    def limit_s(self):
+        return RELAYED_S if not self.possible else GUESSED_S if self.guessed else DIRECT_S
+
+    def run(self, pair):
+        """One run: never met but at the relay, then one end that comes up."""
+        found = pair.warm(self.limit_s())
+        if not found["direct_s"]:
+            self.reason = pair.left.peer(pair.right)["reason"]
+        cold = pair.cold()
+        self.runs.append({**found, "cold_s": cold["first_s"], "cold_lost": cold["lost"]})
+
+    def measure(self, pair, count, progress):
+        for number in range(count):
+            for again in range(TRIES):
+                try:
+                    self.run(pair)
+                    break
+                except FAILURES as error:
+                    self.errors.append(f"run {number + 1}, try {again + 1}: {error}")
+            progress()
+
+
+class Schedule:
+    """Cells to measure, and the nodes that are free. A cell of two kinds may have either on the left."""
+
+    def __init__(self, matrix, cells, count, progress):
+        self.matrix, self.count, self.progress = matrix, count, progress
+        # Those that take long first, so that none is left to run by itself at the end.
+        self.waiting = sorted(cells, key=lambda cell: -cell.limit_s())
+        self.busy, self.changed = set(), threading.Condition()
+
+    def _take(self):
+        """A cell and its (left, right), or None when no cell is left."""
+        with self.changed:
+            while self.waiting:
+                for cell in self.waiting:
+                    for kinds in (cell.kinds, cell.kinds[::-1]):
+                        ends = ("left", kinds[0]), ("right", kinds[1])
+                        if not self.busy & set(ends):
+                            self.waiting.remove(cell)
+                            self.busy |= set(ends)
+                            return cell, ends
+                self.changed.wait()
+        return None
+
+    def _work(self):
+        while taken := self._take():
+            cell, ends = taken
+            try:
+                nodes = [self.matrix.nodes[end] for end in ends]
+                pair = Pair(title(cell.kinds), *nodes, [self.matrix.homes[end] for end in ends])
+                cell.measure(pair, self.count, self.progress)
+                pair.close()
+            except FAILURES as error:
+                cell.errors.append(str(error))
+            with self.changed:
+                self.busy -= set(ends)
+                self.changed.notify_all()
+
+    def run(self, jobs):
+        threads = [threading.Thread(target=self._work) for _ in range(jobs)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
