@@ -27,6 +27,7 @@
 /* Packets by a relay are no news right after a path became direct: the peer may not be there yet.
  */
 #define FOLLOW_SETTLED_NS    (2 * NS_PER_S)
+#define FOLLOW_RIGHT_NS      NS_PER_S /* a pair that is silent for so long was rightly left */
 #define FOLLOW_PAUSE_NS      (60 * NS_PER_S) /* doubles */
 #define FOLLOW_DOUBLINGS_MAX 6
 #define FOLLOW_ANEW_NS                                                            \
@@ -397,6 +398,11 @@ void pathchoice_fail(struct pathchoice *pc, struct path_slot *slot, enum path_re
 
 void pathchoice_revive(struct pathchoice *pc, struct path_slot *slot)
 {
+	/* Who followed the peer was right, and may do so again. */
+	if (slot->kind == PATH_DIRECT && pc->now_ns >= slot->failed_ns + FOLLOW_RIGHT_NS) {
+		pc->follow_ns = 0;
+		pc->follows = 0;
+	}
 	if (slot->on_trial)
 		slot->barred_ns = 0;
 	slot->alive = true;

@@ -3,10 +3,10 @@
 
 /* Nothing is measured without traffic. */
 #define ACTIVE_NS      (2 * NS_PER_S)
-#define IN_USE_NS      NS_PER_S        /* between two echoes by the path in use */
-#define OTHER_NS       (15 * NS_PER_S) /* by each relay that is not */
-#define OTHER_EARLY_NS NS_PER_S        /* until it has answered */
-#define MISSED_MAX     3               /* a relay that leaves so many unanswered leads nowhere */
+#define IN_USE_NS      NS_PER_S          /* between two echoes by the path in use */
+#define OTHER_NS       (15 * NS_PER_S)   /* by each relay that is not */
+#define OTHER_EARLY_NS (300 * NS_PER_MS) /* until it has answered */
+#define MISSED_MAX     3                 /* a relay that leaves so many unanswered leads nowhere */
 
 /* A window of what is delivered; less than that says nothing about loss. */
 #define WINDOW_PACKETS 50
@@ -239,6 +239,9 @@ void pathchoice_echo_answered(struct pathchoice *pc, uint32_t token, uint32_t ex
 		return;
 	pc->echoes = true;
 	pc->mute = false;
+	/* The check that made a pair valid may have waited at a NAT for the other side's. */
+	if (!slot->echoed_ns)
+		slot->srtt_ns = 0;
 	slot->echoed_ns = now_ns;
 	slot->missed = 0;
 	pathchoice_update_rtt(slot, now_ns - echo.sent_ns);

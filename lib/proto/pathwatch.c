@@ -16,8 +16,9 @@
  * Probes answered for so long, in so many rounds, and no echo: WireGuard is dropped on this way.
  * Two seconds are allowed for leaving it.
  */
-#define DEAF_NS         NS_PER_S
-#define DEAF_ROUNDS_MIN 3
+#define DEAF_NS               NS_PER_S
+#define DEAF_ROUNDS_MIN       3
+#define DEAF_ROUNDS_SUSPECTED 2 /* the peer has left it already */
 /*
  * A WireGuard peer that receives data answers within its keepalive timeout and one handshake retry
  * (10 s and 5 s); where there are no echoes that is how long it takes to tell.
@@ -58,9 +59,11 @@ static void schedule(struct pathchoice *pc, const struct path_slot *slot)
 
 	w->step = 0;
 	w->due_ns = CLOCK_NEVER;
-	if (w->since_ns || w->suspected)
+	if (w->since_ns)
 		w->due_ns = w->since_ns + patience_ns(slot);
-	if (w->due_ns != CLOCK_NEVER && w->began_ns)
+	if (w->suspected)
+		w->due_ns = pc->now_ns;
+	else if (w->due_ns != CLOCK_NEVER && w->began_ns)
 		w->due_ns = pathchoice_later(w->due_ns, w->began_ns + (ROUND_GAP_NS << doublings));
 	if (w->since_ns && slot->kind == PATH_DIRECT && !pathchoice_hears(pc))
 		w->due_ns = pathchoice_earlier(w->due_ns, w->since_ns + WIREGUARD_SILENT_NS);
@@ -73,6 +76,8 @@ static bool is_deaf(const struct pathchoice *pc, const struct path_slot *slot, u
 
 	if (slot->kind != PATH_DIRECT)
 		return false;
+	if (pathchoice_hears(pc) && w->suspected)
+		return w->deaf >= DEAF_ROUNDS_SUSPECTED;
 	if (pathchoice_hears(pc))
 		return w->deaf >= DEAF_ROUNDS_MIN && now_ns >= w->since_ns + DEAF_NS;
 	return w->began_ns > w->since_ns && now_ns >= w->since_ns + WIREGUARD_SILENT_NS;
@@ -163,7 +168,9 @@ void pathwatch_suspect(struct pathchoice *pc, uint64_t now_ns)
 	    (pc->suspected_ns && now_ns < pc->suspected_ns + SUSPECT_GAP_NS))
 		return;
 	pc->suspected_ns = now_ns;
-	pc->watch = (struct path_watch){ .since_ns = now_ns, .suspected = true };
+	pc->watch.suspected = true;
+	if (!pc->watch.since_ns)
+		pc->watch = (struct path_watch){ .since_ns = now_ns, .suspected = true };
 	begin_round(pc, slot, now_ns);
 }
 
