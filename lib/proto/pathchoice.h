@@ -116,7 +116,7 @@ struct path_slot {
 	unsigned int trials; /* how often it delivered badly */
 	bool on_trial;       /* delivered badly: taken again after a train of echoes only */
 	unsigned int loss;   /* permille, when that was found */
-	unsigned int missed; /* echoes to a relay in a row */
+	unsigned int missed; /* echoes in a row */
 
 	uint64_t probe_ns;  /* when a path that is not alive is asked again */
 	uint64_t failed_ns; /* when it failed */

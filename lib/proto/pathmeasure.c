@@ -3,7 +3,8 @@
 
 /* Nothing is measured without traffic. */
 #define ACTIVE_NS      (2 * NS_PER_S)
-#define IN_USE_NS      NS_PER_S          /* between two echoes by the path in use */
+#define IN_USE_NS      NS_PER_S /* between two echoes by the path in use */
+#define IN_DOUBT_NS    (400 * NS_PER_MS)
 #define OTHER_NS       (15 * NS_PER_S)   /* by each relay that is not */
 #define OTHER_EARLY_NS (300 * NS_PER_MS) /* until it has answered */
 #define MISSED_MAX     3                 /* a relay that leaves so many unanswered leads nowhere */
@@ -294,8 +295,12 @@ void pathmeasure_run(struct pathchoice *pc, uint64_t now_ns)
 	if (!is_active(pc, now_ns))
 		return;
 	if (slot && slot->echo_ns <= now_ns) {
+		/* One that went unanswered, or a bad window: this is to be known soon. */
+		bool hurry = pathchoice_hears(pc) && (slot->missed || pc->delivery.lossy);
+
+		slot->missed++;
 		slot->echoes_wanted = 1;
-		slot->echo_ns = now_ns + IN_USE_NS;
+		slot->echo_ns = now_ns + (hurry ? IN_DOUBT_NS : IN_USE_NS);
 	}
 	for (size_t i = 0; i < PATHCHOICE_RELAYS_MAX && pc->mode != PATH_MODE_DIRECT; i++)
 		measure_relay(pc, &pc->relays[i], now_ns);

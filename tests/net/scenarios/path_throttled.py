@@ -42,6 +42,7 @@ def lossy(lab, alice, bob):
     mend(lab)
     start = time.time()
     alice.wait_path(bob, "direct", 45)
+    bob.wait_path(alice, "direct", 45)
     print(f"30 % loss: by relay after {left:.1f} s, direct {time.time() - start:.1f} s after it was mended")
     stream.stop()
 
