@@ -140,7 +140,7 @@ static bool link_usable(struct netlink *nl, uint32_t ifindex)
 {
 	struct link_info info;
 
-	return !link_get(nl, ifindex, &info) && info.up && !info.loopback;
+	return !link_get(nl, ifindex, &info) && info.up && info.running && !info.loopback;
 }
 
 /* Whether another address of the same v6 prefix and interface is a temporary one in good use. */

@@ -37,9 +37,9 @@ int iface_addr_list(struct netlink *nl, struct iface_addr *out, size_t max, size
 
 /*
  * Addresses for ICE host candidates (RFC 8445 section 5.1.1.1): unicast, neither loopback nor
- * link-local, on interfaces that are up, ready for use, none of tunnel's own (ifindex; 0: none).
- * A v6 temporary address displaces the other ones of its prefix, so that no stable identifier is
- * handed out. At most max. 0 or -errno.
+ * link-local, on interfaces that are up and have a carrier, ready for use, none of tunnel's own
+ * (ifindex; 0: none). A v6 temporary address displaces the other ones of its prefix, so that no
+ * stable identifier is handed out. At most max. 0 or -errno.
  */
 int iface_addr_candidates(struct netlink *nl, uint32_t tunnel, struct iface_addr *out, size_t max,
 			  size_t *count);

@@ -21,6 +21,7 @@ static int read_link(void *arg, const struct nlmsghdr *msg)
 	memset(info, 0, sizeof(*info));
 	info->ifindex = (uint32_t)ifi->ifi_index;
 	info->up = ifi->ifi_flags & IFF_UP;
+	info->running = ifi->ifi_flags & IFF_RUNNING;
 	info->loopback = ifi->ifi_flags & IFF_LOOPBACK;
 	info->point_to_point = ifi->ifi_flags & IFF_POINTOPOINT;
 	for (attr = netlink_attr_first(msg, sizeof(*ifi)); attr;

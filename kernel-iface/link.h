@@ -12,7 +12,8 @@ struct netlink;
 struct link_info {
 	uint32_t ifindex;
 	uint32_t mtu;
-	bool up; /* administratively */
+	bool up;      /* administratively */
+	bool running; /* up, and there is a carrier */
 	bool loopback;
 	bool point_to_point;
 	char name[LINK_NAME_SIZE];

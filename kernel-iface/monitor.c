@@ -26,6 +26,8 @@ struct monitor {
 	uint32_t tunnel;
 	unsigned int changes;
 	uint64_t due_ns;
+	uint64_t taken_ns; /* the last time something was; 0: never */
+	uint64_t gap_ns;   /* between the last two takings of a burst */
 	alignas(8) uint8_t buf[READ_SIZE];
 };
 
@@ -126,8 +128,11 @@ static unsigned int change_of(const struct monitor *monitor, const struct nlmsgh
 
 static void note(struct monitor *monitor, unsigned int changes, uint64_t now_ns)
 {
-	if (changes && !monitor->changes)
-		monitor->due_ns = now_ns + MONITOR_COALESCE_MS * NS_PER_MS;
+	if (changes && !monitor->changes) {
+		uint64_t next_ns = monitor->taken_ns + monitor->gap_ns;
+
+		monitor->due_ns = next_ns > now_ns ? next_ns : now_ns;
+	}
 	monitor->changes |= changes;
 }
 
@@ -153,6 +158,18 @@ int monitor_read(struct monitor *monitor, uint64_t now_ns)
 	return 0;
 }
 
+/* The first events of a burst are worth most: by them a way is lost, or found. */
+static void widen_gap(struct monitor *monitor, uint64_t now_ns)
+{
+	uint64_t most_ns = MONITOR_COALESCE_MS * NS_PER_MS;
+
+	if (!monitor->taken_ns || now_ns >= monitor->taken_ns + MONITOR_BURST_MS * NS_PER_MS)
+		monitor->gap_ns = MONITOR_GAP_MS * NS_PER_MS;
+	else if (monitor->gap_ns < most_ns)
+		monitor->gap_ns = 2 * monitor->gap_ns < most_ns ? 2 * monitor->gap_ns : most_ns;
+	monitor->taken_ns = now_ns;
+}
+
 uint64_t monitor_next_ns(const struct monitor *monitor)
 {
 	return monitor->due_ns;
@@ -164,6 +181,8 @@ unsigned int monitor_take(struct monitor *monitor, uint64_t now_ns)
 
 	if (now_ns < monitor->due_ns)
 		return 0;
+	if (changes)
+		widen_gap(monitor, now_ns);
 	monitor->changes = 0;
 	monitor->due_ns = CLOCK_NEVER;
 	return changes;

@@ -4,13 +4,16 @@
 #include <stdint.h>
 
 /*
- * Tells that links, addresses or routes changed, gathered for MONITOR_COALESCE_MS after the first
- * event: a cable or a sleep brings dozens at once. It says what kind of thing changed; the reader
- * lists the new state for itself.
+ * Tells that links, addresses or routes changed. The first event is told at once; those of the same
+ * burst (a cable or a sleep brings dozens) are gathered, for MONITOR_GAP_MS at first and twice as
+ * long each time, up to MONITOR_COALESCE_MS. It says what kind of thing changed; the reader lists
+ * the new state for itself.
  */
 struct monitor;
 
+#define MONITOR_GAP_MS      5
 #define MONITOR_COALESCE_MS 50
+#define MONITOR_BURST_MS    500 /* a burst is over when nothing was told for so long */
 
 enum monitor_change {
 	MONITOR_LINK = 1 << 0,

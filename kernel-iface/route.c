@@ -87,6 +87,57 @@ static int read_route(void *arg, const struct nlmsghdr *msg)
 	return 0;
 }
 
+static int read_choice(void *arg, const struct nlmsghdr *msg)
+{
+	const struct rtmsg *rt = mnl_nlmsg_get_payload(msg);
+	struct route_choice *choice = arg;
+	const struct nlattr *attr;
+
+	if (msg->nlmsg_type != RTM_NEWROUTE || mnl_nlmsg_get_payload_len(msg) < sizeof(*rt))
+		return 0;
+	if (rt->rtm_type != RTN_UNICAST && rt->rtm_type != RTN_LOCAL)
+		return -ENETUNREACH;
+	for (attr = netlink_attr_first(msg, sizeof(*rt)); attr;
+	     attr = netlink_attr_next(msg, attr)) {
+		uint16_t type = mnl_attr_get_type(attr);
+
+		if (type == RTA_PREFSRC)
+			netlink_get_addr(&choice->source, rt->rtm_family, attr);
+		else if (type == RTA_GATEWAY)
+			netlink_get_addr(&choice->gateway, rt->rtm_family, attr);
+		else if (type == RTA_OIF)
+			choice->ifindex = mnl_attr_get_u32(attr);
+	}
+	return 0;
+}
+
+int route_choose(struct netlink *nl, const struct ip_addr *to, uint32_t ifindex,
+		 struct route_choice *choice)
+{
+	struct netlink_request request;
+	struct route_choice found = { 0 };
+	struct nlmsghdr *msg;
+	struct rtmsg *rt;
+	void *extra;
+	int err;
+
+	msg = netlink_request_init(&request, RTM_GETROUTE, 0, sizeof(*rt), &extra);
+	rt = extra;
+	rt->rtm_family = to->family;
+	rt->rtm_dst_len = (uint8_t)(addr_len(to) * 8);
+	/* For an interface without a route the kernel would call everything on-link. */
+	rt->rtm_flags = ifindex ? RTM_F_FIB_MATCH : 0;
+	netlink_put_addr(msg, RTA_DST, to);
+	if (ifindex)
+		mnl_attr_put_u32(msg, RTA_OIF, ifindex);
+	err = netlink_talk(nl, msg, read_choice, &found);
+	if (!err && !found.ifindex)
+		err = -ENETUNREACH;
+	if (!err)
+		*choice = found;
+	return err;
+}
+
 int route_list(struct netlink *nl, struct route *out, size_t max, size_t *count)
 {
 	struct listing listing = { .out = out, .max = max };

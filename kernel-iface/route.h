@@ -38,6 +38,20 @@ int route_set_mtu(struct netlink *nl, uint32_t ifindex, const struct prefix *dst
 /* Only a route of ours. 0, -ESRCH when there is none, -EPERM. */
 int route_remove(struct netlink *nl, uint32_t ifindex, const struct prefix *dst);
 
+/* How the kernel sends to an address now, by all of its rules. */
+struct route_choice {
+	struct ip_addr source;  /* family 0: none that it would choose */
+	struct ip_addr gateway; /* family 0: on-link */
+	uint32_t ifindex;
+};
+
+/*
+ * Asks for it. ifindex: through that interface, and only where a route says so (0: any). 0,
+ * -ENETUNREACH or -EHOSTUNREACH when there is no way, or another -errno.
+ */
+int route_choose(struct netlink *nl, const struct ip_addr *to, uint32_t ifindex,
+		 struct route_choice *choice);
+
 /* The main table, v4 and v6, at most max. 0 or -errno. */
 int route_list(struct netlink *nl, struct route *out, size_t max, size_t *count);
 

@@ -116,7 +116,8 @@ static void test_candidates(void **state)
 	size_t count;
 
 	(void)state;
-	netns_run("ip link add tunnel type veth peer name far && ip link set tunnel up");
+	netns_run("ip link add tunnel type veth peer name far && ip link set tunnel up && "
+		  "ip link set far up");
 	netns_run("ip link add unused type veth peer name away");
 	netns_run("ip addr add 100.64.0.9/32 dev tunnel && ip addr add 203.0.113.9/24 dev unused");
 	netns_run("ip addr add 192.0.2.7/24 dev alpha && ip addr add 169.254.1.1/16 dev alpha");

@@ -94,6 +94,35 @@ static void test_an_mtu_is_set_and_taken_away(void **state)
 	assert_false(netns_shows("ip route; ip -6 route", "10.9.0.7"));
 }
 
+static void test_which_way_the_kernel_would_choose(void **state)
+{
+	struct ip_addr to = addr_from_v4(0xcb007109), near = addr_from_v4(0xc0000209);
+	struct ip_addr source = addr_from_v4(0xc6336401), gateway = addr_from_v4(0xc63364fe);
+	struct ip_addr v6 = net("2001:db8::9/128").addr;
+	struct route_choice choice = { .ifindex = 99 };
+
+	(void)state;
+	assert_int_equal(route_choose(nl, &to, 0, &choice), -ENETUNREACH);
+	assert_int_equal(route_choose(nl, &v6, 0, &choice), -ENETUNREACH);
+	assert_int_equal(choice.ifindex, 99);
+	assert_int_equal(route_choose(nl, &near, 0, &choice), 0);
+	assert_int_equal(choice.ifindex, alpha);
+	assert_int_equal(choice.gateway.family, 0);
+	netns_run("ip addr add 198.51.100.1/24 dev beta && "
+		  "ip route add default via 192.0.2.254 metric 20 && "
+		  "ip route add default via 198.51.100.254 dev beta metric 10");
+	assert_int_equal(route_choose(nl, &to, 0, &choice), 0);
+	assert_int_equal(choice.ifindex, beta);
+	assert_true(addr_equal(&choice.source, &source));
+	assert_true(addr_equal(&choice.gateway, &gateway));
+	/* By the other interface, as long as it has a way of its own. */
+	assert_int_equal(route_choose(nl, &to, alpha, &choice), 0);
+	assert_int_equal(choice.ifindex, alpha);
+	netns_run("ip route del default via 192.0.2.254");
+	assert_true(route_choose(nl, &to, alpha, &choice) < 0);
+	netns_run("ip route del default && ip addr del 198.51.100.1/24 dev beta");
+}
+
 static void test_leaves_the_routes_of_others(void **state)
 {
 	struct prefix dst = net("10.9.0.0/16");
@@ -181,6 +210,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_add_and_remove),
 		cmocka_unit_test(test_an_mtu_is_set_and_taken_away),
+		cmocka_unit_test(test_which_way_the_kernel_would_choose),
 		cmocka_unit_test(test_leaves_the_routes_of_others),
 		cmocka_unit_test(test_cleanup_takes_only_ours),
 		cmocka_unit_test(test_list_reads_gateway_and_metric),
