@@ -62,6 +62,50 @@ void relay_auth_nonce(const struct relay_auth *auth, char nonce[static RELAY_NON
 	encoding_base64url(nonce, RELAY_NONCE_SIZE, bytes, sizeof(bytes));
 }
 
+static void pass_of(const struct relay_auth *auth, uint8_t pass[static NONCE_BYTES],
+		    const uint8_t node_key[static STUN_KEY_SIZE], uint32_t number)
+{
+	uint8_t input[4 + STUN_KEY_SIZE];
+	uint8_t mac[HASH_MAC_SIZE];
+
+	/* Of another length than what a nonce is made of, so neither passes for the other. */
+	store_be32(input, number);
+	memcpy(input + 4, node_key, STUN_KEY_SIZE);
+	hash_mac16(mac, auth->nonce_key, sizeof(auth->nonce_key), input, sizeof(input));
+	store_be32(pass, number);
+	memcpy(pass + 4, mac, NONCE_MAC_BYTES);
+}
+
+void relay_auth_pass(const struct relay_auth *auth, char pass[static RELAY_PASS_SIZE],
+		     const uint8_t node_key[static STUN_KEY_SIZE], uint32_t number)
+{
+	uint8_t bytes[NONCE_BYTES];
+
+	pass_of(auth, bytes, node_key, number);
+	pass[0] = '~';
+	encoding_base64url(pass + 1, RELAY_NONCE_SIZE, bytes, sizeof(bytes));
+}
+
+/* A Refresh with a pass; whose it is has been shown already. */
+static bool pass_valid(const struct relay_auth *auth, const struct stun_message *msg,
+		       struct relay_identity *who)
+{
+	char text[RELAY_PASS_SIZE];
+	uint8_t claimed[NONCE_BYTES];
+	uint8_t right[NONCE_BYTES];
+	size_t len;
+
+	if (msg->method != STUN_REFRESH ||
+	    stun_get_text(msg, STUN_ATTR_NONCE, text, sizeof(text)) < 0 || text[0] != '~' ||
+	    encoding_base64url_parse(claimed, sizeof(claimed), &len, text + 1) < 0 ||
+	    len != sizeof(claimed))
+		return false;
+	who->pass = load_be32(claimed);
+	pass_of(auth, right, who->node_key, who->pass);
+	who->has_pass = sodium_memcmp(claimed, right, sizeof(right)) == 0;
+	return who->has_pass;
+}
+
 static bool nonce_valid(const struct relay_auth *auth, const struct stun_message *msg,
 			const struct relay_address *from, uint64_t now_ns)
 {
@@ -106,8 +150,9 @@ unsigned int relay_auth_check(const struct relay_auth *auth, const struct stun_m
 	uint64_t wall_s = auth->wall_s + (now_ns - auth->wall_at_ns) / NS_PER_S;
 	char username[TURN_USERNAME_SIZE];
 	char realm[sizeof(TURN_REALM)];
-	struct relay_identity who;
+	struct relay_identity who = { 0 };
 	uint64_t expiry_s;
+	bool fresh;
 
 	/* RFC 8489 section 9.2.4, in its order. */
 	if (!msg->integrity_at)
@@ -115,13 +160,16 @@ unsigned int relay_auth_check(const struct relay_auth *auth, const struct stun_m
 	if (!stun_has(msg, STUN_ATTR_USERNAME) || !stun_has(msg, STUN_ATTR_REALM) ||
 	    !stun_has(msg, STUN_ATTR_NONCE))
 		return STUN_ERR_BAD_REQUEST;
-	if (!nonce_valid(auth, msg, from, now_ns))
+	fresh = nonce_valid(auth, msg, from, now_ns);
+	if (!fresh && msg->method != STUN_REFRESH)
 		return STUN_ERR_STALE_NONCE;
 	if (stun_get_text(msg, STUN_ATTR_USERNAME, username, sizeof(username)) < 0 ||
 	    stun_get_text(msg, STUN_ATTR_REALM, realm, sizeof(realm)) < 0 ||
 	    strcmp(realm, TURN_REALM) != 0 ||
 	    turn_credential_parse(username, &expiry_s, who.node_key) < 0)
-		return STUN_ERR_UNAUTHENTICATED;
+		return fresh ? STUN_ERR_UNAUTHENTICATED : STUN_ERR_STALE_NONCE;
+	if (!fresh && !pass_valid(auth, msg, &who))
+		return STUN_ERR_STALE_NONCE;
 	if (!integrity_right(auth, msg, username, who.key))
 		return STUN_ERR_UNAUTHENTICATED;
 	*identity = who;

@@ -24,11 +24,14 @@ struct relay_auth {
 };
 
 #define RELAY_NONCE_SIZE 17 /* 12 bytes as base64url, with NUL */
+#define RELAY_PASS_SIZE  18 /* the same behind a '~' */
 
 /* Who sent a request, when relay_auth_check said 0. */
 struct relay_identity {
 	uint8_t node_key[STUN_KEY_SIZE];
 	uint8_t key[STUN_LONG_KEY_SIZE]; /* for the answer's MESSAGE-INTEGRITY */
+	bool has_pass;                   /* its nonce was the pass of this number */
+	uint32_t pass;
 };
 
 /* 0 or -EINVAL without a usable secret. */
@@ -37,6 +40,13 @@ int relay_auth_init(struct relay_auth *auth, const struct relay_server_config *c
 void relay_auth_clear(struct relay_auth *auth);
 void relay_auth_nonce(const struct relay_auth *auth, char nonce[static RELAY_NONCE_SIZE],
 		      const struct relay_address *from, uint64_t now_ns);
+/*
+ * A nonce that holds from any address, for one Refresh of this node: so that who has a new address
+ * is there with its first message. It names a number, which whoever knows the node compares with
+ * what is due and counts up.
+ */
+void relay_auth_pass(const struct relay_auth *auth, char pass[static RELAY_PASS_SIZE],
+		     const uint8_t node_key[static STUN_KEY_SIZE], uint32_t number);
 /* 0, or the error code to answer with; identity is set with 0 and 441 (expired). */
 unsigned int relay_auth_check(const struct relay_auth *auth, const struct stun_message *msg,
 			      const struct relay_address *from, uint64_t now_ns,

@@ -97,7 +97,8 @@ int relay_client_send(struct relay_client *client, const uint8_t peer_key[static
 	if (client->state != RELAY_REGISTERED ||
 	    (client->turn && (!peer || peer->address.addr.family == AF_UNSPEC)))
 		return -ENOTCONN;
-	if (channel) {
+	/* From another address only requests and indications are sure to find us known there. */
+	if (channel && !client->announce) {
 		frame = push_frame(client, len + RELAY_CHANNEL_HEADER);
 		if (!frame)
 			return -ENOMEM;

@@ -84,6 +84,7 @@ struct relay_client {
 
 	char realm[128];
 	char nonce[128]; /* empty: none yet */
+	char pass[64];   /* the nonce for a first request from another address; empty: none */
 	uint8_t key[STUN_LONG_KEY_SIZE];
 
 	struct relay_request registration; /* Allocate, or Refresh once registered */

@@ -55,9 +55,20 @@ void relay_client_register(struct relay_client *client)
 	relay_client_request_start(client, &client->registration, true);
 }
 
+/* What is asked next may come from another address than the nonce was made for. */
+static void use_pass(struct relay_client *client)
+{
+	if (client->state != RELAY_REGISTERED || !client->pass[0])
+		return;
+	memcpy(client->nonce, client->pass, sizeof(client->pass));
+	client->pass[0] = '\0';
+}
+
 static void start_probe(struct relay_client *client, bool fast)
 {
 	client->fast_probe = fast;
+	if (fast)
+		use_pass(client);
 	client->probe.challenges = 0;
 	relay_client_request_start(client, &client->probe, true);
 	if (fast && client->transport == RELAY_UDP) {
@@ -141,6 +152,7 @@ void relay_client_moved(struct relay_client *client, enum relay_transport transp
 	/* An allocation belongs to the address or stream that it was made from. */
 	if (client->turn && (was != transport || transport == RELAY_STREAM))
 		relay_client_leave_behind(client);
+	use_pass(client);
 	relay_client_register(client);
 	schedule_keepalive(client);
 }
@@ -359,12 +371,24 @@ void relay_client_refused(struct relay_client *client, unsigned int code)
 		client->has_next ? client->now_ns : client->now_ns + client->refused_wait_ns;
 }
 
+/* Fresh ones come with every success: the next request needs no challenge, wherever we are. */
+static void take_nonces(struct relay_client *client, const struct stun_message *msg)
+{
+	char text[sizeof(client->nonce)];
+
+	if (stun_get_text(msg, STUN_ATTR_NONCE, text, sizeof(text)) == 0 && text[0])
+		memcpy(client->nonce, text, sizeof(text));
+	if (stun_get_text(msg, STUN_ATTR_PASS, text, sizeof(client->pass)) == 0)
+		memcpy(client->pass, text, sizeof(client->pass));
+}
+
 int relay_client_registration_done(struct relay_client *client, const struct stun_message *msg)
 {
 	uint32_t lifetime;
 
 	measure(client, &client->registration);
 	relay_client_heard(client);
+	take_nonces(client, msg);
 	client->registration.active = false;
 	set_mapped(client, msg);
 	set_second_port(client, msg);
@@ -478,6 +502,7 @@ static int on_probe(struct relay_client *client, const struct stun_message *msg)
 	}
 	measure(client, probe);
 	relay_client_heard(client);
+	take_nonces(client, msg);
 	/* When a NAT gave us another address, this moved the registration there. */
 	set_mapped(client, msg);
 	return 0;

@@ -265,13 +265,22 @@ static uint64_t lifetime_s(const struct request *rq)
 	return lifetime;
 }
 
-static bool answer_registered(struct request *rq, uint64_t lifetime)
+/* session NULL: it has left. */
+static bool answer_registered(struct request *rq, const struct relay_session *session,
+			      uint64_t lifetime)
 {
+	char nonce[RELAY_NONCE_SIZE], pass[RELAY_PASS_SIZE];
 	struct stun_builder b;
 
 	begin(rq, &b, STUN_SUCCESS);
 	stun_add_endpoint(&b, STUN_ATTR_XOR_MAPPED_ADDRESS, &rq->from->remote);
 	stun_add_u32(&b, STUN_ATTR_LIFETIME, (uint32_t)lifetime);
+	if (session) {
+		relay_auth_nonce(&rq->server->auth, nonce, rq->from, rq->now_ns);
+		stun_add_text(&b, STUN_ATTR_NONCE, nonce);
+		relay_auth_pass(&rq->server->auth, pass, session->node_key, session->pass);
+		stun_add_text(&b, STUN_ATTR_PASS, pass);
+	}
 	if (rq->server->second_port)
 		stun_add_u32(&b, STUN_ATTR_SECOND_PORT, rq->server->second_port);
 	return finish(rq, &b, true);
@@ -284,7 +293,13 @@ static bool settle(struct request *rq, struct relay_session *session, uint64_t l
 	if (relay_sessions_move(sessions, session, rq->from) < 0)
 		return answer_error(rq, STUN_ERR_INSUFFICIENT_CAPACITY, true);
 	relay_sessions_set_expiry(sessions, session, rq->now_ns + lifetime * NS_PER_S);
-	return answer_registered(rq, lifetime);
+	return answer_registered(rq, session, lifetime);
+}
+
+/* Never one that was given before, to this session or an earlier one of the node. */
+static uint32_t pass_number(const struct request *rq)
+{
+	return (uint32_t)(rq->now_ns / NS_PER_MS);
 }
 
 static bool on_allocate(struct request *rq)
@@ -293,11 +308,23 @@ static bool on_allocate(struct request *rq)
 	struct relay_session *session = relay_sessions_find(sessions, rq->who.node_key);
 	uint64_t lifetime = lifetime_s(rq);
 
-	if (!session)
+	if (!session) {
 		session = relay_sessions_add(sessions, rq->who.node_key);
+		if (session)
+			session->pass = pass_number(rq);
+	}
 	if (!session)
 		return answer_error(rq, STUN_ERR_INSUFFICIENT_CAPACITY, true);
 	return settle(rq, session, lifetime ? lifetime : RELAY_LIFETIME_S);
+}
+
+/* Each holds once, or whoever has seen it could call itself this node. */
+static bool take_pass(const struct request *rq, struct relay_session *session)
+{
+	if (session->pass != rq->who.pass)
+		return false;
+	session->pass = pass_number(rq) > session->pass ? pass_number(rq) : session->pass + 1;
+	return true;
 }
 
 static bool on_refresh(struct request *rq)
@@ -308,10 +335,12 @@ static bool on_refresh(struct request *rq)
 
 	if (!session)
 		return answer_error(rq, STUN_ERR_ALLOCATION_MISMATCH, true);
+	if (rq->who.has_pass && !take_pass(rq, session))
+		return answer_challenge(rq, STUN_ERR_STALE_NONCE);
 	if (lifetime)
 		return settle(rq, session, lifetime);
 	relay_sessions_remove(sessions, session);
-	return answer_registered(rq, 0);
+	return answer_registered(rq, NULL, 0);
 }
 
 static bool on_channel_bind(struct request *rq)

@@ -25,6 +25,7 @@ struct relay_session {
 	uint8_t node_key[STUN_KEY_SIZE];
 	struct relay_address address;
 	bool present;
+	uint32_t pass; /* number of the one that its next Refresh from elsewhere may show */
 	struct relay_source *source; /* what forwarders see of it */
 	struct relay_bucket notices; /* indications that a peer is absent */
 	struct relay_bucket probes;

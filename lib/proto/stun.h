@@ -76,6 +76,7 @@ enum stun_attr_type {
 	STUN_ATTR_RESPONSE_ORIGIN = 0x802b, /* RFC 5780 section 7.3 */
 	STUN_ATTR_OTHER_ADDRESS = 0x802c,   /* RFC 5780 section 7.4 */
 	STUN_ATTR_SECOND_PORT = 0xd74b,     /* ours, in the expert-review range: 32 bits */
+	STUN_ATTR_PASS = 0xd74c,            /* ours: a nonce for one request from another address */
 };
 
 enum stun_error_code {
