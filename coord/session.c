@@ -1,6 +1,7 @@
 #include "coord/session.h"
 
 #include <errno.h>
+#include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -231,6 +232,15 @@ static void probe_other(struct session *session, uint64_t now_ns)
 	session_send(session->node->session, &ping);
 }
 
+/* The same process dialled again, because its address or its way here changed. */
+static bool replaces_other(const struct session *session, const struct control_message *message)
+{
+	const uint8_t *hash = control_channel_handshake_hash(session->node->session->channel);
+
+	return message->type == CONTROL_LOGIN && message->login.has_replaces &&
+	       sodium_memcmp(message->login.replaces, hash, sizeof(message->login.replaces)) == 0;
+}
+
 static void other_is_alive(struct session *alive)
 {
 	struct session *session = alive->sessions->first;
@@ -281,7 +291,7 @@ static void handle_greeting(struct session *session, const struct control_messag
 		return;
 	}
 	sessions_want_flush(session->sessions);
-	if (session->node->session)
+	if (session->node->session && !replaces_other(session, message))
 		probe_other(session, now_ns);
 	else
 		become_ready(session, now_ns, now_s);

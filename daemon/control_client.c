@@ -10,6 +10,7 @@
 #include "crypto/rng.h"
 #include "daemon/http_proxy.h"
 #include "io/loop.h"
+#include "io/source.h"
 #include "io/ws.h"
 #include "proto/control_channel.h"
 
@@ -32,6 +33,9 @@ struct control_client {
 	unsigned int failures;   /* since the last welcome */
 	struct loop_timer timer; /* retry, welcome deadline, ping or pong deadline */
 	uint64_t ping_sent_ns;   /* 0: no pong is awaited */
+	bool checked;            /* the network changed, and no pong has come since */
+	bool has_previous;
+	uint8_t previous[32]; /* handshake hash of the last connection that was welcomed */
 	double latency_ms;
 };
 
@@ -120,6 +124,7 @@ static void take_pong(struct control_client *client, const struct control_ping *
 		return;
 	client->latency_ms = (double)(clock_now_ns() - client->ping_sent_ns) / NS_PER_MS;
 	client->ping_sent_ns = 0;
+	client->checked = false;
 	loop_timer_set(&client->timer,
 		       loop_now_ns(client->loop) + CONTROL_PING_INTERVAL_S * NS_PER_S);
 }
@@ -323,15 +328,30 @@ void control_client_start(struct control_client *client)
 		dial_now(client);
 }
 
+/* Would the kernel still send from where this connection does? */
+static bool holds_way(const struct control_client *client)
+{
+	const struct endpoint remote = ws_conn_remote(client->conn);
+	struct ip_addr source, local;
+
+	return ws_conn_local(client->conn, &local) == 0 && addr_len(&remote.addr) &&
+	       source_address(&source, &remote) == 0 && addr_equal(&source, &local);
+}
+
 void control_client_network_changed(struct control_client *client)
 {
 	if (client->link == CONTROL_LINK_STOPPED)
 		return;
 	client->failures = 0;
+	if (client->link == CONTROL_LINK_OK && !holds_way(client)) {
+		drop_connection(client);
+		change_link(client, CONTROL_LINK_CONNECTING, NULL);
+	}
 	if (client->link != CONTROL_LINK_OK) {
 		dial_now(client); /* what is being dialled may have left by the old way */
 		return;
 	}
+	client->checked = true;
 	send_ping(client);
 	if (client->ping_sent_ns)
 		loop_timer_set(&client->timer,
@@ -341,6 +361,9 @@ void control_client_network_changed(struct control_client *client)
 void control_client_accept(struct control_client *client)
 {
 	client->failures = 0;
+	client->checked = false;
+	memcpy(client->previous, control_channel_handshake_hash(client->channel), 32);
+	client->has_previous = true;
 	change_link(client, CONTROL_LINK_OK, NULL);
 	send_ping(client);
 }
@@ -367,6 +390,18 @@ int control_client_send(struct control_client *client, const struct control_mess
 enum control_link control_client_link(const struct control_client *client)
 {
 	return client->link;
+}
+
+bool control_client_alive(const struct control_client *client)
+{
+	return client->link == CONTROL_LINK_OK && !client->checked;
+}
+
+bool control_client_previous(const struct control_client *client, uint8_t hash[static 32])
+{
+	if (client->has_previous)
+		memcpy(hash, client->previous, 32);
+	return client->has_previous;
 }
 
 double control_client_latency_ms(const struct control_client *client)

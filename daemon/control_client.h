@@ -1,6 +1,7 @@
 #ifndef WARREN_DAEMON_CONTROL_CLIENT_H
 #define WARREN_DAEMON_CONTROL_CLIENT_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -25,7 +26,7 @@ enum control_link {
 
 #define CONTROL_PING_INTERVAL_S 15
 #define CONTROL_PONG_TIMEOUT_S  10
-#define CONTROL_CHECK_LIMIT_S   2  /* for a pong after the network changed */
+#define CONTROL_CHECK_LIMIT_S   1  /* for a pong after the network changed */
 #define CONTROL_WELCOME_LIMIT_S 20 /* from dialling to welcome */
 #define CONTROL_RETRY_FIRST_MS  200
 #define CONTROL_RETRY_MAX_MS    20000
@@ -56,7 +57,10 @@ void control_client_free(struct control_client *client);
 
 /* Dials now, also when a retry was waiting for its time. */
 void control_client_start(struct control_client *client);
-/* A connection from before the change has CONTROL_CHECK_LIMIT_S to show that it lives. */
+/*
+ * A connection whose own address the kernel would not choose any more is ended and dialled anew at
+ * once; another one has CONTROL_CHECK_LIMIT_S to show that it lives.
+ */
 void control_client_network_changed(struct control_client *client);
 /* Told by the owner, who alone knows that a welcome was good. */
 void control_client_accept(struct control_client *client);
@@ -69,6 +73,10 @@ enum control_link control_client_link(const struct control_client *client);
 /* What the server showed for TLS. 0 or -ENOENT. */
 int control_client_certificate(const struct control_client *client,
 			       struct ws_certificate *certificate);
+/* Welcomed, and no sign since then that it may be dead: what is sent will very likely arrive. */
+bool control_client_alive(const struct control_client *client);
+/* The handshake hash of the last connection that was welcomed; false when there was none. */
+bool control_client_previous(const struct control_client *client, uint8_t hash[static 32]);
 /* The last round trip in milliseconds, or -1. */
 double control_client_latency_ms(const struct control_client *client);
 

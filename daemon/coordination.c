@@ -59,6 +59,7 @@ static void send_login(struct mesh *mesh, const uint8_t handshake_hash[static 32
 	control_proof_sign(login->proof, mesh->identity->device_secret, handshake_hash);
 	login->time_s = clock_wall_s();
 	login->map_version = mesh->map ? mesh->map->version : 0;
+	login->has_replaces = control_client_previous(mesh->control, login->replaces);
 	fill_facts(mesh, &login->facts);
 	control_client_send(mesh->control, &message);
 	control_message_clear(&message);

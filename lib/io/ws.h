@@ -142,6 +142,8 @@ void ws_conn_close(struct ws_conn *conn);
 void ws_conn_set_user(struct ws_conn *conn, void *user);
 void *ws_conn_user(const struct ws_conn *conn);
 struct endpoint ws_conn_remote(const struct ws_conn *conn);
+/* The own address that it is bound to. 0, or -errno when it is not connected. */
+int ws_conn_local(const struct ws_conn *conn, struct ip_addr *local);
 
 #define WS_KEY_HASH_SIZE 32
 #define WS_ISSUER_SIZE   128

@@ -118,6 +118,7 @@ void ws_conn_tell_closed(struct ws_conn *conn)
 void ws_conn_open(struct ws_conn *conn, struct lws *wsi)
 {
 	int unsent_max = WS_UNSENT_MAX;
+	unsigned int user_timeout_ms = WS_UNACKED_MAX_S * 1000;
 
 	conn->wsi = wsi;
 	if (conn->state != WS_OPENING)
@@ -128,6 +129,9 @@ void ws_conn_open(struct ws_conn *conn, struct lws *wsi)
 	if (conn->queue.late_ns)
 		setsockopt(lws_get_socket_fd(wsi), IPPROTO_TCP, TCP_NOTSENT_LOWAT, &unsent_max,
 			   sizeof(unsent_max));
+	/* What a network that is gone has swallowed is not waited for. */
+	setsockopt(lws_get_socket_fd(wsi), IPPROTO_TCP, TCP_USER_TIMEOUT, &user_timeout_ms,
+		   sizeof(user_timeout_ms));
 	if (conn->handler.opened)
 		conn->handler.opened(conn, conn->arg);
 }
@@ -406,4 +410,21 @@ void *ws_conn_user(const struct ws_conn *conn)
 struct endpoint ws_conn_remote(const struct ws_conn *conn)
 {
 	return conn->remote;
+}
+
+int ws_conn_local(const struct ws_conn *conn, struct ip_addr *local)
+{
+	struct sockaddr_storage ss;
+	socklen_t len = sizeof(ss);
+	struct endpoint endpoint;
+	int err;
+
+	if (!conn->wsi)
+		return -ENOTCONN;
+	if (getsockname(lws_get_socket_fd(conn->wsi), (struct sockaddr *)&ss, &len) < 0)
+		return -errno;
+	err = endpoint_from_sockaddr(&endpoint, (struct sockaddr *)&ss);
+	if (err == 0)
+		*local = endpoint.addr;
+	return err;
 }

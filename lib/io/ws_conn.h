@@ -12,6 +12,7 @@
 #define WS_OPENING_DEADLINE_S \
 	10                     /* from accept or connect to an open WebSocket or a whole request */
 #define WS_FLUSH_DEADLINE_S 1  /* ws_conn_close with messages still queued */
+#define WS_UNACKED_MAX_S    20 /* sent, and not acknowledged by the other end's kernel */
 #define WS_STALL_DEADLINE_S 30 /* queued messages without one of them leaving */
 
 /* With a bound in time the kernel keeps no more than this unsent: what waits, waits where it

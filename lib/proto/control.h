@@ -93,6 +93,12 @@ struct control_login {
 	uint8_t proof[64];
 	uint64_t time_s;
 	uint64_t map_version; /* held, 0 for none; the coordinator sends a delta if it can */
+	/*
+	 * The handshake hash of this very process's connection before: that one is over, whatever
+	 * it looks like over there. A copy of the machine does not know it.
+	 */
+	bool has_replaces;
+	uint8_t replaces[32];
 	struct control_facts facts;
 };
 

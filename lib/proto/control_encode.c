@@ -63,6 +63,8 @@ static int put_login(json_t *object, const struct control_login *login)
 	err |= put_bytes(object, "proof", login->proof, 64);
 	err |= put_u64(object, "time", login->time_s);
 	err |= put_u64(object, "map_version", login->map_version);
+	if (login->has_replaces)
+		err |= put_bytes(object, "replaces", login->replaces, sizeof(login->replaces));
 	return err | put_facts(object, &login->facts);
 }
 

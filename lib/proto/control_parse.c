@@ -40,6 +40,9 @@ static void get_login(struct json_fields *f, struct control_login *login)
 	json_fields_bytes(f, "proof", login->proof, 64);
 	json_fields_u64(f, "time", INT64_MAX, &login->time_s);
 	json_fields_u64(f, "map_version", INT64_MAX, &login->map_version);
+	login->has_replaces = json_fields_has(f, "replaces");
+	if (login->has_replaces)
+		json_fields_bytes(f, "replaces", login->replaces, sizeof(login->replaces));
 	get_facts(f, &login->facts);
 }
 

@@ -48,6 +48,11 @@ static void test_node_messages(void **state)
 	login.login.map_version = 12;
 	round_trip(&login, &parsed);
 	assert_memory_equal(&parsed.login, &login.login, sizeof(login.login));
+	assert_false(parsed.login.has_replaces);
+	login.login.has_replaces = true;
+	memset(login.login.replaces, 0x5a, sizeof(login.login.replaces));
+	round_trip(&login, &parsed);
+	assert_memory_equal(&parsed.login, &login.login, sizeof(login.login));
 	update.update.has_home_relay = true;
 	strcpy(update.update.home_relay, "fra");
 	update.update.has_routes = true;
