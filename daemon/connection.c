@@ -47,6 +47,7 @@ static bool resolve(struct connection *conn, const struct path_current *current,
 		path->remote = pair.remote;
 		path->local = pair.local.addr;
 		path->socket = dataplane_socket_on(conn->mesh->dp, pair.local.port);
+		path->ifindex = local_candidates_ifindex(&conn->mesh->candidates, &pair.local.addr);
 		return true;
 	case PATH_RELAY:
 		return relays_path(conn->mesh->relays, current->id, mesh_peer_key(conn->peer),
@@ -71,6 +72,7 @@ bool connection_resolve_path(struct connection *conn, const struct path_current 
 
 static void use_path(struct connection *conn, const struct path_current *current)
 {
+	struct ice_pair_info pair;
 	struct dp_path path;
 
 	if (current->kind == PATH_RELAY)
@@ -78,6 +80,10 @@ static void use_path(struct connection *conn, const struct path_current *current
 	if (!connection_resolve_path(conn, current, &path))
 		return;
 	log_path(conn, current);
+	if (current->kind == PATH_DIRECT && ice_pair_find(conn->ice, current->id, &pair)) {
+		connection_note_route(conn, &pair);
+		conn->moved = false;
+	}
 	peer_set_path(connection_wireguard(conn), &path);
 	if (path.kind == DP_PATH_NONE)
 		return;

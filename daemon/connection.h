@@ -55,8 +55,11 @@ void connection_relay_up(struct connection *conn, uint32_t relay);
 void connection_relay_down(struct connection *conn, uint32_t relay);
 /* What an mDNS name of the peer's leads to; addr of family 0: nothing. */
 void connection_resolved(struct connection *conn, const char *name, const struct ip_addr *addr);
-/* Local candidates changed; begin_anew when addresses came or went. */
-void connection_candidates_changed(struct connection *conn, bool begin_anew);
+/* A server saw one of our addresses otherwise than before. */
+void connection_candidates_changed(struct connection *conn);
+
+/* Addresses or links changed; ways_changed: and where the kernel would send from, or to. */
+void connection_network_changed(struct connection *conn, bool ways_changed);
 
 /* Measures the path in force there and back; see mesh_peer_probe. */
 int connection_probe(struct connection *conn);

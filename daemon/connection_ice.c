@@ -21,6 +21,9 @@ static void pair_event(struct connection *conn, const struct ice_event *event)
 	switch (event->type) {
 	case ICE_EVENT_PAIR_VALID:
 		pathchoice_pair_valid(&conn->choice, &pair, connection_now_ns(conn));
+		if (conn->leave_previous)
+			ice_end_previous(conn->ice);
+		conn->leave_previous = false;
 		break;
 	case ICE_EVENT_PAIR_RTT:
 		pathchoice_pair_answered(&conn->choice, pair.id, pair.rtt_ns,
@@ -51,10 +54,11 @@ void connection_ice_tell(struct connection *conn, struct ice_description *d)
 	size_t len;
 
 	d->udp_blocked = relays_udp_blocked(conn->mesh->relays);
+	d->moved = conn->moved;
 	if (ice_description_encode(d, text, sizeof(text), &len) < 0)
 		return;
 	signalling_send(conn->mesh, conn->peer, d->answers[0] ? SIGNAL_ANSWER : SIGNAL_OFFER, text,
-			len, SIGNAL_BY_COORDINATOR);
+			len, SIGNAL_BY_BOTH);
 }
 
 /* Lists the agent under the names that it has now, so that messages find it; "" takes one off. */
@@ -106,7 +110,12 @@ void connection_ice_drain(struct connection *conn)
 			.local = datagram.local.addr,
 			.socket = dataplane_socket_on(conn->mesh->dp, datagram.local.port),
 			.masked = conn->masked || relays_masked(conn->mesh->relays),
+			.ifindex = local_candidates_ifindex(&conn->mesh->candidates,
+							    &datagram.local.addr),
 		};
+
+		if (path.ifindex && connection_is_astray(conn, &datagram))
+			continue;
 
 		stun_index_note_sent(conn->mesh->stun, datagram.data, datagram.len,
 				     mesh_peer_key(conn->peer));
@@ -189,16 +198,20 @@ static void leave_out_overlay(const struct mesh *mesh, struct ice_description *d
 
 void connection_describe(struct connection *conn, struct ice_description *description)
 {
+	char before[ICE_UFRAG_SIZE];
+
 	/* Who tells addresses takes packets there. */
 	connection_set_peer_relay_only(conn, false);
 	connection_heard_directly(conn);
 	if (!conn->ice)
 		return; /* the relay is forced: our addresses are not told */
+	snprintf(before, sizeof(before), "%s", ice_ufrag(conn->ice));
 	leave_out_overlay(conn->mesh, description);
 	connection_look_up_hosts(conn, description);
 	if (ice_input_description(conn->ice, description, connection_now_ns(conn)) == 0) {
 		conn->described = true;
 		connection_note_description(conn, description);
+		connection_peer_restarted(conn, before, description->moved);
 	}
 	connection_advance(conn);
 }
@@ -226,14 +239,12 @@ bool connection_stun(struct connection *conn, const struct stun_message *msg, co
 	return true;
 }
 
-void connection_candidates_changed(struct connection *conn, bool begin_anew)
+void connection_candidates_changed(struct connection *conn)
 {
 	if (!conn->ice)
 		return;
 	local_candidates_give(&conn->mesh->candidates, conn->ice, connection_now_ns(conn));
 	connection_reveal_hosts(conn);
 	connection_see_obstacle(conn);
-	if (begin_anew)
-		connection_ice_restart(conn);
 	connection_advance(conn);
 }

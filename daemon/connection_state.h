@@ -15,6 +15,7 @@
  *	connection_mode.c   paths that a user forced, at either end
  *	connection_ice.c    the agent: offers and answers, checks, candidates
  *	connection_mdns.c   private addresses as names
+ *	connection_network.c  what another address or route does to the pairs
  *	connection_relay.c  which relays may lead to the peer, and whether they still do
  *	connection_obstacle.c  what is known to stand in the way of a direct path
  */
@@ -46,6 +47,11 @@ struct connection {
 	uint64_t latency_ns; /* of the path in force; 0: unknown */
 	uint64_t probe_token;
 	uint64_t probe_sent_ns; /* 0: none is awaited */
+	bool on_route; /* the kernel would have sent from the direct path's own address by itself */
+	/* The pairs from before a restart are left for the first new one: the network is another.
+	 */
+	bool leave_previous;
+	bool moved; /* our address changed: no pair of before leads here, as offers say */
 };
 
 static inline uint64_t connection_now_ns(const struct connection *conn)
@@ -101,6 +107,18 @@ void connection_reveal_hosts(struct connection *conn);
 void connection_look_up_hosts(struct connection *conn, struct ice_description *d);
 /* Forgets both. */
 void connection_forget_hosts(struct connection *conn);
+
+/* --- connection_network.c --- */
+
+/* A direct path begins to be used. */
+void connection_note_route(struct connection *conn, const struct ice_pair_info *pair);
+/* The peer was listened to while our ufrag was `before`; moved: so it said of itself. */
+void connection_peer_restarted(struct connection *conn, const char *before, bool moved);
+/*
+ * Would this go out by a network that the routing table does not want? Pairs of before a restart
+ * serve there until new ones do, but no new ones are made.
+ */
+bool connection_is_astray(const struct connection *conn, const struct ice_datagram *datagram);
 
 /* --- connection_relay.c --- */
 

@@ -3,14 +3,24 @@
 #include <string.h>
 
 #include "kernel-iface/ifaddr.h"
+#include "kernel-iface/route.h"
 #include "proto/ice.h"
 
-static void forget_reflexive_without_base(struct local_candidates *candidates)
+static bool base_holds(const struct local_candidates *candidates, struct netlink *nl,
+		       const struct local_reflexive *r)
+{
+	struct route_choice way;
+
+	return local_candidates_has_host(candidates, &r->base.addr) &&
+	       route_choose(nl, &r->server, 0, &way) == 0 && addr_equal(&way.source, &r->base.addr);
+}
+
+static void forget_reflexive_without_base(struct local_candidates *candidates, struct netlink *nl)
 {
 	size_t i, kept = 0;
 
 	for (i = 0; i < candidates->reflexive_count; i++) {
-		if (local_candidates_has_host(candidates, &candidates->reflexive[i].base.addr))
+		if (base_holds(candidates, nl, &candidates->reflexive[i]))
 			candidates->reflexive[kept++] = candidates->reflexive[i];
 	}
 	candidates->reflexive_count = kept;
@@ -29,12 +39,14 @@ int local_candidates_refresh(struct local_candidates *candidates, struct netlink
 	for (i = 0; i < count; i++) {
 		hosts[i].addr = found[i].addr;
 		hosts[i].port = port;
+		candidates->ifindexes[i] =
+			found[i].prefix_len < 8 * addr_len(&found[i].addr) ? found[i].ifindex : 0;
 	}
 	*changed = count != candidates->host_count ||
 		   memcmp(hosts, candidates->hosts, sizeof(hosts)) != 0;
 	memcpy(candidates->hosts, hosts, sizeof(hosts));
 	candidates->host_count = count;
-	forget_reflexive_without_base(candidates);
+	forget_reflexive_without_base(candidates, nl);
 	return 0;
 }
 
@@ -133,6 +145,18 @@ void local_candidates_give(const struct local_candidates *candidates, struct ice
 							     r->server };
 	}
 	ice_set_local_candidates(agent, set, count, now_ns);
+}
+
+uint32_t local_candidates_ifindex(const struct local_candidates *candidates,
+				  const struct ip_addr *local)
+{
+	size_t i;
+
+	for (i = 0; i < candidates->host_count; i++) {
+		if (addr_equal(&candidates->hosts[i].addr, local))
+			return candidates->ifindexes[i];
+	}
+	return 0;
 }
 
 bool local_candidates_has_host(const struct local_candidates *candidates,

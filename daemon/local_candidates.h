@@ -21,6 +21,7 @@ struct netlink;
  */
 struct local_candidates {
 	struct endpoint hosts[LOCAL_HOSTS_MAX];
+	uint32_t ifindexes[LOCAL_HOSTS_MAX]; /* of those that belong to their link's network; 0 */
 	size_t host_count;
 	struct local_reflexive {
 		struct endpoint mapped;
@@ -35,8 +36,9 @@ struct local_candidates {
 };
 
 /*
- * Lists the interfaces anew, with the shared port; reflexive addresses whose base went away are
- * forgotten. *changed tells whether anything did. 0 or -errno.
+ * Lists the interfaces anew, with the shared port; reflexive addresses whose base went away, or is
+ * not what the kernel sends from to that server any more, are forgotten. *changed tells whether
+ * anything did. 0 or -errno.
  */
 int local_candidates_refresh(struct local_candidates *candidates, struct netlink *nl,
 			     uint32_t tunnel, uint16_t port, bool *changed);
@@ -58,6 +60,14 @@ bool local_candidates_contradict(const struct local_candidates *candidates,
 /* Gives all of them to an agent, and takes away what it was given before and is not there now. */
 void local_candidates_give(const struct local_candidates *candidates, struct ice_agent *agent,
 			   uint64_t now_ns);
+
+/*
+ * The interface to name when sending from this address: elsewhere it is a stranger, whose packets
+ * are dropped or, worse, given a port that the right ones then do not get. 0: none, as for an
+ * address that belongs to no network (a whole-length prefix) and may leave by any interface.
+ */
+uint32_t local_candidates_ifindex(const struct local_candidates *candidates,
+				  const struct ip_addr *local);
 
 /* Is this one of the host addresses? */
 bool local_candidates_has_host(const struct local_candidates *candidates,

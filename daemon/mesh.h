@@ -14,6 +14,7 @@
 #include "daemon/membership.h"
 #include "daemon/settings.h"
 #include "daemon/unsaved.h"
+#include "daemon/uplinks.h"
 #include "io/loop.h"
 #include "proto/netmap.h"
 
@@ -96,6 +97,7 @@ struct mesh {
 	struct stun_index *stun;   /* which peer's agent a message is for */
 	struct ice_budget *checks; /* of all agents together, to addresses that never answered */
 	struct local_candidates candidates;
+	struct uplinks uplinks;
 	struct local_networks local_networks;
 	unsigned int underlay_mtu; /* inner packets of the widest link */
 	struct relays *relays;

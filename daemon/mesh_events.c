@@ -239,7 +239,7 @@ static void on_relay_mapped(void *arg, const struct endpoint *mapped, const stru
 	if (!local_candidates_mapped(&mesh->candidates, mapped, base, server))
 		return;
 	while ((peer = map_next(mesh->peers, &cursor)))
-		mesh_peer_candidates_changed(peer, false);
+		mesh_peer_candidates_changed(peer);
 }
 
 static void on_relay_home(void *arg, uint32_t relay)

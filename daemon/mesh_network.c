@@ -33,25 +33,44 @@ static void name_hosts(struct mesh *mesh)
 	mdns_service_set_hosts(mesh->mdns, found, kept);
 }
 
-static void refresh_candidates(struct mesh *mesh, bool tell)
+#define SERVERS_MAX (UPLINKS_MAX - 2)
+
+struct change {
+	bool addresses; /* came or went */
+	bool ways;      /* where the kernel sends from, or to */
+};
+
+static struct change look_around(struct mesh *mesh)
+{
+	const uint32_t tunnel = dataplane_tun_ifindex(mesh->dp);
+	struct ip_addr servers[SERVERS_MAX];
+	struct change change = { 0 };
+	size_t count = relays_addresses(mesh->relays, servers, SERVERS_MAX);
+	int err;
+
+	change.ways = uplinks_refresh(&mesh->uplinks, mesh->netlink, tunnel, servers, count);
+	err = local_candidates_refresh(&mesh->candidates, mesh->netlink, tunnel,
+				       dataplane_port(mesh->dp), &change.addresses);
+	if (err < 0)
+		log_warn("addresses-not-listed error=\"%s\"", strerror(-err));
+	name_hosts(mesh);
+	return change;
+}
+
+/* Relays first: what goes by them next comes from where they have just been told. */
+static void follow_change(struct mesh *mesh, const struct change *change)
 {
 	struct mesh_peer *peer;
 	size_t cursor = 0;
-	bool changed = false;
-	int err = local_candidates_refresh(&mesh->candidates, mesh->netlink,
-					   dataplane_tun_ifindex(mesh->dp),
-					   dataplane_port(mesh->dp), &changed);
 
-	name_hosts(mesh);
-	if (err < 0)
-		log_warn("addresses-not-listed error=\"%s\"", strerror(-err));
-	if (!changed || !tell)
-		return;
-	log_info("network-changed addresses=%zu", mesh->candidates.host_count);
-	relays_network_changed(mesh->relays);
-	coordination_network_changed(mesh);
+	log_info("network-changed addresses=%zu ways=%s", mesh->candidates.host_count,
+		 change->ways ? "changed" : "same");
+	if (uplinks_any(&mesh->uplinks)) {
+		relays_network_changed(mesh->relays);
+		coordination_network_changed(mesh);
+	}
 	while ((peer = map_next(mesh->peers, &cursor)))
-		mesh_peer_candidates_changed(peer, true);
+		mesh_peer_network_changed(peer, change->ways);
 }
 
 /* Another network may hold what was an overlay address, or set one free. */
@@ -88,10 +107,14 @@ static void refresh_mtu(struct mesh *mesh)
 		mesh_peer_device_mtu_changed(peer);
 }
 
-static void on_network_changed(struct mesh *mesh)
+static void on_network_changed(struct mesh *mesh, bool all)
 {
+	struct change change = look_around(mesh);
+
+	change.ways = change.ways || all;
+	if (change.addresses || change.ways)
+		follow_change(mesh, &change);
 	refresh_mtu(mesh);
-	refresh_candidates(mesh, true);
 	if (mesh->control)
 		portmap_update(mesh->portmap);
 	if (refresh_local_networks(mesh) && mesh->control && mesh->membership.enrolled) {
@@ -106,7 +129,7 @@ static void on_monitor_timer(void *arg, uint64_t now_ns)
 	unsigned int changes = monitor_take(mesh->monitor, now_ns);
 
 	if (changes & (MONITOR_ADDR | MONITOR_LINK | MONITOR_ROUTE))
-		on_network_changed(mesh);
+		on_network_changed(mesh, false);
 	if (changes & MONITOR_TUNNEL)
 		tunnel_restore(mesh);
 	loop_timer_set(&mesh->monitor_timer, monitor_next_ns(mesh->monitor));
@@ -135,8 +158,13 @@ int mesh_network_open(struct mesh *mesh)
 void mesh_network_begin(struct mesh *mesh)
 {
 	refresh_mtu(mesh);
-	refresh_candidates(mesh, false);
+	look_around(mesh);
 	refresh_local_networks(mesh);
+}
+
+void mesh_network_refresh(struct mesh *mesh)
+{
+	on_network_changed(mesh, true);
 }
 
 void mesh_network_close(struct mesh *mesh)

@@ -403,10 +403,16 @@ void mesh_peer_resolved(struct mesh_peer *peer, const char *name, const struct i
 		connection_resolved(peer->conn, name, addr);
 }
 
-void mesh_peer_candidates_changed(struct mesh_peer *peer, bool begin_anew)
+void mesh_peer_candidates_changed(struct mesh_peer *peer)
 {
 	if (peer->conn)
-		connection_candidates_changed(peer->conn, begin_anew);
+		connection_candidates_changed(peer->conn);
+}
+
+void mesh_peer_network_changed(struct mesh_peer *peer, bool ways_changed)
+{
+	if (peer->conn)
+		connection_network_changed(peer->conn, ways_changed);
 }
 
 /* --- status --- */

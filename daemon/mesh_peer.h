@@ -85,8 +85,10 @@ uint32_t mesh_peer_seen_relay(const struct mesh_peer *peer);
 
 /* What a peer's mDNS name leads to; addr of family 0: nothing. */
 void mesh_peer_resolved(struct mesh_peer *peer, const char *name, const struct ip_addr *addr);
-/* Local candidates changed; begin_anew when addresses came or went. */
-void mesh_peer_candidates_changed(struct mesh_peer *peer, bool begin_anew);
+/* A server saw one of our addresses otherwise than before. */
+void mesh_peer_candidates_changed(struct mesh_peer *peer);
+/* Addresses or links changed; ways_changed: and where the kernel would send from, or to. */
+void mesh_peer_network_changed(struct mesh_peer *peer, bool ways_changed);
 
 /* The name of its home relay, "" when unknown. */
 const char *mesh_peer_home_relay(const struct mesh_peer *peer);

@@ -115,7 +115,7 @@ static void offer(struct side *side)
 				     &side->config.internal))
 		return;
 	while ((peer = map_next(mesh->peers, &cursor)))
-		mesh_peer_candidates_changed(peer, false);
+		mesh_peer_candidates_changed(peer);
 }
 
 static void set_verdict(struct side *side, enum verdict verdict)

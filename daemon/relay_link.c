@@ -29,7 +29,7 @@
 struct stream {
 	struct relay_link *link;
 	bool open;
-	bool served; /* we were registered by it */
+	bool served;             /* we were registered by it */
 	struct turn_stream turn; /* only a TURN server's */
 };
 
@@ -38,7 +38,9 @@ struct relay_link {
 	uint32_t id;
 	struct netmap_relay info;
 	struct rng rng;
-	struct endpoint servers[SERVERS_MAX]; /* every UDP address of its hosts */
+	struct endpoint known[SERVERS_MAX]; /* every UDP address of its hosts */
+	size_t known_count;
+	struct endpoint servers[SERVERS_MAX]; /* those that this host has a way to */
 	size_t server_count;
 	size_t server;                                    /* the one that is asked now */
 	struct resolve *resolves[NETMAP_RELAY_HOSTS_MAX]; /* of each host that is a name */
@@ -86,15 +88,40 @@ static bool is_turn(const struct relay_link *link)
 
 /* --- addresses --- */
 
+/* Addresses of a family that this host has no way to are of no use. */
+static void pick_servers(struct relay_link *link)
+{
+	struct endpoint before = { 0 };
+	struct ip_addr source;
+	size_t i;
+
+	if (link->server_count)
+		before = link->servers[link->server];
+	link->server_count = 0;
+	link->server = 0;
+	for (i = 0; i < link->known_count; i++) {
+		if (source_address(&source, &link->known[i]) < 0)
+			continue;
+		if (endpoint_equal(&link->known[i], &before))
+			link->server = link->server_count;
+		link->servers[link->server_count++] = link->known[i];
+	}
+}
+
 static void add_server(struct relay_link *link, const struct endpoint *server)
 {
-	struct ip_addr source;
+	size_t i;
 
-	if (link->server_count == SERVERS_MAX)
-		return;
-	/* Addresses of a family that this host has no way to are of no use. */
-	if (source_address(&source, server) == 0)
-		link->servers[link->server_count++] = *server;
+	for (i = 0; i < link->known_count; i++) {
+		if (endpoint_equal(&link->known[i], server))
+			return;
+	}
+	/* A name that leads elsewhere all the time: the latest places count. */
+	if (link->known_count == SERVERS_MAX) {
+		memmove(link->known, link->known + 1, (SERVERS_MAX - 1) * sizeof(*link->known));
+		link->known_count--;
+	}
+	link->known[link->known_count++] = *server;
 }
 
 static void on_resolved(uv_getaddrinfo_t *request, int status, struct addrinfo *list)
@@ -113,6 +140,7 @@ static void on_resolved(uv_getaddrinfo_t *request, int status, struct addrinfo *
 				add_server(link, &server);
 			}
 		}
+		pick_servers(link);
 		link->owner->changed(link->owner->set, link);
 		if (!had)
 			first_servers(link);
@@ -162,20 +190,20 @@ static bool looks_up(const struct relay_link *link)
 	return false;
 }
 
+/* What was found before is used until something newer is. */
 static void find_servers(struct relay_link *link)
 {
 	struct endpoint server = { .port = link->info.udp_port };
 	size_t i;
 
 	forget_look_ups(link);
-	link->server_count = 0;
-	link->server = 0;
 	for (i = 0; i < link->info.host_count; i++) {
 		if (addr_parse(&server.addr, link->info.hosts[i]) == 0)
 			add_server(link, &server);
 		else
 			look_up(link, i);
 	}
+	pick_servers(link);
 }
 
 bool relay_link_server(const struct relay_link *link, struct endpoint *server)
@@ -212,6 +240,15 @@ bool relay_link_prober(const struct relay_link *link, int family, struct relays_
 	prober->username = link->credential.username;
 	prober->password = link->credential.password;
 	return true;
+}
+
+size_t relay_link_addresses(const struct relay_link *link, struct ip_addr *out, size_t max)
+{
+	size_t i;
+
+	for (i = 0; i < link->known_count && i < max; i++)
+		out[i] = link->known[i].addr;
+	return i;
 }
 
 void relay_link_next_server(struct relay_link *link)
@@ -506,7 +543,8 @@ static void handle_event(struct relay_link *link, const struct relay_event *even
 /* data has room for padding behind it. */
 static void send_out(struct relay_link *link, uint8_t *data, size_t len)
 {
-	struct dp_path path = { .kind = DP_PATH_UDP, .masked = link->owner->masked && !is_turn(link) };
+	struct dp_path path = { .kind = DP_PATH_UDP,
+				.masked = link->owner->masked && !is_turn(link) };
 
 	if (is_turn(link) && link->transport == RELAY_STREAM) {
 		memset(data + len, 0, turn_stream_padding(len));
@@ -621,6 +659,7 @@ void relay_link_update(struct relay_link *link, const struct netmap_relay *info)
 	relay_link_release(link);
 	link->info = *info;
 	link->stream_host = 0;
+	link->known_count = 0;
 	find_servers(link);
 	if (was_wanted)
 		relay_link_want(link);
@@ -649,6 +688,8 @@ bool relay_link_wanted(const struct relay_link *link)
 
 void relay_link_network_changed(struct relay_link *link)
 {
+	bool by_stream = link->transport == RELAY_STREAM;
+
 	find_servers(link);
 	link->udp_rtt_ns = 0;
 	link->stream_failures = 0;
@@ -658,7 +699,8 @@ void relay_link_network_changed(struct relay_link *link)
 	link->transport = RELAY_UDP;
 	link->moving = true;
 	relay_client_moved(link->client, RELAY_UDP, now_ns(link));
-	start_headstart(link, RELAY_TLS_HEADSTART_MS);
+	/* Where UDP did not get through just now, it gets no head start. */
+	start_headstart(link, by_stream ? 0 : RELAY_TLS_HEADSTART_MS);
 	drain(link);
 }
 

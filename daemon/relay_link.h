@@ -55,6 +55,8 @@ bool relay_link_server_of(const struct relay_link *link, int family, struct endp
 uint16_t relay_link_second_port(const struct relay_link *link);
 /* False unless it can probe an address of that family now. */
 bool relay_link_prober(const struct relay_link *link, int family, struct relays_prober *prober);
+/* All that are known, with or without a way there; at most max. */
+size_t relay_link_addresses(const struct relay_link *link, struct ip_addr *out, size_t max);
 /* Another of its addresses, when the present one does not answer. */
 void relay_link_next_server(struct relay_link *link);
 /* Told by whoever measured over UDP; 0: it did not answer. */

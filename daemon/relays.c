@@ -557,6 +557,16 @@ bool relays_find_prober(const struct relays *relays, int family, struct relays_p
 	return false;
 }
 
+size_t relays_addresses(const struct relays *relays, struct ip_addr *out, size_t max)
+{
+	size_t cursor = 0, count = 0;
+	uint32_t relay;
+
+	while ((relay = relays_next(relays, &cursor)))
+		count += relay_link_addresses(relays->links[relay - 1], out + count, max - count);
+	return count;
+}
+
 void relays_want(struct relays *relays, uint32_t relay)
 {
 	struct relay_link *link = find_link(relays, relay);

@@ -97,6 +97,8 @@ struct relays_prober {
 };
 /* A relay that can probe an address of that family, home first. False when there is none now. */
 bool relays_find_prober(const struct relays *relays, int family, struct relays_prober *prober);
+/* The addresses of all relays' servers, with or without a way there; at most max. */
+size_t relays_addresses(const struct relays *relays, struct ip_addr *out, size_t max);
 
 /* Registers there and stays, until not wanted for as long as peers last used it. */
 void relays_want(struct relays *relays, uint32_t relay);

@@ -46,6 +46,7 @@ int signalling_send(struct mesh *mesh, struct mesh_peer *peer, enum signal_kind 
 		.payload = payload,
 		.payload_len = len,
 	};
+	int by_relay = -ENOTCONN;
 	size_t sealed_len;
 	int err;
 
@@ -57,10 +58,12 @@ int signalling_send(struct mesh *mesh, struct mesh_peer *peer, enum signal_kind 
 			  mesh_peer_info(peer)->cert->parsed.box_key, &mesh->rng);
 	if (err < 0)
 		return err;
-	if (route == SIGNAL_BY_COORDINATOR &&
-	    send_by_coordinator(mesh, peer, sealed, sealed_len) == 0)
+	/* The second to arrive is refused as a replay. */
+	if (route == SIGNAL_BY_BOTH)
+		by_relay = send_by_relay(mesh, peer, sealed, sealed_len);
+	if (route != SIGNAL_BY_RELAY && send_by_coordinator(mesh, peer, sealed, sealed_len) == 0)
 		return 0;
-	return send_by_relay(mesh, peer, sealed, sealed_len);
+	return route == SIGNAL_BY_BOTH ? by_relay : send_by_relay(mesh, peer, sealed, sealed_len);
 }
 
 uint64_t signalling_rtt_ns(const struct mesh *mesh)

@@ -13,6 +13,7 @@ struct mesh_peer;
 /* Which way a sealed signal takes. */
 enum signal_route {
 	SIGNAL_BY_COORDINATOR, /* or by the peer's relay while the coordinator is away */
+	SIGNAL_BY_BOTH,        /* whatever is open, since either may be slow or dead unnoticed */
 	SIGNAL_BY_RELAY,       /* the relay of the path that is in use */
 };
 

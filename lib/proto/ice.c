@@ -329,6 +329,12 @@ void ice_restart(struct ice_agent *agent, uint64_t now_ns)
 	ice_check_run(agent, now_ns);
 }
 
+void ice_end_previous(struct ice_agent *agent)
+{
+	if (agent->has_previous)
+		retire_previous(agent);
+}
+
 void ice_agent_set_role(struct ice_agent *agent, bool controlling)
 {
 	struct ice_event event = { .type = ICE_EVENT_ROLE, .controlling = controlling };

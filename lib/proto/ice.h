@@ -121,7 +121,8 @@ void ice_expire(struct ice_agent *agent, uint64_t now_ns);
 struct ice_datagram {
 	struct endpoint local; /* source address to send from, on the shared port */
 	struct endpoint remote;
-	uint8_t ttl; /* or hop limit; 0: the system's */
+	uint8_t ttl;   /* or hop limit; 0: the system's */
+	bool previous; /* belongs to the session before the last restart */
 	size_t len;
 	uint8_t data[ICE_DATAGRAM_SIZE];
 };
@@ -181,6 +182,12 @@ bool ice_uses_port(const struct ice_agent *agent, const struct ip_addr *addr, ui
  * are gone. Valid pairs of the old session serve until the new one has a selected pair.
  */
 void ice_restart(struct ice_agent *agent, uint64_t now_ns);
+
+/*
+ * The pairs of before the last restart are of no use any more, here (nothing can be sent on them)
+ * or to the peer, which said so: they are lost now.
+ */
+void ice_end_previous(struct ice_agent *agent);
 
 /*
  * Without traffic, valid pairs are only kept open (every 25 s) instead of confirmed every 5 s. An

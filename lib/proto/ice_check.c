@@ -96,6 +96,7 @@ static void send_check(struct ice_agent *agent, struct ice_session *s, struct ic
 	d->local = pair->base;
 	d->remote = pair->remote;
 	d->ttl = 0;
+	d->previous = s == &agent->previous;
 	ice_check_build(agent, s, pair->local_priority, attempt->transaction, attempt->nominating,
 			d);
 	ice_agent_commit_output(agent);

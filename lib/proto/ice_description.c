@@ -48,12 +48,15 @@ int ice_description_encode(const struct ice_description *d, char *out, size_t si
 			 "candidates", lines, "end", (int)d->end);
 	if (root && d->signal_rtt_ms)
 		json_object_set_new(root, "signal_rtt", json_integer(d->signal_rtt_ms));
+	if (root && d->moved && json_object_set_new(root, "moved", json_true()) < 0)
+		goto out;
 	if (root &&
 	    (!d->answers[0] ||
 	     json_object_set_new(root, "answers", json_string(d->answers)) == 0) &&
 	    put_nat(root, &d->nat) == 0 &&
 	    (!d->udp_blocked || json_object_set_new(root, "udp", json_false()) == 0))
 		err = dump(root, out, size, len);
+out:
 	json_decref(root);
 	return err;
 }
@@ -127,13 +130,16 @@ static bool decode_members(struct ice_description *d, const json_t *root)
 	const json_t *end = json_object_get(root, "end");
 	const json_t *udp = json_object_get(root, "udp");
 	const json_t *rtt = json_object_get(root, "signal_rtt");
+	const json_t *moved = json_object_get(root, "moved");
 
 	if (answers && !get_credential(d->answers, sizeof(d->answers), answers, UFRAG_MIN))
 		return false;
-	if ((end && !json_is_boolean(end)) || (udp && !json_is_boolean(udp)))
+	if ((end && !json_is_boolean(end)) || (udp && !json_is_boolean(udp)) ||
+	    (moved && !json_is_boolean(moved)))
 		return false;
 	if (rtt && (!get_u32(&d->signal_rtt_ms, rtt) || d->signal_rtt_ms > RTT_MAX_MS))
 		return false;
+	d->moved = json_is_true(moved);
 	d->end = json_is_true(end);
 	d->udp_blocked = json_is_false(udp);
 	d->nat = get_nat(json_object_get(root, "nat"));

@@ -33,6 +33,8 @@ struct ice_description {
 			     it */
 	uint32_t signal_rtt_ms; /* the teller's, to where signals are passed on; 0: unknown */
 	struct nat_report nat;  /* of the sender's NAT; as udp_blocked, the agent's owner's */
+	/* The sender's address changed: pairs of earlier generations do not reach it any more. */
+	bool moved;
 };
 
 /* JSON into out with a NUL; 0 and its length, or -ENOSPC. */

@@ -27,10 +27,10 @@ int ice_username_ufrag(const struct stun_message *msg, char ufrag[static ICE_UFR
 	return 0;
 }
 
-/* Answers with an error, or with success when code is 0; signed when pwd is given. */
+/* Answers with an error, or with success when code is 0; signed when the session is known. */
 static void answer(struct ice_agent *agent, const struct stun_message *request,
 		   const struct endpoint *local, const struct endpoint *remote, unsigned int code,
-		   const char *pwd)
+		   const struct ice_session *s)
 {
 	struct ice_datagram *d = ice_agent_reserve_output(agent);
 	uint16_t unknown[STUN_UNKNOWN_MAX];
@@ -41,6 +41,7 @@ static void answer(struct ice_agent *agent, const struct stun_message *request,
 	d->local = *local;
 	d->remote = *remote;
 	d->ttl = 0;
+	d->previous = s == &agent->previous;
 	stun_begin_response(&b, d->data, sizeof(d->data), code ? STUN_ERROR : STUN_SUCCESS,
 			    request);
 	if (code)
@@ -50,8 +51,8 @@ static void answer(struct ice_agent *agent, const struct stun_message *request,
 	if (code == STUN_ERR_UNKNOWN_ATTRIBUTE)
 		stun_add_unknown_attrs(&b, unknown,
 				       stun_unknown_attrs(request, unknown, STUN_UNKNOWN_MAX));
-	if (pwd)
-		stun_add_integrity(&b, pwd, strlen(pwd));
+	if (s)
+		stun_add_integrity(&b, s->pwd, strlen(s->pwd));
 	stun_add_fingerprint(&b);
 	if (stun_end(&b, &d->len) == 0)
 		ice_agent_commit_output(agent);
@@ -184,7 +185,7 @@ int ice_respond_input(struct ice_agent *agent, const struct stun_message *msg,
 	if (!ice_session_hear(s, msg->transaction, remote))
 		return -EPERM;
 	code = judge(agent, msg, &priority);
-	answer(agent, msg, &base.base, remote, code, s->pwd);
+	answer(agent, msg, &base.base, remote, code, s);
 	/* A session that is over only keeps its valid pairs; it takes on nothing new. */
 	if (code || s != &agent->current)
 		return code ? -EPERM : 0;

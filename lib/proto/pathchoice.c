@@ -570,6 +570,18 @@ void pathchoice_pair_lost(struct pathchoice *pc, uint32_t id, uint64_t now_ns)
 	choose(pc, now_ns);
 }
 
+void pathchoice_restarted(struct pathchoice *pc, uint64_t now_ns)
+{
+	pc->restart_ns = CLOCK_NEVER;
+	pc->restart_wanted = false;
+	pc->restarts = 0;
+	pc->last_restart_ns = now_ns;
+	pc->checking_ns = now_ns;
+	pc->failed = false;
+	pc->lost = PATH_REASON_NONE;
+	choose(pc, now_ns);
+}
+
 void pathchoice_ice_failed(struct pathchoice *pc, uint64_t now_ns)
 {
 	pc->failed = true;

@@ -224,6 +224,9 @@ void pathchoice_pair_answered(struct pathchoice *pc, uint32_t id, uint64_t rtt_n
 void pathchoice_pair_lost(struct pathchoice *pc, uint32_t id, uint64_t now_ns);
 void pathchoice_ice_failed(struct pathchoice *pc, uint64_t now_ns);
 
+/* The owner began checks anew by itself, or the peer did: no restart is to be ordered for that. */
+void pathchoice_restarted(struct pathchoice *pc, uint64_t now_ns);
+
 /*
  * The data plane's marks: to be called with fresh ones when it tells that data goes unanswered, and
  * right before every pathchoice_expire.
