@@ -12,10 +12,10 @@
 
 #define CLASS_UNICAST 0x8000u /* of a question: QU, RFC 6762 section 5.4 */
 #define CLASS_FLUSH   0x8000u /* of a record: it is the only one, section 10.2 */
-#define FLAGS_ANSWER  0x8400 /* QR and AA */
-#define TTL_S         10     /* what section 6.7 bounds answers to plain resolvers by */
+#define FLAGS_ANSWER  0x8400  /* QR and AA */
+#define TTL_S         10      /* what section 6.7 bounds answers to plain resolvers by */
 #define HEADER        12
-#define FIRST_MS      100
+#define FIRST_MS      UINT64_C(100)
 #define REPEATS       4
 
 void mdns_name_new(char name[static MDNS_NAME_SIZE], const struct rng *rng)

@@ -28,7 +28,7 @@ enum signal_kind {
 	SIGNAL_END = 4,
 	SIGNAL_PROBE = 5, /* to be answered by the way it came, with the same payload */
 	SIGNAL_PROBE_ANSWER = 6,
-	SIGNAL_RELAYED = 7, /* where the sender is at a TURN server: relayed_notice.h */
+	SIGNAL_RELAYED = 7,    /* where the sender is at a TURN server: relayed_notice.h */
 	SIGNAL_RELAY_ONLY = 8, /* one byte: 1, I am to be sent to by relay alone; 0, as you like */
 };
 
