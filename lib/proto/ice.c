@@ -134,6 +134,16 @@ static uint32_t pair_id(struct ice_agent *agent, const struct ice_pair *pair)
 	return old ? old->id : ++agent->last_pair_id;
 }
 
+/* An address of ours that a peer tells, or has as well in another home: packets would come back. */
+static bool is_own(const struct ice_agent *agent, const struct endpoint *remote)
+{
+	for (size_t i = 0; i < agent->local_count; i++) {
+		if (ice_agent_same_socket(&agent->locals[i].candidate.addr, remote))
+			return true;
+	}
+	return false;
+}
+
 struct ice_pair *ice_agent_pair(struct ice_agent *agent, const struct candidate *local,
 				const struct candidate *remote, uint64_t now_ns)
 {
@@ -151,8 +161,7 @@ struct ice_pair *ice_agent_pair(struct ice_agent *agent, const struct candidate 
 	    addr_is_link_local(&pair.base.addr) != addr_is_link_local(&pair.remote.addr))
 		return NULL;
 	pair.remote.scope_id = pair.base.scope_id; /* a peer cannot know our interface */
-	/* Sending to ourselves: both ends of a copied or mapped address. */
-	if (ice_agent_same_socket(&pair.base, &pair.remote) ||
+	if (is_own(agent, &pair.remote) ||
 	    ice_session_find(&agent->current, &pair.base, &pair.remote))
 		return NULL;
 	pair.id = pair_id(agent, &pair);

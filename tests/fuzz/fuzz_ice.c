@@ -3,6 +3,7 @@
 
 #include "base/clock.h"
 #include "proto/ice.h"
+#include "proto/ice_budget.h"
 
 /*
  * An agent under arbitrary datagrams, with half a peer's description given. Input is a sequence of
@@ -15,13 +16,15 @@ static const char local_text[] = "192.0.2.1:41641";
 
 static void add_candidates(struct ice_agent *agent, struct endpoint *local)
 {
-	struct ice_description d = { .instance = 7, .generation = 1, .count = 1 };
+	struct ice_description d = { .instance = 7, .generation = 1, .count = 2 };
 
 	endpoint_parse(local, local_text);
 	ice_add_local_candidate(agent, CANDIDATE_HOST, local, NULL, NULL, 1);
 	strcpy(d.ufrag, "remo");
 	strcpy(d.pwd, "0123456789012345678901");
 	candidate_parse(&d.candidates[0], "candidate:1 1 udp 2130706431 192.0.2.2 9 typ host");
+	candidate_parse(&d.candidates[1], "candidate:2 1 udp 1694498815 198.51.100.2 9 typ srflx "
+					  "raddr 0.0.0.0 rport 9");
 	ice_input_description(agent, &d, 1);
 }
 
@@ -29,7 +32,8 @@ static void add_candidates(struct ice_agent *agent, struct endpoint *local)
 static size_t mend(uint8_t *out, size_t cap, const uint8_t *data, size_t len,
 		   const struct ice_description *ours)
 {
-	const uint8_t id[STUN_TRANSACTION_SIZE] = { 1 };
+	/* Copies of a check, and others. */
+	const uint8_t id[STUN_TRANSACTION_SIZE] = { 1, len ? data[0] & 3 : 0 };
 	char username[2 * ICE_UFRAG_SIZE + 8];
 	struct stun_builder b;
 	size_t built = 0;
@@ -63,6 +67,33 @@ static void drain(struct ice_agent *agent, struct ice_description *ours, uint64_
 		;
 }
 
+/* What a peer trickles, and what becomes of our own addresses. */
+static void change_candidates(struct ice_agent *agent, const uint8_t *bytes, size_t len,
+			      const struct endpoint *local, uint64_t now)
+{
+	struct ice_description d = { .instance = 7, .generation = 1 };
+	struct ice_local_candidate set[2] = { { .type = CANDIDATE_HOST, .addr = *local } };
+
+	strcpy(d.ufrag, "remo");
+	strcpy(d.pwd, "0123456789012345678901");
+	for (; d.count < len / 5 && d.count < ICE_CANDIDATES_MAX; d.count++) {
+		const uint8_t *at = bytes + d.count * 5;
+
+		d.candidates[d.count] = (struct candidate){
+			.type = at[4] & 1 ? CANDIDATE_SRFLX : CANDIDATE_HOST,
+			.addr = { .addr = addr_from_bytes(AF_INET, at), .port = at[4] },
+			.priority = at[4],
+		};
+	}
+	ice_input_description(agent, &d, now);
+	set[1] = (struct ice_local_candidate){
+		.type = CANDIDATE_SRFLX,
+		.addr = { .addr = addr_from_v4(0xc6336401u), .port = (uint16_t)(1 + len) },
+		.base = *local,
+	};
+	ice_set_local_candidates(agent, set, 1 + len % 2, now);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static struct ice_description ours;
@@ -75,6 +106,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 	rng_seeded_init(&seeded, 1);
 	config.rng = rng_from_seeded(&seeded);
+	config.budget = ice_budget_new(&config.rng);
 	agent = ice_agent_new(&config, now);
 	add_candidates(agent, &local);
 	endpoint_parse(&remote, "192.0.2.2:9");
@@ -87,6 +119,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 			len = size - at - 2;
 		at += 2 + len;
 		remote.port = (uint16_t)(9 + (selector >> 1 & 3));
+		if (selector == 0xfd)
+			change_candidates(agent, bytes, len, &local, now);
 		if (selector & 1)
 			ice_input(agent, buf, mend(buf, sizeof(buf), bytes, len, &ours), &local,
 				  &remote, now);
@@ -100,5 +134,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		drain(agent, &ours, now);
 	}
 	ice_agent_free(agent);
+	ice_budget_free(config.budget);
 	return 0;
 }

@@ -17,7 +17,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (ice_description_encode(&first, text, sizeof(text), &len) < 0)
 		return 0;
 	if (ice_description_decode(&second, text, len) < 0 || second.count != first.count ||
-	    strcmp(second.ufrag, first.ufrag) != 0)
+	    second.signal_rtt_ms != first.signal_rtt_ms || strcmp(second.ufrag, first.ufrag) != 0)
 		abort();
 	for (size_t i = 0; i < first.count; i++) {
 		if (!endpoint_equal(&first.candidates[i].addr, &second.candidates[i].addr) ||
