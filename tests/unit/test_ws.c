@@ -654,6 +654,36 @@ static void test_through_http_proxy(void **state)
 	waitpid(pid, &status, 0);
 }
 
+/* What a plain stream brings from a server that speaks HTTP. */
+static void ask_raw(struct fixture *f, bool tls)
+{
+	static const char request[] = "GET /hello?raw HTTP/1.0\r\n\r\n";
+	struct ws_connect to;
+
+	start_server(f, tls);
+	to = connect_to(f, ws_server_port(f->server));
+	to.protocol = NULL;
+	to.no_tls = !tls;
+	assert_non_null(ws_client_connect(f->client, &to));
+	assert_true(wait_for(f, &f->near.opened, 1, 5));
+	assert_int_equal(ws_conn_send(f->near.conn, (const uint8_t *)request, sizeof(request) - 1),
+			 0);
+	assert_true(wait_for(f, &f->near.closed, 1, 5));
+	assert_int_equal(f->http_requests, 1);
+	/* It may have come in pieces; this is the end of it. */
+	assert_non_null(memmem(f->near.last, f->near.last_len, "GET|raw|", 8));
+}
+
+static void test_plain_stream(void **state)
+{
+	ask_raw(*state, false);
+}
+
+static void test_plain_stream_with_tls(void **state)
+{
+	ask_raw(*state, true);
+}
+
 static void test_certificate_is_kept_and_private(void **state)
 {
 	struct fixture *f = *state;
@@ -686,6 +716,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_bad_config, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_bad_proxy_text, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_plain_http, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_plain_stream, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_plain_stream_with_tls, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_http_body_is_bounded, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_garbage_ends, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_connections_are_bounded, setup, teardown),
