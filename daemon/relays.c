@@ -19,7 +19,8 @@
 #define DEAF_NS             (400 * NS_PER_MS)
 #define HOME_MARGIN_NS      (10 * NS_PER_MS) /* another relay must be better by this … */
 #define HOME_MARGIN_DIVISOR 5                /* … or by a fifth, whichever is more */
-#define WANT_S              600              /* a relay that peers needed is kept this long */
+#define WARM_MAX            3
+#define WANT_S              600 /* a relay that peers needed is kept this long */
 
 /* Which peer a number of DP_PATH_STREAM means. */
 struct route {
@@ -90,8 +91,8 @@ static uint64_t home_cost(const struct relay_link *link)
 	return relay_link_up(link) ? rtt_ns + 3600 * NS_PER_S : CLOCK_NEVER;
 }
 
-/* The best home but for one, 0 when there is none. */
-static uint32_t best_relay(const struct relays *relays, uint32_t but)
+/* The best home but for those, 0 when there is none. */
+static uint32_t best_relay(const struct relays *relays, const bool but[static NETMAP_RELAYS_MAX])
 {
 	uint64_t best_cost = CLOCK_NEVER;
 	uint32_t relay, best = 0;
@@ -100,7 +101,7 @@ static uint32_t best_relay(const struct relays *relays, uint32_t but)
 	while ((relay = relays_next(relays, &cursor))) {
 		uint64_t cost = home_cost(relays->links[relay - 1]);
 
-		if (relay != but && cost < best_cost) {
+		if (!but[relay - 1] && cost < best_cost) {
 			best_cost = cost;
 			best = relay;
 		}
@@ -121,8 +122,9 @@ static bool is_better(const struct relay_link *other, const struct relay_link *h
 
 static void elect_home(struct relays *relays)
 {
+	static const bool none[NETMAP_RELAYS_MAX];
 	struct relay_link *home = find_link(relays, relays->home);
-	uint32_t best = best_relay(relays, 0);
+	uint32_t best = best_relay(relays, none);
 
 	if (best == relays->home || (home && best && !is_better(relays->links[best - 1], home)))
 		return;
@@ -247,20 +249,37 @@ static void on_stun_timer(void *arg, uint64_t at_ns)
 	drain_stun(relays);
 }
 
-/* Leaves relays that no peer needed for long; home stays, and a second one for when home dies. */
+/*
+ * Registered at all along: home, and the next ones, for when home dies. Whoever is near to us has
+ * most of them too, so that a pair has another relay at once.
+ */
+static void keep_warm(struct relays *relays, bool warm[static NETMAP_RELAYS_MAX])
+{
+	unsigned int count;
+
+	for (count = 0; count < WARM_MAX; count++) {
+		uint32_t relay = best_relay(relays, warm);
+
+		if (!relay)
+			return;
+		warm[relay - 1] = true;
+		relay_link_want(relays->links[relay - 1]);
+	}
+}
+
+/* Leaves relays that no peer needed for long. */
 static void release_unwanted(struct relays *relays)
 {
-	uint32_t second = best_relay(relays, relays->home);
+	bool warm[NETMAP_RELAYS_MAX] = { false };
 	uint32_t relay;
 	size_t cursor = 0;
 
-	if (second)
-		relay_link_want(relays->links[second - 1]);
+	keep_warm(relays, warm);
 	while ((relay = relays_next(relays, &cursor))) {
 		struct relay_link *link = relays->links[relay - 1];
 		bool was_up = relay_link_up(link);
 
-		if (relay == relays->home || relay == second || !relay_link_wanted(link) ||
+		if (relay == relays->home || warm[relay - 1] || !relay_link_wanted(link) ||
 		    now_ns(relays) <= relays->wanted_ns[relay - 1] + WANT_S * NS_PER_S)
 			continue;
 		relay_link_release(link);

@@ -9,6 +9,8 @@ import time
 from lab.command import check
 from lab.warren import Stream, two_homes
 
+LIMIT_S = 0.8  # 0.4 at 40 ms is the aim, on a machine that does nothing else
+
 BLOCK = """table ip broken {
     chain forward {
         type filter hook forward priority 0;
@@ -29,7 +31,7 @@ def scenario(lab):
     time.sleep(4)
     gap = stream.gap_s(since)
     print(f"{gap:.2f} s until the relay carried it")
-    check(gap < 2, f"{gap:.2f} s without an answer after the direct path died")
+    check(gap < LIMIT_S, f"{gap:.2f} s without an answer after the direct path died")
     check(alice.wait_path(bob, "relay")["reason"], "no reason for the relay")
     lab.internet.run("nft", "delete", "table", "ip", "broken")
     alice.wait_path(bob, "direct", 60)

@@ -10,6 +10,8 @@ import time
 from lab.command import check
 from lab.warren import Coordinator, Relay, Stream, join
 
+LIMIT_S = 1.0  # 0.5 is the aim, on a machine that does nothing else
+
 
 def scenario(lab):
     coord = Coordinator(lab, lab.server("coord", impair="delay_ms=20"))
@@ -26,7 +28,7 @@ def scenario(lab):
     time.sleep(6)
     gap = stream.gap_s(since)
     print(f"the longest gap was {gap:.2f} s")
-    check(gap < 2, f"{gap:.2f} s without an answer after the relay died")
+    check(gap < LIMIT_S, f"{gap:.2f} s without an answer after the relay died")
     peer = alice.wait_path(bob, "relay")
     check(peer["relay"] and peer["relay"] != "near", f"status still names the dead relay: {peer}")
     stream.stop()
