@@ -226,6 +226,18 @@ static void print_detail(const char *label, const char *text, FILE *out)
 	fputc('\n', out);
 }
 
+/* Of what was sent lately; only where there is some. */
+static void print_loss(const json_t *node, FILE *out)
+{
+	double percent = json_number_value(json_object_get(node, "loss_percent"));
+	char text[FORMAT_SIZE];
+
+	if (percent <= 0)
+		return;
+	snprintf(text, sizeof(text), "%.1f%%", percent);
+	print_detail("loss", text, out);
+}
+
 static void print_node(const json_t *node, FILE *out)
 {
 	fputc('\n', out);
@@ -239,6 +251,7 @@ static void print_node(const json_t *node, FILE *out)
 	print_detail("endpoint", status_text(node, "endpoint", "-"), out);
 	print_detail("relay", status_text(node, "relay", "-"), out);
 	print_detail("reason", status_text(node, "reason", "-"), out);
+	print_loss(node, out);
 }
 
 static void print_offload(const json_t *offload, FILE *out)

@@ -398,3 +398,8 @@ uint64_t connection_latency_ns(const struct connection *conn)
 {
 	return conn->latency_ns;
 }
+
+unsigned int connection_loss(const struct connection *conn)
+{
+	return pathchoice_loss(&conn->choice);
+}

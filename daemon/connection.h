@@ -70,5 +70,7 @@ const struct path_current *connection_path(const struct connection *conn);
 const struct endpoint *connection_remote(const struct connection *conn);
 /* Of the path in force; 0 when unknown. */
 uint64_t connection_latency_ns(const struct connection *conn);
+/* Permille of what was sent by it lately, as far as the peer told. */
+unsigned int connection_loss(const struct connection *conn);
 
 #endif

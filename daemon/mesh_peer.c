@@ -448,6 +448,7 @@ void mesh_peer_status(struct mesh_peer *peer, struct status_peer *out)
 	out->online = peer->online;
 	out->path = status_path(peer);
 	out->latency_ms = latency_ns ? (double)latency_ns / NS_PER_MS : STATUS_LATENCY_NONE;
+	out->loss_permille = peer->conn ? connection_loss(peer->conn) : 0;
 	out->mtu = dataplane_peer_mtu(peer_dp(peer->wireguard));
 	out->lanes = dataplane_peer_lanes(peer_dp(peer->wireguard));
 	out->last_handshake_s =

@@ -143,6 +143,7 @@ static int peer_set_path(json_t *object, const struct status_peer *peer)
 	       json_object_set_new(object, "relay", text_json(peer->relay)) ||
 	       json_object_set_new(object, "reason", text_json(peer->reason)) ||
 	       json_object_set_new(object, "latency_ms", latency_json(peer->latency_ms)) ||
+	       json_object_set_new(object, "loss_percent", json_real(peer->loss_permille / 10.0)) ||
 	       json_object_set_new(object, "mtu",
 				   peer->mtu ? count_json(peer->mtu) : json_null()) ||
 	       json_object_set_new(object, "lanes", count_json(peer->lanes)) ||

@@ -77,10 +77,11 @@ struct status_peer {
 	const char *relay;               /* name of the relay in use, or NULL */
 	const char *reason;              /* why not direct, the contract's words, or NULL */
 	double latency_ms;
-	unsigned int mtu;         /* of inner packets on the path; 0: unknown */
-	unsigned int lanes;       /* that packets to it are spread over; 1: not spread */
-	int64_t last_handshake_s; /* ago; -1: never */
-	int64_t last_seen_s;      /* ago, for offline peers; -1: unknown */
+	unsigned int loss_permille; /* of what was sent by this path lately, as the peer tells */
+	unsigned int mtu;           /* of inner packets on the path; 0: unknown */
+	unsigned int lanes;         /* that packets to it are spread over; 1: not spread */
+	int64_t last_handshake_s;   /* ago; -1: never */
+	int64_t last_seen_s;        /* ago, for offline peers; -1: unknown */
 	uint64_t rx_bytes;
 	uint64_t tx_bytes;
 	uint64_t congestion_marked; /* in metrics only, as the next */

@@ -221,6 +221,7 @@ NOT_CALLED(void, connection_probe_answered, struct connection *c, const uint8_t 
 NOT_CALLED(const struct path_current *, connection_path, const struct connection *c)
 NOT_CALLED(const struct endpoint *, connection_remote, const struct connection *c)
 NOT_CALLED(uint64_t, connection_latency_ns, const struct connection *c)
+NOT_CALLED(unsigned int, connection_loss, const struct connection *c)
 
 /* --- tests --- */
 

@@ -57,6 +57,7 @@ static void test_the_contract(void **state)
 			.path = STATUS_PATH_DIRECT,
 			.endpoint = &endpoint,
 			.latency_ms = 9.1234,
+			.loss_permille = 21,
 			.mtu = 1340,
 			.lanes = 4,
 			.last_handshake_s = 42,
@@ -106,13 +107,13 @@ static void test_the_contract(void **state)
 		"\"public_key\":\"AQAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=\","
 		"\"owner\":null,\"tags\":[\"tag:db\"],\"online\":true,\"path\":\"direct\","
 		"\"endpoint\":\"203.0.113.5:41641\",\"relay\":null,\"reason\":null,"
-		"\"latency_ms\":9.1,\"mtu\":1340,\"lanes\":4,\"last_handshake_s\":42,\"last_seen_s\":null,"
+		"\"latency_ms\":9.1,\"loss_percent\":2.1,\"mtu\":1340,\"lanes\":4,\"last_handshake_s\":42,\"last_seen_s\":null,"
 		"\"rx_bytes\":1258291,\"tx_bytes\":3565158},"
 		"{\"name\":\"?\",\"addresses\":[],"
 		"\"public_key\":\"AQAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=\","
 		"\"owner\":\"alice\",\"tags\":[],\"online\":false,\"path\":\"relay\","
 		"\"endpoint\":null,\"relay\":\"fra\",\"reason\":\"udp-blocked\","
-		"\"latency_ms\":null,\"mtu\":null,\"lanes\":1,\"last_handshake_s\":null,\"last_seen_s\":7200,"
+		"\"latency_ms\":null,\"loss_percent\":0.0,\"mtu\":null,\"lanes\":1,\"last_handshake_s\":null,\"last_seen_s\":7200,"
 		"\"rx_bytes\":0,\"tx_bytes\":0}],"
 		"\"health\":[\"dns: no resolver to configure, names are off\"]}");
 	free(text);
