@@ -1,4 +1,4 @@
-#include "daemon/relay_link.h"
+#include "daemon/relay_link_state.h"
 
 #include <errno.h>
 #include <netdb.h>
@@ -8,63 +8,10 @@
 
 #include "base/clock.h"
 #include "base/log.h"
-#include "crypto/rng.h"
 #include "daemon/http_proxy.h"
 #include "daemon/identity.h"
-#include "io/loop.h"
 #include "io/source.h"
 #include "io/ws.h"
-#include "proto/relay_client.h"
-#include "proto/turn_stream.h"
-
-#define SERVERS_MAX      8
-#define STREAM_QUEUE_MAX (256u * 1024) /* bytes; packets beyond it, and late ones, are dropped */
-/* Between two attempts to open a stream. */
-#define STREAM_RETRY_FIRST_MS 2000
-#define STREAM_RETRY_MAX_MS   30000
-/* A TURN server is dialled over TCP and TLS in turn, each for so long. */
-#define TURN_ATTEMPT_MS 1500
-
-/* One stream's way back to its link; link is NULL once the link has moved on. */
-struct stream {
-	struct relay_link *link;
-	bool open;
-	bool served;             /* we were registered by it */
-	struct turn_stream turn; /* only a TURN server's */
-};
-
-struct relay_link {
-	const struct relay_link_owner *owner;
-	uint32_t id;
-	struct netmap_relay info;
-	struct rng rng;
-	struct endpoint known[SERVERS_MAX]; /* every UDP address of its hosts */
-	size_t known_count;
-	struct endpoint servers[SERVERS_MAX]; /* those that this host has a way to */
-	size_t server_count;
-	size_t server;                                    /* the one that is asked now */
-	struct resolve *resolves[NETMAP_RELAY_HOSTS_MAX]; /* of each host that is a name */
-
-	bool has_credential;
-	struct control_credential credential;
-	bool wanted;
-	struct relay_client *client;
-	enum relay_transport transport;
-	uint64_t udp_rtt_ns; /* 0: no answer the last time */
-
-	struct ws_conn *conn;
-	struct stream *stream;
-	bool stream_plain;             /* a TURN server's: TCP without TLS */
-	struct endpoint alternate;     /* a TURN server to go on with; family 0: none */
-	unsigned int refusal;          /* the code of the last answer, 0 once registered */
-	size_t stream_host;            /* which of its hosts is dialled */
-	unsigned int stream_failures;  /* since one opened, or the network changed */
-	struct loop_timer timer;       /* the client's */
-	struct loop_timer headstart;   /* of UDP over TLS */
-	bool moving;                   /* the registration is not confirmed from the new address */
-	uint8_t in[RELAY_MESSAGE_MAX]; /* not on the stack, where each packet would clear them */
-	uint8_t out[RELAY_MESSAGE_MAX + 4]; /* and padding */
-};
 
 /* A name look-up under way. */
 struct resolve {
@@ -73,18 +20,7 @@ struct resolve {
 	size_t host;
 };
 
-static void drain(struct relay_link *link);
 static void first_servers(struct relay_link *link);
-
-static uint64_t now_ns(const struct relay_link *link)
-{
-	return loop_now_ns(link->owner->config->loop);
-}
-
-static bool is_turn(const struct relay_link *link)
-{
-	return link->info.kind == NETMAP_RELAY_TURN;
-}
 
 /* --- addresses --- */
 
@@ -144,7 +80,7 @@ static void on_resolved(uv_getaddrinfo_t *request, int status, struct addrinfo *
 		link->owner->changed(link->owner->set, link);
 		if (!had)
 			first_servers(link);
-		drain(link);
+		relay_link_drain(link);
 	}
 	uv_freeaddrinfo(list);
 	free(resolve);
@@ -262,194 +198,16 @@ void relay_link_next_server(struct relay_link *link)
 		find_servers(link);
 }
 
-/* --- the stream --- */
-
-static void drop_stream(struct relay_link *link)
-{
-	if (link->stream)
-		link->stream->link = NULL;
-	if (link->conn)
-		ws_conn_close(link->conn);
-	link->stream = NULL;
-	link->conn = NULL;
-}
-
-/* Registered, and not only before the network changed. */
-static bool is_settled(const struct relay_link *link)
-{
-	return relay_client_registered(link->client) && !link->moving;
-}
-
-static void on_stream_opened(struct ws_conn *conn, void *arg)
-{
-	struct stream *stream = arg;
-	struct relay_link *link = stream->link;
-
-	(void)conn;
-	if (!link)
-		return;
-	stream->open = true;
-	link->stream_failures = 0;
-	if (is_settled(link)) {
-		drop_stream(link); /* UDP was only slow */
-		return;
-	}
-	link->transport = RELAY_STREAM;
-	relay_client_moved(link->client, RELAY_STREAM, now_ns(link));
-	drain(link);
-}
-
-static void on_turn_bytes(struct stream *stream, struct ws_conn *conn, const uint8_t *data,
-			  size_t len)
-{
-	struct relay_link *link;
-	const uint8_t *message;
-	size_t message_len;
-	int err = 0;
-
-	while ((link = stream->link) &&
-	       (err = turn_stream_next(&stream->turn, &data, &len, &message, &message_len)) > 0) {
-		relay_client_input(link->client, message, message_len, now_ns(link));
-		drain(link);
-	}
-	if (link && err < 0)
-		ws_conn_close(conn);
-}
-
-static void on_stream_message(struct ws_conn *conn, void *arg, const uint8_t *data, size_t len)
-{
-	struct stream *stream = arg;
-	struct relay_link *link;
-	const uint8_t *message;
-	size_t message_len;
-
-	if (stream->link && is_turn(stream->link)) {
-		on_turn_bytes(stream, conn, data, len);
-		return;
-	}
-	/* Whatever a message leads to may part the two. */
-	while ((link = stream->link) && (message_len = relay_stream_next(&data, &len, &message))) {
-		relay_client_input(link->client, message, message_len, now_ns(link));
-		drain(link);
-	}
-}
-
-static void start_headstart(struct relay_link *link, uint64_t delay_ms)
-{
-	if (link->info.tls_port || is_turn(link))
-		loop_timer_set(&link->headstart, now_ns(link) + delay_ms * NS_PER_MS);
-}
-
-/* Between a half and all of a bound that doubles: what failed for many nodes fails not at once. */
-static uint64_t retry_ms(struct relay_link *link)
-{
-	uint64_t bound_ms = STREAM_RETRY_FIRST_MS;
-	uint32_t random;
-	unsigned int i;
-
-	for (i = 0; i < link->stream_failures && bound_ms < STREAM_RETRY_MAX_MS; i++)
-		bound_ms *= 2;
-	if (bound_ms > STREAM_RETRY_MAX_MS)
-		bound_ms = STREAM_RETRY_MAX_MS;
-	link->stream_failures++;
-	rng_fill(&link->rng, &random, sizeof(random));
-	return bound_ms / 2 + random % (bound_ms / 2);
-}
-
-/* Of a TURN server the other of TCP and TLS is tried at once. */
-static uint64_t redial_ms(struct relay_link *link)
-{
-	if (is_turn(link) && link->info.tls_port) {
-		link->stream_plain = !link->stream_plain;
-		if (link->stream_failures++ % 2 == 0)
-			return 0;
-	}
-	return retry_ms(link);
-}
-
-static void on_stream_closed(struct ws_conn *conn, void *arg, enum ws_close why, const char *detail)
-{
-	struct stream *stream = arg;
-	struct relay_link *link = stream->link;
-	bool was_open = stream->open;
-
-	(void)conn;
-	(void)why;
-	free(stream);
-	if (!link)
-		return;
-	log_debug("relay-stream relay=%s error=\"%s\"", link->info.name, detail ? detail : "");
-	link->stream = NULL;
-	link->conn = NULL;
-	link->stream_host = (link->stream_host + 1) % link->info.host_count;
-	if (was_open) {
-		relay_client_disconnected(link->client, now_ns(link));
-		link->transport = RELAY_UDP;
-		relay_client_moved(link->client, RELAY_UDP, now_ns(link));
-	}
-	start_headstart(link, was_open ? RELAY_TLS_HEADSTART_MS : redial_ms(link));
-	drain(link);
-}
-
-static void dial_stream(struct relay_link *link)
-{
-	struct stream *stream = calloc(1, sizeof(*stream));
-	const char *host = link->info.hosts[link->stream_host];
-	struct ws_connect connect = {
-		.host = host,
-		.port = link->info.tls_port,
-		.path = RELAY_WS_PATH,
-		.protocol = RELAY_WS_PROTOCOL,
-		.http_proxy = http_proxy_for(link->owner->config->http_proxy, host),
-		.message_max = RELAY_JOINED_MAX,
-		.queue = { STREAM_QUEUE_MAX, RELAY_JOINED_MAX, RELAY_LATE_NS },
-		.handler = { on_stream_opened, on_stream_message, on_stream_closed },
-		.arg = stream,
-	};
-
-	if (!stream)
-		return;
-	stream->link = link;
-	if (is_turn(link)) {
-		connect.protocol = NULL;
-		connect.no_tls = link->stream_plain || !link->info.tls_port;
-		if (connect.no_tls)
-			connect.port = link->info.udp_port;
-		turn_stream_init(&stream->turn);
-		start_headstart(link, TURN_ATTEMPT_MS);
-	}
-	link->conn = ws_client_connect(link->owner->config->ws, &connect);
-	if (link->conn)
-		link->stream = stream;
-	else
-		free(stream);
-}
-
-static void on_headstart(void *arg, uint64_t at_ns)
-{
-	struct relay_link *link = arg;
-
-	(void)at_ns;
-	if (!link->client || is_settled(link))
-		return;
-	if (link->conn && is_turn(link) && !link->stream->open) {
-		drop_stream(link); /* perhaps the other port is not blocked */
-		link->stream_plain = !link->stream_plain;
-	}
-	if (!link->conn)
-		dial_stream(link);
-}
-
 /* A name was looked up: what was sent before went nowhere. */
 static void first_servers(struct relay_link *link)
 {
-	if (!link->client || is_settled(link) || link->transport != RELAY_UDP)
+	if (!link->client || relay_link_is_settled(link) || link->transport != RELAY_UDP)
 		return;
 	if (link->server_count) {
-		relay_client_moved(link->client, RELAY_UDP, now_ns(link));
-		start_headstart(link, RELAY_TLS_HEADSTART_MS);
+		relay_client_moved(link->client, RELAY_UDP, relay_link_now_ns(link));
+		relay_link_start_headstart(link, RELAY_TLS_HEADSTART_MS);
 	} else if (!looks_up(link)) {
-		start_headstart(link, 0);
+		relay_link_start_headstart(link, 0);
 	}
 }
 
@@ -480,9 +238,9 @@ static void leave_dead_stream(struct relay_link *link)
 {
 	if (link->transport != RELAY_STREAM || !link->stream || !link->stream->served)
 		return;
-	drop_stream(link);
+	relay_link_drop_stream(link);
 	link->transport = RELAY_UDP;
-	relay_client_moved(link->client, RELAY_UDP, now_ns(link));
+	relay_client_moved(link->client, RELAY_UDP, relay_link_now_ns(link));
 }
 
 static void handle_event(struct relay_link *link, const struct relay_event *event)
@@ -496,7 +254,7 @@ static void handle_event(struct relay_link *link, const struct relay_event *even
 		link->refusal = 0;
 		loop_timer_clear(&link->headstart);
 		if (link->transport == RELAY_UDP)
-			drop_stream(link);
+			relay_link_drop_stream(link);
 		else if (link->stream)
 			link->stream->served = true;
 		tell_mapped(link, &event->mapped);
@@ -510,7 +268,7 @@ static void handle_event(struct relay_link *link, const struct relay_event *even
 		link->alternate.port = 0;
 		leave_dead_stream(link);
 		link->udp_rtt_ns = 0; /* what was measured before says nothing now */
-		start_headstart(link, RELAY_TLS_HEADSTART_MS);
+		relay_link_start_headstart(link, RELAY_TLS_HEADSTART_MS);
 		link->owner->changed(link->owner->set, link);
 		ops->down(arg, link->id);
 		break;
@@ -522,7 +280,7 @@ static void handle_event(struct relay_link *link, const struct relay_event *even
 		break;
 	case RELAY_EVENT_ALTERNATE:
 		link->alternate = event->mapped;
-		relay_client_moved(link->client, RELAY_UDP, now_ns(link));
+		relay_client_moved(link->client, RELAY_UDP, relay_link_now_ns(link));
 		break;
 	case RELAY_EVENT_MAPPED:
 		tell_mapped(link, &event->mapped);
@@ -544,9 +302,9 @@ static void handle_event(struct relay_link *link, const struct relay_event *even
 static void send_out(struct relay_link *link, uint8_t *data, size_t len)
 {
 	struct dp_path path = { .kind = DP_PATH_UDP,
-				.masked = link->owner->masked && !is_turn(link) };
+				.masked = link->owner->masked && !relay_link_is_turn(link) };
 
-	if (is_turn(link) && link->transport == RELAY_STREAM) {
+	if (relay_link_is_turn(link) && link->transport == RELAY_STREAM) {
 		memset(data + len, 0, turn_stream_padding(len));
 		len += turn_stream_padding(len);
 	}
@@ -561,7 +319,7 @@ static void send_out(struct relay_link *link, uint8_t *data, size_t len)
 	}
 }
 
-static void drain(struct relay_link *link)
+void relay_link_drain(struct relay_link *link)
 {
 	struct relay_event event;
 	size_t len;
@@ -580,7 +338,7 @@ static void on_timer(void *arg, uint64_t at_ns)
 	struct relay_link *link = arg;
 
 	relay_client_expire(link->client, at_ns);
-	drain(link);
+	relay_link_drain(link);
 }
 
 /* Begins to register when everything that it takes is there. */
@@ -592,19 +350,21 @@ static void try_register(struct relay_link *link)
 	if (!link->wanted || link->client || !link->has_credential || !identity)
 		return;
 	memcpy(config.node_key, identity->device_public, 32);
-	config.turn = is_turn(link);
+	config.turn = relay_link_is_turn(link);
 	config.username = link->credential.username;
 	config.password = link->credential.password;
 	link->transport = RELAY_UDP;
-	link->client = relay_client_new(&config, &link->rng, now_ns(link));
+	link->client = relay_client_new(&config, &link->rng, relay_link_now_ns(link));
 	if (!link->client)
 		return;
 	/* Proxies let through what looks like HTTPS. */
 	link->stream_plain = config.turn &&
 			     !http_proxy_for(link->owner->config->http_proxy, link->info.hosts[0]);
 	/* Without an address there is nothing to wait for. */
-	start_headstart(link, link->server_count || looks_up(link) ? RELAY_TLS_HEADSTART_MS : 0);
-	drain(link);
+	relay_link_start_headstart(link, link->server_count || looks_up(link)
+						 ? RELAY_TLS_HEADSTART_MS
+						 : 0);
+	relay_link_drain(link);
 }
 
 /* --- life --- */
@@ -621,7 +381,7 @@ struct relay_link *relay_link_new(const struct relay_link_owner *owner, uint32_t
 	link->info = *info;
 	link->rng = rng_system();
 	loop_timer_init(&link->timer, owner->config->loop, on_timer, link);
-	loop_timer_init(&link->headstart, owner->config->loop, on_headstart, link);
+	loop_timer_init(&link->headstart, owner->config->loop, relay_link_on_headstart, link);
 	find_servers(link);
 	return link;
 }
@@ -632,11 +392,11 @@ void relay_link_release(struct relay_link *link)
 	link->moving = false;
 	if (!link->client)
 		return;
-	relay_client_leave(link->client, now_ns(link));
-	drain(link);
+	relay_client_leave(link->client, relay_link_now_ns(link));
+	relay_link_drain(link);
 	loop_timer_clear(&link->timer);
 	loop_timer_clear(&link->headstart);
-	drop_stream(link);
+	relay_link_drop_stream(link);
 	relay_client_free(link->client);
 	link->client = NULL;
 }
@@ -695,13 +455,13 @@ void relay_link_network_changed(struct relay_link *link)
 	link->stream_failures = 0;
 	if (!link->client)
 		return;
-	drop_stream(link);
+	relay_link_drop_stream(link);
 	link->transport = RELAY_UDP;
 	link->moving = true;
-	relay_client_moved(link->client, RELAY_UDP, now_ns(link));
+	relay_client_moved(link->client, RELAY_UDP, relay_link_now_ns(link));
 	/* Where UDP did not get through just now, it gets no head start. */
-	start_headstart(link, by_stream ? 0 : RELAY_TLS_HEADSTART_MS);
-	drain(link);
+	relay_link_start_headstart(link, by_stream ? 0 : RELAY_TLS_HEADSTART_MS);
+	relay_link_drain(link);
 }
 
 /* --- what the set asks --- */
@@ -727,7 +487,7 @@ const char *relay_link_transport(const struct relay_link *link)
 		return NULL;
 	if (link->transport == RELAY_UDP)
 		return "udp";
-	return is_turn(link) && link->stream_plain ? "tcp" : "tls";
+	return relay_link_is_turn(link) && link->stream_plain ? "tcp" : "tls";
 }
 
 void relay_link_measured(struct relay_link *link, uint64_t rtt_ns)
@@ -736,11 +496,11 @@ void relay_link_measured(struct relay_link *link, uint64_t rtt_ns)
 	if (!rtt_ns || !link->client || link->transport == RELAY_UDP)
 		return;
 	/* UDP gets through again: no reason to go by TLS any longer. */
-	drop_stream(link);
+	relay_link_drop_stream(link);
 	link->transport = RELAY_UDP;
-	relay_client_moved(link->client, RELAY_UDP, now_ns(link));
-	start_headstart(link, RELAY_TLS_HEADSTART_MS);
-	drain(link);
+	relay_client_moved(link->client, RELAY_UDP, relay_link_now_ns(link));
+	relay_link_start_headstart(link, RELAY_TLS_HEADSTART_MS);
+	relay_link_drain(link);
 }
 
 uint64_t relay_link_rtt_ns(const struct relay_link *link)
@@ -763,15 +523,15 @@ uint16_t relay_link_channel(struct relay_link *link, const uint8_t node_key[stat
 		return 0;
 	channel = relay_client_channel(link->client, node_key);
 	if (!channel) {
-		relay_client_bind(link->client, node_key, now_ns(link));
-		drain(link);
+		relay_client_bind(link->client, node_key, relay_link_now_ns(link));
+		relay_link_drain(link);
 	}
 	return link->transport == RELAY_UDP ? channel : 0;
 }
 
 bool relay_link_is_turn(const struct relay_link *link)
 {
-	return is_turn(link);
+	return link->info.kind == NETMAP_RELAY_TURN;
 }
 
 unsigned int relay_link_refusal(const struct relay_link *link)
@@ -786,7 +546,7 @@ bool relay_link_reaches(const struct relay_link *link, const uint8_t node_key[st
 
 bool relay_link_relayed(const struct relay_link *link, struct endpoint *relayed)
 {
-	if (!relay_link_up(link) || !is_turn(link))
+	if (!relay_link_up(link) || !relay_link_is_turn(link))
 		return false;
 	*relayed = relay_client_relayed(link->client);
 	return true;
@@ -797,10 +557,11 @@ int relay_link_set_peer_address(struct relay_link *link, const uint8_t node_key[
 {
 	int err;
 
-	if (!link->client || !is_turn(link))
+	if (!link->client || !relay_link_is_turn(link))
 		return -ENOTCONN;
-	err = relay_client_set_peer_address(link->client, node_key, relayed, now_ns(link));
-	drain(link);
+	err = relay_client_set_peer_address(link->client, node_key, relayed,
+					    relay_link_now_ns(link));
+	relay_link_drain(link);
 	return err;
 }
 
@@ -817,8 +578,8 @@ int relay_link_send(struct relay_link *link, const uint8_t node_key[static 32], 
 
 	if (!relay_link_up(link))
 		return -ENOTCONN;
-	err = relay_client_send(link->client, node_key, data, len, now_ns(link));
-	drain(link);
+	err = relay_client_send(link->client, node_key, data, len, relay_link_now_ns(link));
+	relay_link_drain(link);
 	return err;
 }
 
@@ -826,8 +587,8 @@ void relay_link_unanswered(struct relay_link *link)
 {
 	if (!link->client)
 		return;
-	relay_client_unanswered(link->client, now_ns(link));
-	drain(link);
+	relay_client_unanswered(link->client, relay_link_now_ns(link));
+	relay_link_drain(link);
 }
 
 bool relay_link_input(struct relay_link *link, const uint8_t *data, size_t len)
@@ -836,7 +597,7 @@ bool relay_link_input(struct relay_link *link, const uint8_t *data, size_t len)
 
 	if (!link->client || link->transport != RELAY_UDP)
 		return false;
-	ours = relay_client_input(link->client, data, len, now_ns(link)) == 0;
-	drain(link);
+	ours = relay_client_input(link->client, data, len, relay_link_now_ns(link)) == 0;
+	relay_link_drain(link);
 	return ours;
 }

@@ -24,6 +24,7 @@
 #define ws_conn_close     fake_ws_conn_close
 #define ws_conn_send      fake_ws_conn_send
 #include "daemon/relay_link.c"
+#include "daemon/relay_link_stream.c"
 
 #pragma GCC diagnostic ignored "-Wunused-parameter"
 

@@ -276,8 +276,13 @@ static void test_data(void **state)
 	assert_int_equal(relay_client_channel(client, bob), 0x4000);
 	relay_client_send(client, bob, (const uint8_t *)"again", 5, now_ns);
 	drain();
-	assert_memory_equal(server.sent, "\x40\x00\x00\x05" "again", 9);
-	input((const uint8_t *)"\x40\x00\x00\x03" "yes", 7);
+	assert_memory_equal(server.sent,
+			    "\x40\x00\x00\x05"
+			    "again",
+			    9);
+	input((const uint8_t *)"\x40\x00\x00\x03"
+			       "yes",
+	      7);
 	assert_string_equal(data, "yes");
 }
 
