@@ -5,12 +5,12 @@ Pairs of homes with routers of kind A of their own; several take part at once.
 import concurrent.futures
 import time
 
-from lab.netns import Netns  # noqa: F401 (testbed knows where the lab is)
-from lab.warren import Node, Relay
+from .testbed import Coordinator, Node, check, wait_until
+
+from lab.warren import Relay  # testbed knows where the lab is
 
 from . import failover
 from .connect_pair import FAILURES, Flow, Pair, Paths
-from .testbed import check
 
 PAIRS = 4
 IDLE_S = 310       # a connection ends itself after 300
@@ -19,11 +19,13 @@ RELAYS = ("one", "two")
 
 
 class Standing:
-    """The pairs, and two relays that may be killed."""
+    """A network of their own: the pairs, two relays that may be killed, and a coordinator farther away,
+    so that its relay is nobody's first choice."""
 
-    def __init__(self, matrix, impair):
-        lab = matrix.lab
-        self.lab, self.coord, self.relays, self.impair = lab, matrix.coord, {}, impair
+    def __init__(self, lab, impair):
+        self.lab, self.impair = lab, impair
+        self.coord = Coordinator(lab, lab.server("coord2", impair=impair))
+        self.relays = {name: Relay(self.coord, lab.server(name), name) for name in RELAYS}
         self.pairs = [self._pair(number, impair) for number in range(PAIRS)]
         self.shaky = [self._pair(PAIRS, f"{impair} jitter_ms=5 loss=2")]
         for pair in (*self.pairs, *self.shaky):
@@ -34,11 +36,9 @@ class Standing:
         nodes = [Node(self.lab, home.host(f"ev{number}-{side}")) for side, home in zip(("left", "right"), homes)]
         for node in nodes:
             node.up(self.coord.token)
+            wait_until(f"{node.name} has a near relay", lambda n=node: (
+                n.ask("status")["status"]["home_relay"] or {}).get("name") in RELAYS, 20)
         return Pair(f"event{number}", *nodes, homes)
-
-    def add_relays(self):
-        for name in RELAYS:
-            self.relays[name] = Relay(self.coord, self.lab.server(name), name)
 
 
 def all_at_once(pairs, act):
@@ -68,23 +68,28 @@ class Event:
 def dead_path(standing, pair):
     """No UDP between the homes any more, both ways: how long no answer comes."""
     pair.connect()
-    ends = " , ".join(home.public_address() for home in pair.homes)
     table = f"cut{pair.name}"
-    rules = (f"table ip {table} {{ chain forward {{ type filter hook forward priority 0;\n"
-             f"ip saddr {{ {ends} }} ip daddr {{ {ends} }} meta l4proto udp drop\n}} }}\n")
+    rules = failover.cut_both(*(home.public_address() for home in pair.homes)).replace("cut", table, 1)
     try:
         return failover.gap_of(pair.left, pair.right, lambda: standing.lab.internet.nft(rules), GAP_S)
     finally:
-        standing.lab.internet.run("nft", "delete", "table", "ip", table)
+        standing.lab.internet.run("nft", "delete", "table", "ip", table, expect=None)
+
+
+def force(standing, path):
+    for pair in standing.pairs:
+        for node, other in (pair.nodes(), pair.nodes()[::-1]):
+            node.ctl("set", "path", other.name, path)
 
 
 def relay_killed(standing):
     """The relay that carries the most pairs is killed."""
-    for pair in standing.pairs:
-        for node, other in (pair.nodes(), pair.nodes()[::-1]):
-            node.ctl("set", "path", other.name, "relay")
+    force(standing, "relay")
+    all_at_once(standing.pairs, lambda pair: pair.flow(0))
     carried = [pair.left.wait_path(pair.right, "relay")["relay"] for pair in standing.pairs]
     victim = max(RELAYS, key=carried.count)
+    back = f"state=registered relay={victim}"
+    seen = {node: node.process.log().count(back) for pair in standing.pairs for node in pair.nodes()}
     hit = [pair for pair, name in zip(standing.pairs, carried) if name == victim]
     check(hit, f"no pair is carried by a relay that may be killed: {carried}")
     flows = [failover.Flow(*pair.nodes()) for pair in hit]
@@ -98,9 +103,11 @@ def relay_killed(standing):
         for flow in flows:
             flow.stop()
         standing.relays[victim].start()
+        force(standing, "auto")
         for pair in standing.pairs:
             for node in pair.nodes():
-                node.wait_home_relay(timeout_s=30)
+                wait_until(f"{node.name} is back at {victim}",
+                           lambda n=node: n.process.log().count(back) > seen[n], 30)
 
 
 def loss(standing, pair):

@@ -82,8 +82,10 @@ def report(found):
         parts += picture_text(found["cells"]) + cell_table(found["cells"])
     parts += event_table(found["events"])
     parts += ["### Targets", "What counts is the worst pair of networks.", tables.table(target_rows(found["targets"]))]
-    parts += [f"failed: {'×'.join(c['kinds'])}: {e}" for c in found["cells"] for e in c["errors"]]
-    parts += [f"failed: {name}: {e}" for name, event in found["events"].items() for e in event["errors"]]
+    for name, errors in [("×".join(c["kinds"]), c["errors"]) for c in found["cells"]] + [
+            (name, event["errors"]) for name, event in found["events"].items()]:
+        if errors:
+            parts.append(f"failed: {name}, {len(errors)} times, first: {' '.join(errors[0].split())}")
     return "\n\n".join(parts)
 
 

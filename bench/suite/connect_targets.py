@@ -101,7 +101,7 @@ class EventBound:
     def judge(self, events):
         found = events.get(self.event, {}).get("spread", {})
         value = found[self.figure] * self.scale if self.figure in found else None
-        if found.get("missed") and value is not None:
+        if found.get("missed"):
             value = float("inf")  # what never came took too long
         return judged(self.title, self, value, found.get("runs", 0), None)
 
