@@ -53,6 +53,7 @@ enum mesh_health {
 	HEALTH_OFFLOAD,     /* one was switched off, because it does not work */
 	HEALTH_CIPHER,      /* a library encrypts wrongly and is not used */
 	HEALTH_TLS,         /* somebody opens it on the way */
+	HEALTH_PORT,        /* the router says that it opened one, and did not */
 	HEALTH_CLOCK,       /* this machine's is wrong by the coordinator's */
 	MESH_HEALTH_MAX,
 };

@@ -14,6 +14,7 @@
 /* Datagrams that are read for one that was sent: a router that never stops costs no more. */
 #define ANSWERS_A_REQUEST 32
 #define DATAGRAM_MAX      2048
+#define UNHEARD_MAX       1024
 
 /* A UDP socket that listens for as long as answers may be due. */
 struct ear {
@@ -34,6 +35,7 @@ struct port_gateway {
 	struct http_exchange *http;
 	struct loop_timer timer;
 	bool draining;
+	bool babbles;
 };
 
 static uint64_t now_ns(const struct port_gateway *gateway)
@@ -94,8 +96,10 @@ static void on_readable(void *arg, int revents)
 
 	(void)revents;
 	/* Errors count too: a refused port is told again and again. */
-	if (--ear->budget == 0)
+	if (--ear->budget == 0) {
 		stop_listening(ear);
+		gateway->babbles = gateway->babbles || len > 0;
+	}
 	if (len <= 0 || (size_t)len > sizeof(data) ||
 	    endpoint_from_sockaddr(&from, (struct sockaddr *)&ss) < 0)
 		return;
@@ -103,14 +107,27 @@ static void on_readable(void *arg, int revents)
 	drain(gateway);
 }
 
+/* What came when nobody listened answers nothing that is asked now. */
+static void forget_unheard(const struct ear *ear)
+{
+	char byte;
+
+	for (int i = 0; i < UNHEARD_MAX; i++) {
+		if (recv(ear->fd, &byte, sizeof(byte), MSG_DONTWAIT) < 0 && errno == EAGAIN)
+			return;
+	}
+}
+
 static void send_from(struct ear *ear, const struct endpoint *to, const void *data, size_t len)
 {
 	struct sockaddr_storage ss;
 	socklen_t ss_len = to ? endpoint_to_sockaddr(&ss, to) : 0;
 
-	if (!ear->watch)
+	if (!ear->watch) {
+		forget_unheard(ear);
 		loop_watch_new(&ear->watch, ear->gateway->config.loop, ear->fd, UV_READABLE,
 			       on_readable, ear);
+	}
 	ear->budget = ANSWERS_A_REQUEST;
 	/* What cannot be sent is asked again in time. */
 	(void)!sendto(ear->fd, data, len, MSG_DONTWAIT, to ? (struct sockaddr *)&ss : NULL, ss_len);
@@ -313,6 +330,11 @@ struct port_mapping port_gateway_mapping(const struct port_gateway *gateway,
 {
 	return protocol == PORT_MAPPING_UPNP ? igd_mapping(gateway->igd)
 					     : pcp_mapping(gateway->pcp, protocol);
+}
+
+bool port_gateway_babbles(const struct port_gateway *gateway)
+{
+	return gateway->babbles;
 }
 
 void port_gateway_stop(struct port_gateway *gateway, enum port_mapping_protocol protocol)

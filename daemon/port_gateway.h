@@ -42,6 +42,8 @@ void port_gateway_free(struct port_gateway *gateway, bool ending);
 
 struct port_mapping port_gateway_mapping(const struct port_gateway *gateway,
 					 enum port_mapping_protocol protocol);
+/* It sent more than anybody reads. */
+bool port_gateway_babbles(const struct port_gateway *gateway);
 /* Another protocol was first: no more of this one. */
 void port_gateway_stop(struct port_gateway *gateway, enum port_mapping_protocol protocol);
 /* Everything again from the start, for another external port; what was open is deleted. */

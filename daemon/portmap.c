@@ -106,8 +106,10 @@ static void arm(struct side *side)
 static void offer(struct side *side)
 {
 	struct mesh *mesh = side->portmap->mesh;
+	/* A pinhole is for an address that is a candidate anyway. */
 	bool good = side->winner != NO_WINNER && side->verdict != VERDICT_FOREIGN &&
-		    side->verdict != VERDICT_DEAD;
+		    side->verdict != VERDICT_DEAD &&
+		    !endpoint_equal(&side->external, &side->config.internal);
 	struct mesh_peer *peer;
 	size_t cursor = 0;
 
@@ -125,6 +127,13 @@ static void set_verdict(struct side *side, enum verdict verdict)
 	if (verdict == side->verdict)
 		return;
 	side->verdict = verdict;
+	if (verdict == VERDICT_DEAD)
+		mesh_set_health(side->portmap->mesh, HEALTH_PORT,
+				"the router says that it opened %s, but nothing arrives there; "
+				"restart it, or set port-mapping = no",
+				endpoint_format(text, &side->external));
+	else
+		mesh_set_health(side->portmap->mesh, HEALTH_PORT, NULL);
 	log_info("port-mapping external=%s state=\"%s\"", endpoint_format(text, &side->external),
 		 verdict_text(verdict));
 	offer(side);
@@ -543,7 +552,9 @@ static void describe_refusal(const struct side *side, char *text, size_t size)
 			 port_gateway_mapping(side->gateway, best).why,
 			 port_mapping_protocol_name(best));
 	else
-		snprintf(text, size, "none: gateway %s does not answer", gateway);
+		snprintf(text, size, "none: gateway %s %s", gateway,
+			 port_gateway_babbles(side->gateway) ? "answers without end"
+							     : "does not answer");
 }
 
 static void describe_side(const struct side *side, char *text, size_t size)

@@ -188,11 +188,12 @@ static json_t *peers_json(const struct status *status)
 
 json_t *status_to_json(const struct status *status)
 {
-	return json_pack("{s:i, s:o, s:s, s:o, s:o, s:o, s:o, s:o, s:o}", "schema", 1, "network",
-			 text_json(status->network), "state", status_state_name(status->state),
-			 "self", self_json(&status->self), "coordinator",
-			 coordinator_json(&status->coordinator), "home_relay",
+	return json_pack("{s:i, s:o, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "schema", 1,
+			 "network", text_json(status->network), "state",
+			 status_state_name(status->state), "self", self_json(&status->self),
+			 "coordinator", coordinator_json(&status->coordinator), "home_relay",
 			 relay_json(&status->home_relay), "data_plane",
-			 data_plane_json(&status->data_plane), "peers", peers_json(status),
-			 "health", texts_json(status->health, status->health_count));
+			 data_plane_json(&status->data_plane), "port_mapping",
+			 text_json(status->port_mapping), "peers", peers_json(status), "health",
+			 texts_json(status->health, status->health_count));
 }

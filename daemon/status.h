@@ -95,6 +95,7 @@ struct status {
 	struct status_coordinator coordinator;
 	struct status_relay home_relay;
 	struct status_data_plane data_plane;
+	const char *port_mapping; /* as portmap_describe says, or NULL */
 	const struct status_peer *peers;
 	size_t peer_count;
 	const char *const *health; /* one line each: what is wrong and what to do */

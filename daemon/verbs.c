@@ -17,6 +17,7 @@
 #include "daemon/netcheck.h"
 #include "daemon/peer.h"
 #include "daemon/ping.h"
+#include "daemon/portmap.h"
 #include "daemon/relays.h"
 #include "daemon/status.h"
 #include "proto/local_api.h"
@@ -158,6 +159,7 @@ static void handle_status(void *arg, struct local_request *request)
 	struct peer_texts *texts = calloc(count + 1, sizeof(*texts));
 	const char *health[MESH_HEALTH_MAX];
 	struct ip_addr addresses[2];
+	char port_mapping[PORTMAP_TEXT_SIZE];
 	struct status status = { .peers = peers, .peer_count = count, .health = health };
 	struct mesh_peer *peer;
 	json_t *json;
@@ -169,6 +171,8 @@ static void handle_status(void *arg, struct local_request *request)
 		}
 		qsort(peers, count, sizeof(*peers), by_name);
 		fill_self(mesh, &status, addresses);
+		portmap_describe(mesh->portmap, port_mapping);
+		status.port_mapping = port_mapping;
 		note_offload(mesh);
 		status.health_count = fill_health(mesh, health);
 	}

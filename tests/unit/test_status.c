@@ -29,11 +29,12 @@ static void test_before_enrolment(void **state)
 	char *text = dump(&status);
 
 	(void)state;
-	assert_string_equal(text, "{\"schema\":1,\"network\":null,\"state\":\"needs-login\","
-				  "\"self\":{\"name\":null,\"addresses\":[],\"public_key\":null},"
-				  "\"coordinator\":{\"state\":\"none\",\"latency_ms\":null,"
-				  "\"transport\":null,\"error\":null},\"home_relay\":null,"
-				  "\"data_plane\":null,\"peers\":[],\"health\":[]}");
+	assert_string_equal(
+		text, "{\"schema\":1,\"network\":null,\"state\":\"needs-login\","
+		      "\"self\":{\"name\":null,\"addresses\":[],\"public_key\":null},"
+		      "\"coordinator\":{\"state\":\"none\",\"latency_ms\":null,"
+		      "\"transport\":null,\"error\":null},\"home_relay\":null,"
+		      "\"data_plane\":null,\"port_mapping\":null,\"peers\":[],\"health\":[]}");
 	free(text);
 }
 
@@ -85,6 +86,7 @@ static void test_the_contract(void **state)
 		.coordinator = { "ok", "wss", NULL, 12 },
 		.home_relay = { "fra", "udp", 8 },
 		.data_plane = { "ipsec-mb", 4, { true, false, true, true } },
+		.port_mapping = "upnp 203.0.113.9:41641 verified",
 		.peers = peers,
 		.peer_count = 2,
 		.health = health,
@@ -103,6 +105,7 @@ static void test_the_contract(void **state)
 		"\"home_relay\":{\"name\":\"fra\",\"transport\":\"udp\",\"latency_ms\":8.0},"
 		"\"data_plane\":{\"cipher\":\"ipsec-mb\",\"workers\":4,\"offload\":"
 		"{\"tun_tcp\":true,\"tun_udp\":false,\"udp_gso\":true,\"udp_gro\":true}},"
+		"\"port_mapping\":\"upnp 203.0.113.9:41641 verified\","
 		"\"peers\":[{\"name\":\"db1\",\"addresses\":[\"100.64.0.2\"],"
 		"\"public_key\":\"AQAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=\","
 		"\"owner\":null,\"tags\":[\"tag:db\"],\"online\":true,\"path\":\"direct\","

@@ -30,11 +30,9 @@ class Mapper:
         self.path = f"/run/{name}.conf"
         both = "pcp" in protocols or "nat-pmp" in protocols
         self.router.nft(_CHAINS)
-        if both:
-            for protocol, version in _REFUSE.items():
-                if protocol not in protocols:
-                    self.router.nft("add rule inet firewall mapper_asked udp dport 5351 "
-                                    f"@th,64,8 {version} drop")
+        for protocol, version in _REFUSE.items():
+            if protocol not in protocols:
+                self.router.nft(f"add rule inet firewall mapper_asked udp dport 5351 @th,64,8 {version} drop")
         lines = ["ext_ifname=wan", "listening_ip=lan", "http_port=5000", "secure_mode=yes",
                  f"enable_natpmp={'yes' if both else 'no'}",
                  f"enable_upnp={'yes' if 'upnp' in protocols else 'no'}",
@@ -60,13 +58,19 @@ class Mapper:
 
     def pinholes(self):
         said = self.router.run("nft", "list", "chain", "inet", "firewall", "miniupnpd").stdout
-        return [line.strip() for line in said.splitlines() if "ip6" in line and "accept" in line]
+        return [line.strip() for line in said.splitlines() if "accept" in line]
 
     def forget(self):
         """Deletes the rules behind everybody's back."""
         for chain in ("miniupnpd", "prerouting_miniupnpd", "postrouting_miniupnpd"):
             self.router.run("nft", "flush", "chain", "inet", "firewall", chain)
         check(not self.opened(), "the rules are gone")
+
+    def restart(self):
+        """As when the router was switched off and on."""
+        self.process.kill()
+        self.forget()
+        self.start()
 
     def wait_closed(self, timeout_s=5):
         wait_until("the router's mapping is deleted", lambda: not self.opened(), timeout_s)
