@@ -83,7 +83,7 @@ static int add_policy(json_t *request, const char *path)
 	return 0;
 }
 
-static int add_secret(json_t *request, const char *path)
+static int add_secret(json_t *request, const char *path, bool turn)
 {
 	const uint8_t *secret;
 	uint8_t *text;
@@ -95,11 +95,14 @@ static int add_secret(json_t *request, const char *path)
 		return complain(path, "others may read this secret; chmod 600 it");
 	if (err < 0)
 		return complain(path, strerror(-err));
-	err = turn_secret_trim(&secret, &secret_len, text, len);
+	err = turn_secret_trim(&secret, &secret_len, text, len, turn ? 1 : TURN_SECRET_MIN);
 	if (err == 0)
 		json_object_set_new(request, "secret", json_fields_encode(secret, secret_len));
 	file_free_secret(text, len);
-	return err < 0 ? complain(path, "a relay's secret has 16 to 128 bytes") : 0;
+	if (err < 0)
+		return complain(path, turn ? "a TURN server's secret has 1 to 128 bytes here"
+					   : "a relay's secret has 16 to 128 bytes");
+	return 0;
 }
 
 static int add_relay(json_t *request, const struct options *options)
@@ -116,7 +119,7 @@ static int add_relay(json_t *request, const struct options *options)
 									     : TURN_TLS_PORT));
 	if (options->turn)
 		json_object_set_new(request, "turn", json_true());
-	return add_secret(request, options->secret_file);
+	return add_secret(request, options->secret_file, options->turn);
 }
 
 /* The server has another working directory. */

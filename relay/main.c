@@ -184,8 +184,8 @@ static int read_secret(const char *path, uint8_t **file, size_t *file_len,
 	if (err < 0)
 		return fail(EXIT_FAILED, path, strerror(-err),
 			    "--secret-file needs a readable file of its own");
-	if (turn_secret_trim(&config->secrets[0].bytes, &config->secrets[0].len, *file, *file_len) <
-	    0) {
+	if (turn_secret_trim(&config->secrets[0].bytes, &config->secrets[0].len, *file, *file_len,
+			     TURN_SECRET_MIN) < 0) {
 		file_free_secret(*file, *file_len);
 		return fail(EXIT_FAILED, path, "a secret has 16 to 128 characters",
 			    "make one with: (umask 077; openssl rand -base64 32 > secret)");

@@ -73,7 +73,8 @@ static bool is_space(uint8_t c)
 	return c == ' ' || c == '\t' || c == '\r' || c == '\n';
 }
 
-int turn_secret_trim(const uint8_t **secret, size_t *len, const uint8_t *text, size_t text_len)
+int turn_secret_trim(const uint8_t **secret, size_t *len, const uint8_t *text, size_t text_len,
+		     size_t min)
 {
 	while (text_len && is_space(text[0])) {
 		text++;
@@ -81,7 +82,7 @@ int turn_secret_trim(const uint8_t **secret, size_t *len, const uint8_t *text, s
 	}
 	while (text_len && is_space(text[text_len - 1]))
 		text_len--;
-	if (text_len < TURN_SECRET_MIN || text_len > TURN_SECRET_MAX)
+	if (text_len < min || text_len > TURN_SECRET_MAX)
 		return -EINVAL;
 	*secret = text;
 	*len = text_len;

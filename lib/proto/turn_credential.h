@@ -36,8 +36,10 @@ bool turn_credential_check(const char *username, const char *password, const uin
 			   size_t secret_len);
 /*
  * A secret as it stands in a file: surrounding white space does not count. Points into text; 0 or
- * -EINVAL when it is shorter than TURN_SECRET_MIN or longer than TURN_SECRET_MAX.
+ * -EINVAL when it is shorter than min (TURN_SECRET_MIN for a relay of ours) or longer than
+ * TURN_SECRET_MAX.
  */
-int turn_secret_trim(const uint8_t **secret, size_t *len, const uint8_t *text, size_t text_len);
+int turn_secret_trim(const uint8_t **secret, size_t *len, const uint8_t *text, size_t text_len,
+		     size_t min);
 
 #endif

@@ -30,7 +30,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 			abort();
 	}
 	free(text);
-	if (turn_secret_trim(&trimmed, &len, data, size) == 0 &&
+	if (turn_secret_trim(&trimmed, &len, data, size, TURN_SECRET_MIN) == 0 &&
 	    (trimmed < data || trimmed + len > data + size))
 		abort();
 	return 0;

@@ -64,12 +64,18 @@ static void test_secret_trim(void **state)
 	size_t len;
 
 	(void)state;
-	assert_int_equal(turn_secret_trim(&out, &len, (const uint8_t *)" 0123456789abcdef\r\n", 19),
+	assert_int_equal(turn_secret_trim(&out, &len, (const uint8_t *)" 0123456789abcdef\r\n", 19,
+					  TURN_SECRET_MIN),
 			 0);
 	assert_int_equal(len, 16);
 	assert_memory_equal(out, "0123456789abcdef", 16);
-	assert_int_equal(turn_secret_trim(&out, &len, (const uint8_t *)"short\n", 6), -EINVAL);
-	assert_int_equal(turn_secret_trim(&out, &len, (const uint8_t *)" \n", 2), -EINVAL);
+	assert_int_equal(turn_secret_trim(&out, &len, (const uint8_t *)"short\n", 6,
+					  TURN_SECRET_MIN),
+			 -EINVAL);
+	/* Another server's secret is chosen elsewhere. */
+	assert_int_equal(turn_secret_trim(&out, &len, (const uint8_t *)"short\n", 6, 1), 0);
+	assert_int_equal(turn_secret_trim(&out, &len, (const uint8_t *)" \n", 2, TURN_SECRET_MIN),
+			 -EINVAL);
 }
 
 int main(void)
