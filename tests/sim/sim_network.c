@@ -18,7 +18,7 @@
 #include <string.h>
 
 #include "base/clock.h"
-#include "tests/support/simnode.h"
+#include "tests/support/simworld.h"
 
 #define DEFAULT_SEEDS   2000
 #define TROUBLES_MAX    4
@@ -118,13 +118,10 @@ static void trouble(struct sim_world *w, struct scenario *s)
 		sim_node_set_cut(n, false);
 		break;
 	case 2:
-		w->relay_cut = true;
+		sim_world_set_relay(w, 0, false);
 		sim_world_run(w, w->now_ns + draw_ms(w, 10000));
-		w->relay_cut = false;
-		if (draw(w, 4) == 0) {
-			sim_world_restart_relay(w);
-			s->relay_restarted = true;
-		}
+		sim_world_set_relay(w, 0, true);
+		s->relay_restarted = true;
 		break;
 	case 3:
 		bad.loss_permille = 300;

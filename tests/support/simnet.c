@@ -129,6 +129,11 @@ struct ip_addr simnet_addr(const struct simnet *net, int host, int index)
 	return net->hosts[host].addrs[index];
 }
 
+int simnet_behind(const struct simnet *net, int host)
+{
+	return net->hosts[host].nat;
+}
+
 void simnet_set_quality(struct simnet *net, int host, const struct sim_quality *quality)
 {
 	net->hosts[host].quality = *quality;

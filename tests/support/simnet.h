@@ -73,6 +73,9 @@ int simnet_add_host(struct simnet *net, int behind, const struct sim_quality *qu
 struct ip_addr simnet_addr(const struct simnet *net, int host, int index);
 void simnet_add_addr(struct simnet *net, int host);
 
+/* The box that it is behind, or SIM_PUBLIC. */
+int simnet_behind(const struct simnet *net, int host);
+
 void simnet_set_quality(struct simnet *net, int host, const struct sim_quality *quality);
 /* Nothing gets in or out. */
 void simnet_set_cut(struct simnet *net, int host, bool cut);
