@@ -14,14 +14,15 @@
 
 /* How long a signal travels: half the round trips of both ends to where it is passed on. */
 #define RTT_UNKNOWN_NS (40 * NS_PER_MS)
-#define MARGIN_NS      (5 * NS_PER_MS) /* and a quarter */
-#define LEAD_MAX_NS    (300 * NS_PER_MS)
+#define MARGIN_NS \
+	(5 * NS_PER_MS) /* beside the way of the check itself, by which it comes later still */
+#define LEAD_MAX_NS (300 * NS_PER_MS)
 
 static uint64_t lead_ns(const struct ice_agent *agent, const struct ice_session *s)
 {
 	uint64_t ours = agent->signal_rtt_ns ? agent->signal_rtt_ns : RTT_UNKNOWN_NS;
 	uint64_t theirs = s->remote_rtt_ns ? s->remote_rtt_ns : RTT_UNKNOWN_NS;
-	uint64_t way_ns = (ours + theirs) / 2, lead = way_ns + way_ns / 4 + MARGIN_NS;
+	uint64_t way_ns = (ours + theirs) / 2, lead = way_ns + MARGIN_NS;
 
 	return lead < LEAD_MAX_NS ? lead : LEAD_MAX_NS;
 }

@@ -13,7 +13,7 @@
 #include "tests/support/ice_bench.h"
 
 #define MAPPED_LINE "candidate:2 1 udp 1694498815 203.0.113.9 5000 typ srflx raddr 0.0.0.0 rport 9"
-#define LEAD        (55 * MS) /* 40 ms on the way, a quarter more, and 5 */
+#define LEAD        (45 * MS) /* 40 ms on the way, and 5 */
 
 static void begin(struct ice_bench *b, struct ice_description *d)
 {
