@@ -109,6 +109,8 @@ struct dp_ops {
 	void (*gso_off)(void *arg, struct dp_peer *peer, int reason);
 	/* What the peer answered to dataplane_peer_echo. May be NULL. */
 	void (*echo)(void *arg, struct dp_peer *peer, const struct dp_echo *echo);
+	/* May an echo be answered by the way it came? NULL: yes. Else it is not answered. */
+	bool (*may_answer)(void *arg, struct dp_peer *peer, const struct dp_path *from);
 	/* A packet for a DP_PATH_STREAM path, sealed and framed as ChannelData when channel is set.
 	 */
 	void (*stream_output)(void *arg, uint32_t stream, const uint8_t *data, size_t len);

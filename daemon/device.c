@@ -67,6 +67,16 @@ static void on_echo(void *arg, struct dp_peer *peer, const struct dp_echo *echo)
 		device->ops->echo(device->arg, dp_peer_owner(peer), echo);
 }
 
+bool device_may_answer(struct device *device, struct peer *peer, const struct dp_path *from)
+{
+	return !device->ops->may_answer || device->ops->may_answer(device->arg, peer, from);
+}
+
+static bool on_may_answer(void *arg, struct dp_peer *peer, const struct dp_path *from)
+{
+	return device_may_answer(arg, dp_peer_owner(peer), from);
+}
+
 static void on_gso_off(void *arg, struct dp_peer *dp_peer, int reason)
 {
 	char key[sodium_base64_ENCODED_LEN(6, sodium_base64_VARIANT_ORIGINAL)];
@@ -96,6 +106,7 @@ static const struct dp_ops dataplane_ops = {
 	.stream_output = on_stream_output,
 	.gso_off = on_gso_off,
 	.echo = on_echo,
+	.may_answer = on_may_answer,
 };
 
 int device_new(struct device **out, struct loop *loop, const struct device_config *config,

@@ -34,8 +34,8 @@ struct device_ops {
 	/* An authentic packet, handshake or data, came from elsewhere than the peer's path. */
 	void (*peer_seen)(void *arg, struct peer *peer, const struct dp_path *from);
 	/*
-	 * May an authentic handshake be answered by the way it came? Unset: yes. Otherwise the
-	 * answer takes the peer's path.
+	 * May an authentic handshake or echo be answered by the way it came? Unset: yes. Otherwise
+	 * the answer takes the peer's path, or there is none.
 	 */
 	bool (*may_answer)(void *arg, struct peer *peer, const struct dp_path *from);
 	/*

@@ -93,4 +93,7 @@ void peer_accept_initiation(struct peer *peer, struct wg_incoming *in,
 void peer_accept_response(struct peer *peer, const struct wg_response *msg,
 			  const struct dp_path *from, uint64_t now_ns);
 
+/* Whether what came that way may be answered by it; else only by the peer's path. */
+bool device_may_answer(struct device *device, struct peer *peer, const struct dp_path *from);
+
 #endif

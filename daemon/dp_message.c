@@ -69,7 +69,8 @@ static void answer_echo(struct dp_peer *peer, const struct peer_message *echo,
 		.arrived = (uint32_t)atomic_load(&peer->rx_arrived),
 	};
 
-	(void)send_by(peer, from, &message);
+	if (!peer->dp->ops->may_answer || peer->dp->ops->may_answer(peer->dp->arg, peer, from))
+		(void)send_by(peer, from, &message);
 }
 
 static void tell_echo(struct dp_peer *peer, const struct peer_message *answer)

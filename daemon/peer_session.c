@@ -396,7 +396,7 @@ void peer_accept_initiation(struct peer *peer, struct wg_incoming *in,
 	/* Before the response leaves: the first packet may follow it within microseconds. */
 	keypair_responded(peer, keypair, now_ns);
 	peer_saw(peer, from);
-	if (device->ops->may_answer && !device->ops->may_answer(device->arg, peer, from))
+	if (!device_may_answer(device, peer, from))
 		from = peer_path(peer);
 	send_handshake(peer, from, (uint8_t *)&response, sizeof(response), now_ns);
 }
