@@ -1,4 +1,5 @@
 """The cells of the matrix, measured: several at once, each with a left and a right node to itself."""
+import os
 import threading
 
 from lab.matrix import NO_UDP, must_guess, why_relayed
@@ -7,7 +8,7 @@ from .connect_pair import FAILURES, Pair
 
 DIRECT_S, GUESSED_S, RELAYED_S = 5, 10, 0  # waited for a direct path
 TRIES = 3          # of a run whose preparation failed
-SETTLED_S = 3      # until status has the reason of a relayed path
+NICE = 10          # of those who measure, so that they do not hold up what they measure
 
 
 def title(cell):
@@ -33,11 +34,12 @@ class Cell:
         cold = pair.cold()
         self.runs.append({**found, "cold_s": cold["first_s"], "cold_lost": cold["lost"]})
 
-    def measure(self, pair, count, progress):
+    def measure(self, pairs, count, progress):
+        """Both directions in turn."""
         for number in range(count):
             for again in range(TRIES):
                 try:
-                    self.run(pair)
+                    self.run(pairs[number % len(pairs)])
                     break
                 except FAILURES as error:
                     self.errors.append(f"run {number + 1}, try {again + 1}: {error}")
@@ -68,13 +70,15 @@ class Schedule:
         return None
 
     def _work(self):
+        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICE)
         while taken := self._take():
             cell, ends = taken
             try:
-                nodes = [self.matrix.nodes[end] for end in ends]
-                pair = Pair(title(cell.kinds), *nodes, [self.matrix.homes[end] for end in ends])
-                cell.measure(pair, self.count, self.progress)
-                pair.close()
+                pairs = [Pair(title(cell.kinds), *(self.matrix.nodes[end] for end in order),
+                              [self.matrix.homes[end] for end in order]) for order in (ends, ends[::-1])]
+                cell.measure(pairs, self.count, self.progress)
+                for pair in pairs:
+                    pair.close()
             except FAILURES as error:
                 cell.errors.append(str(error))
             with self.changed:
