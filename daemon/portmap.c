@@ -29,6 +29,7 @@
 #define SYSTEM_PORTS_END 1024
 #define DISCARD_PORT     9 /* nothing is sent there */
 #define DATAGRAM_MAX     1100
+#define LOOK_AGAIN_NS    (10 * NS_PER_S) /* between two looks because the network changed */
 
 /* What is known from outside about what a router opened. */
 enum verdict {
@@ -50,6 +51,7 @@ struct side {
 	enum port_mapping_protocol winner; /* NO_WINNER: nothing is open */
 	struct endpoint external;
 	uint64_t asked_ns;
+	uint64_t looked_ns; /* at it anew, because the network changed */
 
 	enum verdict verdict;
 	struct relay_probe *probe; /* under way */
@@ -152,7 +154,7 @@ static uint16_t other_port(struct side *side)
 	return (uint16_t)(PORT_FROM + rng_below(&side->portmap->mesh->rng, PORT_COUNT));
 }
 
-static void ask_anew(struct side *side)
+static void ask_anew(struct side *side, uint16_t port)
 {
 	side->anew_ns = CLOCK_NEVER;
 	side->verify_ns = CLOCK_NEVER;
@@ -160,7 +162,7 @@ static void ask_anew(struct side *side)
 	side->asked_ns = now_ns(side);
 	end_probe(side);
 	offer(side);
-	port_gateway_anew(side->gateway, other_port(side));
+	port_gateway_anew(side->gateway, port);
 }
 
 /* At once when it had worked; a router that never opens anything is asked ever more seldom. */
@@ -256,7 +258,7 @@ static void on_timer(void *arg, uint64_t at_ns)
 		drain_probe(side);
 	}
 	if (side->anew_ns <= at_ns)
-		ask_anew(side);
+		ask_anew(side, other_port(side));
 	if (side->verify_ns <= at_ns)
 		verify(side);
 	arm(side);
@@ -337,7 +339,7 @@ static void on_gateway_changed(void *arg, struct port_gateway *gateway)
 	if (mapping.state != PORT_MAPPING_OPEN) {
 		log_info("port-mapping protocol=%s state=lost",
 			 port_mapping_protocol_name(side->winner));
-		ask_anew(side);
+		ask_anew(side, side->config.suggested_port);
 		arm(side);
 	} else if (!endpoint_equal(&mapping.external, &side->external)) {
 		adopt(side, side->winner, &mapping.external);
@@ -446,6 +448,19 @@ static bool same_gateway(const struct side *side, const struct port_gateway_conf
 	       endpoint_equal(&side->config.internal, &config->internal);
 }
 
+/* Something changed, and the gateway has the same address: is it the same, and does it still hold?
+ */
+static void look_again(struct side *side)
+{
+	if (now_ns(side) - side->looked_ns < LOOK_AGAIN_NS)
+		return;
+	side->looked_ns = now_ns(side);
+	if (side->winner == NO_WINNER && !side->deaths)
+		ask_anew(side, side->config.suggested_port);
+	else
+		verify(side);
+}
+
 static void update(struct side *side)
 {
 	struct mesh *mesh = side->portmap->mesh;
@@ -458,8 +473,10 @@ static void update(struct side *side)
 	const char *why = find_gateway(side, &config);
 	int err;
 
-	if (!why && same_gateway(side, &config))
+	if (!why && same_gateway(side, &config)) {
+		look_again(side);
 		return;
+	}
 	leave(side, false);
 	side->why_none = why;
 	if (why)
@@ -468,6 +485,7 @@ static void update(struct side *side)
 		config.internal.port < SYSTEM_PORTS_END ? other_port(side) : config.internal.port;
 	side->config = config;
 	side->asked_ns = now_ns(side);
+	side->looked_ns = side->asked_ns;
 	err = port_gateway_new(&side->gateway, &config);
 	if (err < 0) {
 		side->why_none = "the gateway cannot be asked";

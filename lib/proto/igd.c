@@ -22,6 +22,10 @@
 #define ERR_ONLY_PERMANENT  725
 #define ERR_OTHER_MECHANISM 729
 
+/* Searches. Over v6 a device answers from any of its addresses, so only the gateway is asked. */
+#define TO_GATEWAY   1u
+#define TO_EVERYBODY 2u
+
 enum phase {
 	PHASE_SEARCH,
 	PHASE_DESCRIBE,
@@ -42,7 +46,7 @@ struct igd {
 	bool busy; /* a request is under way */
 	bool request_due;
 	unsigned int searches;
-	unsigned int search_due; /* bit 0: to the gateway, bit 1: to everybody */
+	unsigned int search_due; /* TO_… */
 	unsigned int tries;
 	bool permanent; /* the device gives no other leases */
 	bool fresh;     /* the last request succeeded: the next one may go to the same place */
@@ -65,7 +69,7 @@ static void start_search(struct igd *igd)
 {
 	igd->phase = PHASE_SEARCH;
 	igd->searches = 0;
-	igd->search_due = 3;
+	igd->search_due = is_v6(igd) ? TO_GATEWAY : TO_GATEWAY | TO_EVERYBODY;
 	igd->request_due = false;
 	igd->next_ns = CLOCK_NEVER;
 }
@@ -133,13 +137,12 @@ size_t igd_poll_search(struct igd *igd, struct ip_addr *to, char *buf, size_t ca
 {
 	if (igd->phase != PHASE_SEARCH || !igd->search_due)
 		return 0;
-	if (igd->search_due & 1) {
-		igd->search_due &= ~1u;
+	if (igd->search_due & TO_GATEWAY) {
+		igd->search_due &= ~TO_GATEWAY;
 		*to = igd->gateway;
 	} else {
 		igd->search_due = 0;
-		/* UPnP Device Architecture 1.1, section 1.3 and annex A. */
-		addr_parse(to, is_v6(igd) ? "ff02::c" : "239.255.255.250");
+		addr_parse(to, "239.255.255.250"); /* UPnP Device Architecture 1.1, section 1.3 */
 	}
 	return upnp_build_search(buf, cap, to);
 }
@@ -164,7 +167,7 @@ void igd_input_search(struct igd *igd, const struct ip_addr *from, const char *d
 	int err;
 
 	/* The network may have many devices; one that is not the gateway opens nothing for us. */
-	if (igd->phase != PHASE_SEARCH || !addr_equal(from, &igd->gateway))
+	if (igd->phase != PHASE_SEARCH || (!is_v6(igd) && !addr_equal(from, &igd->gateway)))
 		return;
 	err = upnp_parse_search(&location, data, len);
 	if (err == -ENOENT)
@@ -494,7 +497,7 @@ static void search_again(struct igd *igd, uint64_t now_ns)
 	}
 	/* The first search is due from the beginning. */
 	if (igd->searches)
-		igd->search_due = 3;
+		igd->search_due = is_v6(igd) ? TO_GATEWAY : TO_GATEWAY | TO_EVERYBODY;
 	igd->next_ns = now_ns + (SEARCH_WAIT_NS << igd->searches);
 	igd->searches++;
 }

@@ -205,6 +205,28 @@ static void test_find_overlap(void **state)
 	netns_run("ip route del default");
 }
 
+static void test_the_gateway(void **state)
+{
+	struct route found;
+
+	(void)state;
+	assert_int_equal(route_default(nl, AF_INET, 0, &found), -ENOENT);
+	netns_run("ip route add default via 192.0.2.254 metric 200 && "
+		  "ip addr add 198.51.100.1/24 dev beta && "
+		  "ip route add default via 198.51.100.254 metric 100 && "
+		  "ip route add default dev alpha metric 50 && "
+		  "ip -6 route add default via fe80::1 dev alpha");
+	assert_int_equal(route_default(nl, AF_INET, 0, &found), 0);
+	assert_int_equal(found.ifindex, beta);
+	assert_memory_equal(found.gateway.bytes, "\xc6\x33\x64\xfe", 4);
+	assert_int_equal(route_default(nl, AF_INET, beta, &found), 0);
+	assert_int_equal(found.ifindex, alpha);
+	assert_int_equal(route_default(nl, AF_INET6, 0, &found), 0);
+	assert_true(addr_is_link_local(&found.gateway));
+	netns_run("ip route del default; ip route del default; ip route del default; "
+		  "ip -6 route del default; ip addr del 198.51.100.1/24 dev beta");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -215,6 +237,7 @@ int main(void)
 		cmocka_unit_test(test_cleanup_takes_only_ours),
 		cmocka_unit_test(test_list_reads_gateway_and_metric),
 		cmocka_unit_test(test_find_overlap),
+		cmocka_unit_test(test_the_gateway),
 	};
 
 	return cmocka_run_group_tests(tests, setup, teardown);

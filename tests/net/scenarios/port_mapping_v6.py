@@ -14,7 +14,11 @@ def scenario(lab):
     for protocol in ("pcp", "upnp"):
         home = lab.home(f"home{protocol}", "none", v4=False, v6=True)
         mapper = Mapper(home, (protocol,))
-        node = Node(lab, home.host(f"node{protocol}"))
+        host = home.host(f"node{protocol}")
+        # As router advertisements have it.
+        near = home.router.run("ip", "-o", "-6", "addr", "show", "dev", "lan", "scope", "link").stdout
+        host.ip(f"route replace default via {near.split('inet6 ')[1].split('/')[0]} dev eth0")
+        node = Node(lab, host)
         node.up(coord.token)
         wait_until(f"{protocol}: verified", lambda n=node: n.status()["port_mapping"].endswith(" verified"), 10)
         text = node.status()["port_mapping"]
