@@ -10,7 +10,7 @@
 #include <stdlib.h>
 
 #include "base/clock.h"
-#include "tests/support/simnode.h"
+#include "tests/support/simworld.h"
 
 #define DEFAULT_HOURS 40
 #define SETTLE_NS     (60 * NS_PER_S)
