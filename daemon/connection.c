@@ -144,6 +144,7 @@ static void follow_orders(struct connection *conn)
 			break;
 		case PATH_ORDER_PROBE:
 			probe_path(conn, &order);
+			connection_check_relay(conn);
 			break;
 		case PATH_ORDER_ECHO:
 			echo_path(conn, &order);

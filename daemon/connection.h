@@ -61,6 +61,9 @@ void connection_candidates_changed(struct connection *conn);
 /* Addresses or links changed; ways_changed: and where the kernel would send from, or to. */
 void connection_network_changed(struct connection *conn, bool ways_changed);
 
+/* This program did not run for a while. */
+void connection_resume(struct connection *conn);
+
 /* Measures the path in force there and back; see mesh_peer_probe. */
 int connection_probe(struct connection *conn);
 void connection_probe_answered(struct connection *conn, const uint8_t *payload, size_t len);

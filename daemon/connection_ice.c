@@ -55,6 +55,7 @@ void connection_ice_tell(struct connection *conn, struct ice_description *d)
 
 	d->udp_blocked = relays_udp_blocked(conn->mesh->relays);
 	d->moved = conn->moved;
+	d->network = conn->mesh->network_count;
 	if (ice_description_encode(d, text, sizeof(text), &len) < 0)
 		return;
 	signalling_send(conn->mesh, conn->peer, d->answers[0] ? SIGNAL_ANSWER : SIGNAL_OFFER, text,
@@ -211,7 +212,7 @@ void connection_describe(struct connection *conn, struct ice_description *descri
 	if (ice_input_description(conn->ice, description, connection_now_ns(conn)) == 0) {
 		conn->described = true;
 		connection_note_description(conn, description);
-		connection_peer_restarted(conn, before, description->moved);
+		connection_note_network(conn, description, before);
 	}
 	connection_advance(conn);
 }

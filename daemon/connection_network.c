@@ -5,6 +5,7 @@
 #include "daemon/dataplane.h"
 #include "daemon/peer.h"
 #include "kernel-iface/route.h"
+#include "proto/ice_description.h"
 
 static uint32_t link_of(const struct connection *conn, const struct ip_addr *local)
 {
@@ -67,17 +68,32 @@ bool connection_is_astray(const struct connection *conn, const struct ice_datagr
 	       !(datagram->previous && has_own_route(conn, local, remote));
 }
 
-void connection_peer_restarted(struct connection *conn, const char *before, bool moved)
+void connection_note_network(struct connection *conn, const struct ice_description *d,
+			     const char *before)
 {
+	bool another = conn->peer_network && d->network != conn->peer_network;
+
+	conn->peer_network = d->network;
 	if (!ice_previous_ufrag(conn->ice))
 		return;
 	if (strcmp(before, ice_ufrag(conn->ice)) != 0)
 		conn->leave_previous = true;
-	if (!moved)
+	if (d->moved)
+		ice_end_previous(conn->ice);
+	if (!another)
 		return;
-	ice_end_previous(conn->ice);
 	connection_ice_drain(conn);
 	pathchoice_restarted(&conn->choice, connection_now_ns(conn));
+}
+
+/* Answers may wait unread: the pairs are asked again before anybody judges them. */
+void connection_resume(struct connection *conn)
+{
+	if (!conn->ice)
+		return;
+	ice_set_active(conn->ice, false, connection_now_ns(conn));
+	ice_set_active(conn->ice, true, connection_now_ns(conn));
+	connection_ice_drain(conn);
 }
 
 void connection_network_changed(struct connection *conn, bool ways_changed)

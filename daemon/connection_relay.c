@@ -36,6 +36,12 @@ void connection_keep_relays(const struct connection *conn)
 }
 
 /* Until that is measured, the peer is taken to be as far from the relay as we are. */
+void connection_check_relay(const struct connection *conn)
+{
+	if (conn->choice.current.kind == PATH_DIRECT)
+		relays_unanswered(conn->mesh->relays, home_of_peer(conn));
+}
+
 static void offer_relay(struct connection *conn, uint32_t relay, uint64_t penalty_ns)
 {
 	struct relays *relays = conn->mesh->relays;

@@ -48,6 +48,7 @@ struct connection {
 	uint64_t probe_token;
 	uint64_t probe_sent_ns; /* 0: none is awaited */
 	bool on_route; /* the kernel would have sent from the direct path's own address by itself */
+	uint32_t peer_network; /* the last that it told of; 0: none */
 	/* The pairs from before a restart are left for the first new one: the network is another.
 	 */
 	bool leave_previous;
@@ -112,8 +113,9 @@ void connection_forget_hosts(struct connection *conn);
 
 /* A direct path begins to be used. */
 void connection_note_route(struct connection *conn, const struct ice_pair_info *pair);
-/* The peer was listened to while our ufrag was `before`; moved: so it said of itself. */
-void connection_peer_restarted(struct connection *conn, const char *before, bool moved);
+/* What the peer says of its network; our ufrag was `before` until it was listened to. */
+void connection_note_network(struct connection *conn, const struct ice_description *d,
+			     const char *before);
 /*
  * Would this go out by a network that the routing table does not want? Pairs of before a restart
  * serve there until new ones do, but no new ones are made.
@@ -121,6 +123,12 @@ void connection_peer_restarted(struct connection *conn, const char *before, bool
 bool connection_is_astray(const struct connection *conn, const struct ice_datagram *datagram);
 
 /* --- connection_relay.c --- */
+
+/*
+ * The pair in force may be dead: what killed it may have taken our mapping towards the relay too,
+ * which is better known before the relay is needed.
+ */
+void connection_check_relay(const struct connection *conn);
 
 /* Tells the chooser every relay that may lead to the peer. */
 void connection_offer_relays(struct connection *conn);

@@ -338,17 +338,25 @@ static bool holds_way(const struct control_client *client)
 	       source_address(&source, &remote) == 0 && addr_equal(&source, &local);
 }
 
+void control_client_redial(struct control_client *client)
+{
+	if (client->link == CONTROL_LINK_STOPPED)
+		return;
+	client->failures = 0;
+	drop_connection(client);
+	if (client->link == CONTROL_LINK_OK)
+		change_link(client, CONTROL_LINK_CONNECTING, NULL);
+	dial_now(client);
+}
+
 void control_client_network_changed(struct control_client *client)
 {
 	if (client->link == CONTROL_LINK_STOPPED)
 		return;
 	client->failures = 0;
-	if (client->link == CONTROL_LINK_OK && !holds_way(client)) {
-		drop_connection(client);
-		change_link(client, CONTROL_LINK_CONNECTING, NULL);
-	}
-	if (client->link != CONTROL_LINK_OK) {
-		dial_now(client); /* what is being dialled may have left by the old way */
+	/* What is being dialled may have left by the old way. */
+	if (client->link != CONTROL_LINK_OK || !holds_way(client)) {
+		control_client_redial(client);
 		return;
 	}
 	client->checked = true;

@@ -62,6 +62,8 @@ void control_client_start(struct control_client *client);
  * once; another one has CONTROL_CHECK_LIMIT_S to show that it lives.
  */
 void control_client_network_changed(struct control_client *client);
+/* The connection is over without having noticed: dials anew at once. */
+void control_client_redial(struct control_client *client);
 /* Told by the owner, who alone knows that a welcome was good. */
 void control_client_accept(struct control_client *client);
 /* Ends the connection and tries again later; why goes to changed(). */

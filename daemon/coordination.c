@@ -290,6 +290,12 @@ void coordination_network_changed(struct mesh *mesh)
 		control_client_network_changed(mesh->control);
 }
 
+void coordination_redial(struct mesh *mesh)
+{
+	if (mesh->control)
+		control_client_redial(mesh->control);
+}
+
 void coordination_stop(struct mesh *mesh)
 {
 	control_client_free(mesh->control);

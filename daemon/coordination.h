@@ -14,6 +14,8 @@ struct mesh;
 int coordination_start(struct mesh *mesh);
 /* The connection may be dead without knowing: asks, or dials anew. */
 void coordination_network_changed(struct mesh *mesh);
+/* It is dead for certain. */
+void coordination_redial(struct mesh *mesh);
 void coordination_stop(struct mesh *mesh);
 
 /* Another relay is home: peers have to know where to find us. */

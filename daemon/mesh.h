@@ -99,6 +99,7 @@ struct mesh {
 	struct ice_budget *checks; /* of all agents together, to addresses that never answered */
 	struct local_candidates candidates;
 	struct uplinks uplinks;
+	uint32_t network_count; /* networks seen, this one included: from 1 */
 	struct local_networks local_networks;
 	unsigned int underlay_mtu; /* inner packets of the widest link */
 	struct relays *relays;

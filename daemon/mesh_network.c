@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/map.h"
 #include "daemon/coordination.h"
@@ -63,6 +64,8 @@ static void follow_change(struct mesh *mesh, const struct change *change)
 	struct mesh_peer *peer;
 	size_t cursor = 0;
 
+	if (change->ways)
+		mesh->network_count++;
 	log_info("network-changed addresses=%zu ways=%s", mesh->candidates.host_count,
 		 change->ways ? "changed" : "same");
 	if (uplinks_any(&mesh->uplinks)) {
@@ -144,6 +147,25 @@ static void on_monitor(void *arg, int revents)
 	loop_timer_set(&mesh->monitor_timer, monitor_next_ns(mesh->monitor));
 }
 
+/* After longer than this the coordinator has given us up, and what it says would go nowhere. */
+#define LONG_AWAY_NS (60 * NS_PER_S)
+
+/* Asleep, or stopped: what has become of addresses, mappings and connections is found out now. */
+static void on_return(void *arg, uint64_t away_ns)
+{
+	struct mesh *mesh = arg;
+	struct mesh_peer *peer;
+	size_t cursor = 0;
+
+	log_info("back away_ms=%llu", away_ns / NS_PER_MS);
+	while ((peer = map_next(mesh->peers, &cursor)))
+		mesh_peer_resume(peer);
+	if (away_ns > LONG_AWAY_NS)
+		coordination_redial(mesh);
+	monitor_read(mesh->monitor, loop_now_ns(mesh->loop));
+	on_network_changed(mesh, true);
+}
+
 int mesh_network_open(struct mesh *mesh)
 {
 	int err = monitor_new(&mesh->monitor);
@@ -151,20 +173,19 @@ int mesh_network_open(struct mesh *mesh)
 	if (err < 0)
 		return err;
 	loop_timer_init(&mesh->monitor_timer, mesh->loop, on_monitor_timer, mesh);
+	err = loop_on_return(mesh->loop, on_return, mesh);
+	if (err < 0)
+		return err;
 	return loop_watch_new(&mesh->monitor_watch, mesh->loop, monitor_fd(mesh->monitor),
 			      UV_READABLE, on_monitor, mesh);
 }
 
 void mesh_network_begin(struct mesh *mesh)
 {
+	mesh->network_count = 1;
 	refresh_mtu(mesh);
 	look_around(mesh);
 	refresh_local_networks(mesh);
-}
-
-void mesh_network_refresh(struct mesh *mesh)
-{
-	on_network_changed(mesh, true);
 }
 
 void mesh_network_close(struct mesh *mesh)

@@ -12,8 +12,6 @@ struct mesh;
 int mesh_network_open(struct mesh *mesh);
 /* The first look, once the data plane stands. */
 void mesh_network_begin(struct mesh *mesh);
-/* Nothing of before can be relied on: the machine slept, or the daemon was stopped for long. */
-void mesh_network_refresh(struct mesh *mesh);
 /* Accepts a mesh that was never opened. */
 void mesh_network_close(struct mesh *mesh);
 

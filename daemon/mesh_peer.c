@@ -409,6 +409,12 @@ void mesh_peer_candidates_changed(struct mesh_peer *peer)
 		connection_candidates_changed(peer->conn);
 }
 
+void mesh_peer_resume(struct mesh_peer *peer)
+{
+	if (peer->conn)
+		connection_resume(peer->conn);
+}
+
 void mesh_peer_network_changed(struct mesh_peer *peer, bool ways_changed)
 {
 	if (peer->conn)

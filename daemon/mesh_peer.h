@@ -90,6 +90,9 @@ void mesh_peer_candidates_changed(struct mesh_peer *peer);
 /* Addresses or links changed; ways_changed: and where the kernel would send from, or to. */
 void mesh_peer_network_changed(struct mesh_peer *peer, bool ways_changed);
 
+/* This program did not run for a while: no silence that was noticed now counts. */
+void mesh_peer_resume(struct mesh_peer *peer);
+
 /* The name of its home relay, "" when unknown. */
 const char *mesh_peer_home_relay(const struct mesh_peer *peer);
 /*

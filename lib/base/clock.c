@@ -15,6 +15,11 @@ uint64_t clock_now_ns(void)
 	return read_clock_ns(CLOCK_BOOTTIME);
 }
 
+uint64_t clock_awake_ns(void)
+{
+	return read_clock_ns(CLOCK_MONOTONIC);
+}
+
 uint64_t clock_wall_ns(void)
 {
 	return read_clock_ns(CLOCK_REALTIME);

@@ -16,6 +16,9 @@
  */
 uint64_t clock_now_ns(void);
 
+/* The same but for the time that the machine slept: see absence.h. */
+uint64_t clock_awake_ns(void);
+
 /* Seconds since 1970 of the wall clock, for certificates and TAI64N only. */
 uint64_t clock_wall_s(void);
 

@@ -6,9 +6,11 @@
 #include <sys/timerfd.h>
 #include <unistd.h>
 
+#include "base/absence.h"
 #include "base/clock.h"
 
 #define FREE_POLL_US 1000
+#define WAKE_NEVER_S (1LL << 40) /* beyond any wall clock */
 
 struct loop {
 	uv_loop_t uv;
@@ -18,6 +20,11 @@ struct loop {
 	uint64_t now_ns; /* 0: to be read when somebody asks */
 	uint64_t armed_ns;
 	int timer_fd;
+	struct absence absence;
+	void (*back)(void *arg, uint64_t away_ns);
+	void *back_arg;
+	struct loop_watch *wake_watch;
+	int wake_fd; /* readable when the machine wakes up; negative: nobody asked */
 };
 
 struct loop_watch {
@@ -59,6 +66,14 @@ static void on_prepare(uv_prepare_t *handle)
 	loop->now_ns = 0;
 }
 
+static void look_for_absence(struct loop *loop, uint64_t due_ns)
+{
+	uint64_t away_ns = absence_note(&loop->absence, loop->now_ns, clock_awake_ns(), due_ns);
+
+	if (away_ns && loop->back)
+		loop->back(loop->back_arg, away_ns);
+}
+
 static void on_timer_fd(void *arg, int revents)
 {
 	struct loop *loop = arg;
@@ -70,12 +85,58 @@ static void on_timer_fd(void *arg, int revents)
 		return;
 	loop->armed_ns = CLOCK_NEVER;
 	loop->now_ns = clock_now_ns();
+	look_for_absence(loop, timer_heap_next_ns(&loop->timers));
 	while ((node = timer_heap_first(&loop->timers)) && node->deadline_ns <= loop->now_ns) {
 		struct loop_timer *timer = (struct loop_timer *)node;
 
 		timer_heap_remove(&loop->timers, node);
 		timer->fire(timer->arg, loop->now_ns);
 	}
+}
+
+/* The kernel cancels timers of the wall clock when that is set, as it is after every sleep. */
+static int arm_wake_fd(const struct loop *loop)
+{
+	const struct itimerspec never = { .it_value.tv_sec = WAKE_NEVER_S };
+
+	return timerfd_settime(loop->wake_fd, TFD_TIMER_ABSTIME | TFD_TIMER_CANCEL_ON_SET, &never,
+			       NULL) < 0 &&
+			       errno != ECANCELED
+		       ? -errno
+		       : 0;
+}
+
+static void on_wake_fd(void *arg, int revents)
+{
+	struct loop *loop = arg;
+	uint64_t expirations;
+
+	(void)revents;
+	if (read(loop->wake_fd, &expirations, sizeof(expirations)) < 0 && errno == EAGAIN)
+		return;
+	if (arm_wake_fd(loop) < 0)
+		loop_watch_events(loop->wake_watch, 0);
+	loop->now_ns = clock_now_ns();
+	look_for_absence(loop, CLOCK_NEVER);
+}
+
+int loop_on_return(struct loop *loop, void (*back)(void *arg, uint64_t away_ns), void *arg)
+{
+	int err;
+
+	loop->back = back;
+	loop->back_arg = arg;
+	absence_note(&loop->absence, clock_now_ns(), clock_awake_ns(), CLOCK_NEVER);
+	if (loop->wake_fd >= 0)
+		return 0;
+	loop->wake_fd = timerfd_create(CLOCK_REALTIME, TFD_NONBLOCK | TFD_CLOEXEC);
+	if (loop->wake_fd < 0)
+		return -errno;
+	err = arm_wake_fd(loop);
+	if (err == 0)
+		err = loop_watch_new(&loop->wake_watch, loop, loop->wake_fd, UV_READABLE,
+				     on_wake_fd, loop);
+	return err;
 }
 
 int loop_new(struct loop **out)
@@ -87,6 +148,7 @@ int loop_new(struct loop **out)
 		return -ENOMEM;
 	timer_heap_init(&loop->timers);
 	loop->armed_ns = CLOCK_NEVER;
+	loop->wake_fd = -1;
 	loop->timer_fd = timerfd_create(CLOCK_BOOTTIME, TFD_NONBLOCK | TFD_CLOEXEC);
 	if (loop->timer_fd < 0) {
 		err = -errno;
@@ -137,6 +199,8 @@ int loop_free(struct loop *loop)
 		return 0;
 	loop_watch_free(loop->timer_watch);
 	loop->timer_watch = NULL;
+	loop_watch_free(loop->wake_watch);
+	loop->wake_watch = NULL;
 	uv_walk(&loop->uv, close_leftover, loop);
 	while (uv_loop_close(&loop->uv) == UV_EBUSY) {
 		if (!uv_run(&loop->uv, UV_RUN_NOWAIT))
@@ -147,6 +211,8 @@ int loop_free(struct loop *loop)
 	}
 	timer_heap_clear(&loop->timers);
 	close(loop->timer_fd);
+	if (loop->wake_fd >= 0)
+		close(loop->wake_fd);
 	free(loop);
 	return 0;
 }

@@ -25,6 +25,11 @@ int loop_free(struct loop *loop);
 /* Runs until loop_stop. 0 or -errno. */
 int loop_run(struct loop *loop);
 void loop_stop(struct loop *loop);
+/*
+ * Calls back after this program did not run for a while (see base/absence.h), before the timers
+ * that came due meanwhile. 0 or -errno.
+ */
+int loop_on_return(struct loop *loop, void (*back)(void *arg, uint64_t away_ns), void *arg);
 /* The time of this turn: read from the clock once after each sleep. */
 uint64_t loop_now_ns(struct loop *loop);
 /* For libraries that attach themselves (libwebsockets). */

@@ -48,6 +48,8 @@ int ice_description_encode(const struct ice_description *d, char *out, size_t si
 			 "candidates", lines, "end", (int)d->end);
 	if (root && d->signal_rtt_ms)
 		json_object_set_new(root, "signal_rtt", json_integer(d->signal_rtt_ms));
+	if (root && d->network)
+		json_object_set_new(root, "network", json_integer(d->network));
 	if (root && d->moved && json_object_set_new(root, "moved", json_true()) < 0)
 		goto out;
 	if (root &&
@@ -131,6 +133,7 @@ static bool decode_members(struct ice_description *d, const json_t *root)
 	const json_t *udp = json_object_get(root, "udp");
 	const json_t *rtt = json_object_get(root, "signal_rtt");
 	const json_t *moved = json_object_get(root, "moved");
+	const json_t *network = json_object_get(root, "network");
 
 	if (answers && !get_credential(d->answers, sizeof(d->answers), answers, UFRAG_MIN))
 		return false;
@@ -138,6 +141,8 @@ static bool decode_members(struct ice_description *d, const json_t *root)
 	    (moved && !json_is_boolean(moved)))
 		return false;
 	if (rtt && (!get_u32(&d->signal_rtt_ms, rtt) || d->signal_rtt_ms > RTT_MAX_MS))
+		return false;
+	if (network && !get_u32(&d->network, network))
 		return false;
 	d->moved = json_is_true(moved);
 	d->end = json_is_true(end);

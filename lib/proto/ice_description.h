@@ -35,6 +35,7 @@ struct ice_description {
 	struct nat_report nat;  /* of the sender's NAT; as udp_blocked, the agent's owner's */
 	/* The sender's address changed: pairs of earlier generations do not reach it any more. */
 	bool moved;
+	uint32_t network; /* counts the networks that the sender has seen, to tell them apart */
 };
 
 /* JSON into out with a NUL; 0 and its length, or -ENOSPC. */

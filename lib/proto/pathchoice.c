@@ -570,8 +570,22 @@ void pathchoice_pair_lost(struct pathchoice *pc, uint32_t id, uint64_t now_ns)
 	choose(pc, now_ns);
 }
 
+static void acquit(struct path_slot *slot)
+{
+	slot->barred_ns = 0;
+	slot->failures = 0;
+	slot->unproven = false;
+	slot->deaf = 0;
+	slot->trials = 0;
+	slot->on_trial = false;
+	slot->loss = 0;
+	slot->missed = 0;
+}
+
 void pathchoice_restarted(struct pathchoice *pc, uint64_t now_ns)
 {
+	for (size_t i = 0; i < PATHCHOICE_PAIRS_MAX; i++)
+		acquit(&pc->pairs[i]);
 	pc->restart_ns = CLOCK_NEVER;
 	pc->restart_wanted = false;
 	pc->restarts = 0;

@@ -224,7 +224,10 @@ void pathchoice_pair_answered(struct pathchoice *pc, uint32_t id, uint64_t rtt_n
 void pathchoice_pair_lost(struct pathchoice *pc, uint32_t id, uint64_t now_ns);
 void pathchoice_ice_failed(struct pathchoice *pc, uint64_t now_ns);
 
-/* The owner began checks anew by itself, or the peer did: no restart is to be ordered for that. */
+/*
+ * One side is in another network, and checks have begun anew for that: no restart is to be ordered,
+ * and what was found wrong with paths before says nothing.
+ */
 void pathchoice_restarted(struct pathchoice *pc, uint64_t now_ns);
 
 /*

@@ -215,6 +215,7 @@ NOT_CALLED(void, connection_relay_down, struct connection *c, uint32_t relay)
 NOT_CALLED(void, connection_resolved, struct connection *conn, const char *name,
 	   const struct ip_addr *addr)
 NOT_CALLED(void, connection_candidates_changed, struct connection *c)
+NOT_CALLED(void, connection_resume, struct connection *c)
 NOT_CALLED(void, connection_network_changed, struct connection *c, bool ways_changed)
 NOT_CALLED(int, connection_probe, struct connection *c)
 NOT_CALLED(void, connection_probe_answered, struct connection *c, const uint8_t *p, size_t len)
