@@ -1,18 +1,22 @@
 #include <ctype.h>
 #include <errno.h>
+#include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/clock.h"
 #include "crypto/hash.h"
+#include "io/http_connect.h"
 #include "io/ws_conn.h"
 
 #define PROXIES_MAX 8
 /* What libwebsockets says when a proxy answers anything but 200. */
 #define PROXY_REFUSES     "proxy not h1"
-#define ADDRESSES_MAX     4 /* of one name, tried in turn */
-#define ATTEMPT_TIMEOUT_S 4 /* for each but the last */
+#define PROXY_WANTS_MORE  "the proxy refuses; are its credentials right?"
+#define REQUEST_MAX       1024 /* bytes of a CONNECT */
+#define ADDRESSES_MAX     4    /* of one name, tried in turn */
+#define ATTEMPT_TIMEOUT_S 4    /* for each but the last */
 #define CLIENT_FDS_MAX    256
 
 /* One outgoing connection; `conn` is first, so that the public handle is this struct. */
@@ -29,6 +33,8 @@ struct client_conn {
 	char proxy_user[96]; /* "user:pass@" or empty */
 	bool proxied;
 	bool no_tls;
+	struct http_connect *tunnel; /* of a plain stream, until the proxy has answered */
+	const char *failure;         /* why it did not open, when we know better */
 	bool proxy_invalid;
 	uint16_t port;
 	struct endpoint addresses[ADDRESSES_MAX]; /* of the proxy, when there is one */
@@ -85,6 +91,7 @@ static void finish(struct client_conn *cc)
 	loop_timer_clear(&cc->attempt_timer);
 	ws_conn_tell_closed(&cc->conn);
 	ws_conn_clear(&cc->conn);
+	free(cc->tunnel);
 	free(cc->host);
 	free(cc->path);
 	free(cc->protocol);
@@ -168,6 +175,7 @@ static void dial(struct client_conn *cc, const char *address, const char *proxy)
 		info.method = "RAW";
 		info.protocol = NULL;
 		info.alpn = NULL;
+		info.port = cc->addresses[cc->address_next - 1].port;
 		info.ssl_connection = 0; /* libwebsockets 4.1 does not open such with TLS */
 	}
 	if (!info.vhost) {
@@ -202,6 +210,10 @@ static void attempt(struct client_conn *cc)
 		dial(cc, addr_format(address, &to->addr), proxy);
 		return;
 	}
+	if (cc->conn.raw) { /* the tunnel is our own affair */
+		dial(cc, addr_format(address, &to->addr), proxy);
+		return;
+	}
 	snprintf(proxy, sizeof(proxy), "%s%s", cc->proxy_user, endpoint_format(to_text, to));
 	dial(cc, cc->host, proxy);
 }
@@ -218,6 +230,48 @@ static void on_attempt_late(void *arg, uint64_t now_ns)
 		attempt(cc);
 }
 
+static int begin_stream(struct client_conn *cc)
+{
+	return ws_conn_connected_raw(&cc->conn, cc->conn.wsi, cc->no_tls ? NULL : cc->host);
+}
+
+static int begin_tunnel(struct client_conn *cc)
+{
+	char credentials[sizeof(cc->proxy_user)];
+	uint8_t buf[LWS_PRE + REQUEST_MAX];
+	int len;
+
+	snprintf(credentials, sizeof(credentials), "%s", cc->proxy_user);
+	if (credentials[0])
+		credentials[strlen(credentials) - 1] = 0; /* the @ */
+	len = http_connect_request((char *)buf + LWS_PRE, REQUEST_MAX, cc->host, cc->port,
+				   credentials);
+	sodium_memzero(credentials, sizeof(credentials));
+	cc->tunnel = calloc(1, sizeof(*cc->tunnel));
+	if (!cc->tunnel || len < 0 ||
+	    lws_write(cc->conn.wsi, buf + LWS_PRE, (size_t)len, LWS_WRITE_RAW) < 0)
+		return -1;
+	return 0;
+}
+
+static int continue_tunnel(struct client_conn *cc, const uint8_t *data, size_t len)
+{
+	int status = http_connect_input(cc->tunnel, &data, &len);
+
+	if (status == 0)
+		return 0;
+	if (status < 200 || status > 299) {
+		cc->failure =
+			status == 407 ? PROXY_WANTS_MORE : "the proxy does not let us through";
+		return -1;
+	}
+	free(cc->tunnel);
+	cc->tunnel = NULL;
+	if (begin_stream(cc) < 0)
+		return -1;
+	return len ? ws_conn_receive_raw(&cc->conn, data, len) : 0;
+}
+
 static int client_callback(struct lws *wsi, enum lws_callback_reasons reason, void *user, void *in,
 			   size_t len)
 {
@@ -232,13 +286,12 @@ static int client_callback(struct lws *wsi, enum lws_callback_reasons reason, vo
 		lws_set_opaque_user_data(wsi, NULL);
 		snprintf(detail, sizeof(detail), "%.*s", in ? (int)len : 14,
 			 in ? (const char *)in : "cannot connect");
-		on_failed(cc, strcmp(detail, PROXY_REFUSES) == 0
-				      ? "the proxy refuses; are its credentials right?"
-				      : detail);
+		on_failed(cc, strcmp(detail, PROXY_REFUSES) == 0 ? PROXY_WANTS_MORE : detail);
 		return 0;
 	case LWS_CALLBACK_RAW_CONNECTED:
 		loop_timer_clear(&cc->attempt_timer);
-		return ws_conn_connected_raw(&cc->conn, wsi, cc->no_tls ? NULL : cc->host);
+		cc->conn.wsi = wsi;
+		return cc->proxied ? begin_tunnel(cc) : begin_stream(cc);
 	case LWS_CALLBACK_CLIENT_ESTABLISHED:
 		loop_timer_clear(&cc->attempt_timer);
 		ws_conn_open(&cc->conn, wsi);
@@ -246,6 +299,8 @@ static int client_callback(struct lws *wsi, enum lws_callback_reasons reason, vo
 	case LWS_CALLBACK_CLIENT_RECEIVE:
 		return ws_conn_receive(&cc->conn, in, len);
 	case LWS_CALLBACK_RAW_RX:
+		if (cc->tunnel)
+			return continue_tunnel(cc, in, len);
 		return ws_conn_receive_raw(&cc->conn, in, len);
 	case LWS_CALLBACK_CLIENT_WRITEABLE:
 	case LWS_CALLBACK_RAW_WRITEABLE:
@@ -260,7 +315,8 @@ static int client_callback(struct lws *wsi, enum lws_callback_reasons reason, vo
 		if (cc->conn.opened)
 			finish(cc);
 		else
-			on_failed(cc, "connection closed while opening");
+			on_failed(cc,
+				  cc->failure ? cc->failure : "connection closed while opening");
 		return 0;
 	default:
 		return 0;

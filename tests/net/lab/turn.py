@@ -9,9 +9,9 @@ class Coturn:
     """turnserver with use-auth-secret on a namespace's v4 address. options: further ones of its own.
     Made known to the coordinator under the namespace's name."""
 
-    def __init__(self, coordinator, ns, *options, secret=None, add=()):
-        self.ns, self.name, self.options = ns, ns.name, options
-        self.secret = secret or os.urandom(16).hex()
+    def __init__(self, coordinator, ns, *options, tls_port=5349):
+        self.ns, self.name, self.options, self.tls_port = ns, ns.name, options, tls_port
+        self.secret = os.urandom(16).hex()
         self.process = None
         path = f"/run/{self.name}.secret"
         with open(path, "w", encoding="ascii") as file:
@@ -22,7 +22,7 @@ class Coturn:
              "-nodes", "-subj", f"/CN={self.name}", "-keyout", self.key, "-out", self.cert])
         self.start()
         coordinator.admin("relay", "add", self.name, f"{ns.address(4)}:3478", "--turn",
-                          "--secret-file", path, *add)
+                          "--secret-file", path, *(["--tls-port", tls_port] if tls_port != 5349 else []))
         check(" turn" in coordinator.admin("relay", "list").stdout, "relay list shows no kind")
 
     def start(self, secret=None):
@@ -30,7 +30,7 @@ class Coturn:
         self.process = self.ns.start(
             self.name, tool("turnserver"), "-n", "--no-cli", "--log-file", "stdout", "--simple-log",
             "--listening-ip", address, "--relay-ip", address, "--listening-port", "3478",
-            "--tls-listening-port", "5349", "--cert", self.cert, "--pkey", self.key,
+            "--tls-listening-port", str(self.tls_port), "--cert", self.cert, "--pkey", self.key,
             "--realm", "turn.example", "--use-auth-secret",
             "--static-auth-secret", secret or self.secret, "--userdb", f"/run/{self.name}.db",
             "--pidfile", f"/run/{self.name}.pid", "--min-port", "50000", "--max-port", "50999",

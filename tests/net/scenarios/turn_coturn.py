@@ -3,8 +3,9 @@
     alice ── router B ──┐              ┌── coord (without a relay)
     bob   ── router B ──┤              │
                         ├── internet ──┤
-    carol ── router U ──┤              └── turn (coturn: UDP, TCP, TLS)
-    dave  ── router U ──┘
+    carol ── router U ──┤              ├── turn (coturn: UDP, TCP, TLS)
+    dave  ── router U ──┤              └── tiny (tinyproxy, the only way out of P)
+    erin  ── router P ──┘
 
 Alice and bob meet there over UDP; carol comes by TCP, and by TLS when only that gets through; when
 coturn begins anew everybody finds back; a wrong secret is named as the reason.
@@ -12,9 +13,10 @@ coturn begins anew everybody finds back; a wrong secret is named as the reason.
 
 import time
 
+from lab import proxies
 from lab.command import check, wait_until
 from lab.turn import Coturn
-from lab.warren import Coordinator, Stream, join, transfer
+from lab.warren import Coordinator, Node, Stream, join, transfer
 
 
 def only_tls(home):
@@ -49,6 +51,20 @@ def udp_blocked(alice, carol, dave):
     print(f"U×B by TCP: {transfer(carol, alice):.0f} MiB/s, {carol.ping(alice)[0][2]} ms")
 
 
+def behind_a_proxy(lab, coord, alice):
+    tiny = lab.server("tiny")
+    proxies.tinyproxy(tiny)
+    erin = Node(lab, lab.home("home5", "P", proxy=tiny.address()).host("erin"), start=False)
+    with open("/run/erin.conf", "w", encoding="ascii") as file:
+        file.write(f"proxy = {tiny.address()}:{proxies.PORT}\n")
+    erin.start("--config", "/run/erin.conf")
+    erin.up(coord.token)
+    erin.wait_peer(alice)
+    check(transports(erin) == ["tls"], f"not by TLS: {transports(erin)}")
+    by_turn(erin, alice)
+    print(f"P×B by TLS through the proxy: {transfer(erin, alice, 4):.0f} MiB/s")
+
+
 def begins_anew(turn, alice, bob):
     stream = Stream(alice, bob)
     since = time.time()
@@ -61,13 +77,14 @@ def begins_anew(turn, alice, bob):
 
 def scenario(lab):
     coord = Coordinator(lab, lab.server("coord"), options=["--no-relay"])
-    turn = Coturn(coord, lab.server("turn"))
+    turn = Coturn(coord, lab.server("turn"), tls_port=443)
     homes = [lab.home("home1", "B"), lab.home("home2", "B"), lab.home("home3", "U"),
              lab.home("home4", "U")]
     alice, bob, carol, dave = join(lab, coord, *(home.host(name) for home, name in zip(
         homes, ("alice", "bob", "carol", "dave"))))
     hard_nats(alice, bob)
     udp_blocked(alice, carol, dave)
+    behind_a_proxy(lab, coord, alice)
 
     for home in homes[2:]:
         only_tls(home)
