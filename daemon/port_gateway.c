@@ -266,7 +266,7 @@ static void on_timer(void *arg, uint64_t at_ns)
 int port_gateway_new(struct port_gateway **out, const struct port_gateway_config *config)
 {
 	struct port_gateway *gateway = calloc(1, sizeof(*gateway));
-	const struct pcp_config pcp = { config->internal, config->suggested_port };
+	struct pcp_config pcp = { config->internal, config->suggested_port, { 0 } };
 	const struct igd_config igd = { config->gateway.addr, config->internal,
 					config->suggested_port };
 	struct endpoint server = config->gateway;
@@ -275,6 +275,7 @@ int port_gateway_new(struct port_gateway **out, const struct port_gateway_config
 	if (!gateway)
 		return -ENOMEM;
 	gateway->config = *config;
+	memcpy(pcp.nonce, config->nonce, sizeof(pcp.nonce));
 	gateway->pcp_ear.fd = -1;
 	gateway->igd_ear.fd = -1;
 	loop_timer_init(&gateway->timer, config->loop, on_timer, gateway);

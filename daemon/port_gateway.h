@@ -7,6 +7,7 @@
 
 #include "base/addr.h"
 #include "crypto/rng.h"
+#include "proto/pcp.h"
 #include "proto/port_mapping.h"
 
 struct loop;
@@ -25,6 +26,7 @@ struct port_gateway_config {
 	uint32_t ifindex;         /* the way to it */
 	struct endpoint internal; /* our address there, and the port to be opened */
 	uint16_t suggested_port;  /* outside */
+	uint8_t nonce[PCP_NONCE_SIZE];
 	/* A mapping is not what it was. */
 	void (*changed)(void *arg, struct port_gateway *gateway);
 	void *arg;

@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/map.h"
+#include "crypto/hash.h"
 #include "daemon/dataplane.h"
 #include "daemon/mesh.h"
 #include "daemon/mesh_peer.h"
@@ -397,6 +398,8 @@ static void leave(struct side *side, bool ending)
 
 	side->gateway = NULL;
 	side->winner = NO_WINNER;
+	if (side->verdict == VERDICT_DEAD)
+		mesh_set_health(side->portmap->mesh, HEALTH_PORT, NULL);
 	side->verdict = VERDICT_PENDING;
 	side->deaths = 0;
 	side->verify_ns = CLOCK_NEVER;
@@ -419,6 +422,8 @@ static const char *find_gateway(struct side *side, struct port_gateway_config *c
 	struct endpoint towards = { .port = DISCARD_PORT };
 	struct route route;
 
+	if (!mesh->identity)
+		return "not asked yet";
 	if (!mesh->config->port_mapping)
 		return "switched off";
 	if (route_default(mesh->netlink, side->family, dataplane_tun_ifindex(mesh->dp), &route) < 0)
@@ -461,6 +466,20 @@ static void look_again(struct side *side)
 		verify(side);
 }
 
+/* Ours alone, and the same when we come back after a crash. */
+static void make_nonce(const struct mesh *mesh, struct port_gateway_config *config)
+{
+	static const char label[] = "warren pcp nonce";
+	uint8_t text[sizeof(label) + sizeof(struct ip_addr)];
+	uint8_t mac[HASH_SIZE];
+
+	memcpy(text, label, sizeof(label));
+	memcpy(text + sizeof(label), &config->internal.addr, sizeof(struct ip_addr));
+	hash_hmac_blake2s(mac, mesh->identity->box_secret, sizeof(mesh->identity->box_secret), text,
+			  sizeof(text));
+	memcpy(config->nonce, mac, sizeof(config->nonce));
+}
+
 static void update(struct side *side)
 {
 	struct mesh *mesh = side->portmap->mesh;
@@ -483,6 +502,7 @@ static void update(struct side *side)
 		return;
 	config.suggested_port =
 		config.internal.port < SYSTEM_PORTS_END ? other_port(side) : config.internal.port;
+	make_nonce(mesh, &config);
 	side->config = config;
 	side->asked_ns = now_ns(side);
 	side->looked_ns = side->asked_ns;
@@ -558,21 +578,24 @@ static void describe_refusal(const struct side *side, char *text, size_t size)
 {
 	char gateway[ADDR_TEXT_SIZE];
 	enum port_mapping_protocol protocol, best = PORT_MAPPING_PCP;
+	struct port_mapping mapping;
 
 	for (protocol = 0; protocol < PORT_MAPPING_PROTOCOLS; protocol++) {
 		if (port_gateway_mapping(side->gateway, protocol).state >
 		    port_gateway_mapping(side->gateway, best).state)
 			best = protocol;
 	}
+	mapping = port_gateway_mapping(side->gateway, best);
 	addr_format(gateway, &side->config.gateway.addr);
-	if (port_gateway_mapping(side->gateway, best).state == PORT_MAPPING_REFUSED)
-		snprintf(text, size, "none: gateway %s %s (%s)", gateway,
-			 port_gateway_mapping(side->gateway, best).why,
+	if (mapping.state == PORT_MAPPING_REFUSED)
+		snprintf(text, size, "none: gateway %s %s (%s)", gateway, mapping.why,
 			 port_mapping_protocol_name(best));
+	else if (port_gateway_babbles(side->gateway))
+		snprintf(text, size, "none: gateway %s answers without end", gateway);
+	else if (mapping.state == PORT_MAPPING_SILENT)
+		snprintf(text, size, "none: gateway %s does not answer", gateway);
 	else
-		snprintf(text, size, "none: gateway %s %s", gateway,
-			 port_gateway_babbles(side->gateway) ? "answers without end"
-							     : "does not answer");
+		snprintf(text, size, "none: gateway %s is being asked", gateway);
 }
 
 static void describe_side(const struct side *side, char *text, size_t size)

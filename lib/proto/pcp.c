@@ -16,7 +16,6 @@
 
 #define PCP_HEADER   24 /* RFC 6887 sections 7.1 and 7.2 */
 #define PCP_MAP_SIZE 60 /* with the opcode's own part, section 11.1 */
-#define NONCE_SIZE   12
 
 #define NATPMP_ADDRESS_REQUEST  2 /* RFC 6886 section 3.2 */
 #define NATPMP_ADDRESS_RESPONSE 12
@@ -52,9 +51,7 @@ struct language {
 	uint64_t expires_ns; /* what is open */
 	uint16_t suggested_port;
 	struct ip_addr suggested_addr; /* family 0: none yet */
-	uint8_t nonce[NONCE_SIZE];
-
-	bool asked; /* for a mapping, which may be open even if no answer came */
+	bool asked;                    /* for a mapping, which may be open even if no answer came */
 
 	/*
 	 * NAT-PMP tells the address by itself, and is asked for a mapping only then: a router that
@@ -65,13 +62,13 @@ struct language {
 	struct {
 		uint16_t port;
 		struct ip_addr addr;
-		uint8_t nonce[NONCE_SIZE];
 	} old; /* what deleting means */
 };
 
 struct pcp {
 	const struct rng *rng;
 	struct endpoint internal;
+	uint8_t nonce[PCP_NONCE_SIZE];
 	struct language languages[2]; /* by enum port_mapping_protocol */
 	bool epoch_known;
 	uint32_t epoch_s;
@@ -108,13 +105,11 @@ static void ask(struct language *l)
 	l->next_ns = CLOCK_NEVER;
 }
 
-static void begin(struct pcp *pcp, struct language *l, uint16_t suggested_port)
+static void begin(struct language *l, uint16_t suggested_port)
 {
 	l->mapping = (struct port_mapping){ .state = PORT_MAPPING_ASKING };
 	l->suggested_port = suggested_port;
 	l->suggested_addr = (struct ip_addr){ 0 };
-	/* A new mapping has a new nonce (RFC 6887 section 11.2). */
-	rng_fill(pcp->rng, l->nonce, sizeof(l->nonce));
 	l->asked = false;
 	ask(l);
 }
@@ -131,10 +126,11 @@ struct pcp *pcp_new(const struct pcp_config *config, const struct rng *rng, uint
 		return NULL;
 	pcp->rng = rng;
 	pcp->internal = config->internal;
-	begin(pcp, &pcp->languages[PORT_MAPPING_PCP], config->suggested_port);
+	memcpy(pcp->nonce, config->nonce, sizeof(pcp->nonce));
+	begin(&pcp->languages[PORT_MAPPING_PCP], config->suggested_port);
 	/* NAT-PMP knows v4 only. */
 	if (config->internal.addr.family == AF_INET)
-		begin(pcp, &pcp->languages[PORT_MAPPING_NATPMP], config->suggested_port);
+		begin(&pcp->languages[PORT_MAPPING_NATPMP], config->suggested_port);
 	else
 		pcp_stop(pcp, PORT_MAPPING_NATPMP);
 	return pcp;
@@ -164,7 +160,6 @@ static void note_old(struct language *l)
 	l->deleting = true;
 	l->old.port = l->suggested_port;
 	l->old.addr = l->suggested_addr;
-	memcpy(l->old.nonce, l->nonce, sizeof(l->old.nonce));
 }
 
 void pcp_delete(struct pcp *pcp, enum port_mapping_protocol protocol)
@@ -182,7 +177,7 @@ void pcp_anew(struct pcp *pcp, enum port_mapping_protocol protocol, uint16_t sug
 	if (protocol == PORT_MAPPING_NATPMP && pcp->internal.addr.family != AF_INET)
 		return;
 	note_old(l);
-	begin(pcp, l, suggested_port);
+	begin(l, suggested_port);
 }
 
 /* ---- messages out ---- */
@@ -199,8 +194,7 @@ static void put_addr(uint8_t out[static 16], const struct ip_addr *addr, int fam
 	}
 }
 
-static size_t build_pcp(const struct pcp *pcp, uint8_t *buf, uint32_t lifetime_s,
-			const uint8_t nonce[static NONCE_SIZE], uint16_t port,
+static size_t build_pcp(const struct pcp *pcp, uint8_t *buf, uint32_t lifetime_s, uint16_t port,
 			const struct ip_addr *addr)
 {
 	int family = pcp->internal.addr.family;
@@ -210,7 +204,7 @@ static size_t build_pcp(const struct pcp *pcp, uint8_t *buf, uint32_t lifetime_s
 	buf[1] = OP_MAP;
 	store_be32(buf + 4, lifetime_s);
 	put_addr(buf + 8, &pcp->internal.addr, family);
-	memcpy(buf + PCP_HEADER, nonce, NONCE_SIZE);
+	memcpy(buf + PCP_HEADER, pcp->nonce, PCP_NONCE_SIZE);
 	buf[36] = PROTOCOL_UDP;
 	store_be16(buf + 40, pcp->internal.port);
 	store_be16(buf + 42, port);
@@ -235,7 +229,7 @@ static size_t build_delete(struct pcp *pcp, struct language *l, uint8_t *buf)
 	/* RFC 6886 section 3.4 wants the external port zero. */
 	if (is_natpmp(pcp, l))
 		return build_natpmp(pcp, buf, 0, 0);
-	return build_pcp(pcp, buf, 0, l->old.nonce, l->old.port, &l->old.addr);
+	return build_pcp(pcp, buf, 0, l->old.port, &l->old.addr);
 }
 
 static uint64_t next_wait_ns(const struct pcp *pcp, const struct language *l)
@@ -264,8 +258,7 @@ static size_t build_request(struct pcp *pcp, struct language *l, uint8_t *buf, u
 	l->asked = true;
 	if (is_natpmp(pcp, l))
 		return build_natpmp(pcp, buf, PORT_MAPPING_LIFETIME_S, l->suggested_port);
-	return build_pcp(pcp, buf, PORT_MAPPING_LIFETIME_S, l->nonce, l->suggested_port,
-			 &l->suggested_addr);
+	return build_pcp(pcp, buf, PORT_MAPPING_LIFETIME_S, l->suggested_port, &l->suggested_addr);
 }
 
 size_t pcp_poll_output(struct pcp *pcp, uint8_t *buf, size_t cap, uint64_t now_ns)
@@ -400,7 +393,7 @@ static int on_pcp(struct pcp *pcp, const uint8_t *data, size_t len, uint64_t now
 	if (data[1] != (RESPONSE | OP_MAP) || len < PCP_MAP_SIZE)
 		return -EBADMSG;
 	/* RFC 6887 sections 8.3 and 11.4: ours by nonce, protocol and port. */
-	if (!l->sent || memcmp(data + PCP_HEADER, l->nonce, NONCE_SIZE) != 0 ||
+	if (!l->sent || memcmp(data + PCP_HEADER, pcp->nonce, PCP_NONCE_SIZE) != 0 ||
 	    data[36] != PROTOCOL_UDP || load_be16(data + 40) != pcp->internal.port)
 		return -ENOENT;
 	lifetime_s = load_be32(data + 4);

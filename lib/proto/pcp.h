@@ -25,10 +25,16 @@ struct pcp;
 #define PCP_ANNOUNCE_PORT 5350 /* of the client, for announcements, RFC 6887 section 14.1.1 */
 #define PCP_MESSAGE_MAX   1100 /* RFC 6887 section 7 */
 #define PCP_REQUEST_MAX   60
+#define PCP_NONCE_SIZE    12
 
 struct pcp_config {
 	struct endpoint internal; /* the address that we send from, and the port to be mapped */
 	uint16_t suggested_port;  /* the external port that we would like */
+	/*
+	 * Whoever knows it may change the mapping. The same after a crash, or the port stays with
+	 * the one of before (RFC 6887 section 11.2).
+	 */
+	uint8_t nonce[PCP_NONCE_SIZE];
 };
 
 /* NULL when out of memory, or for port 0, which would mean all ports. rng is borrowed. */
