@@ -26,7 +26,7 @@
 #define DEAF_MAX         3
 /* Packets by a relay are no news right after a path became direct: the peer may not be there yet.
  */
-#define FOLLOW_SETTLED_NS    (2 * NS_PER_S)
+#define FOLLOW_SETTLED_NS    NS_PER_S
 #define FOLLOW_RIGHT_NS      NS_PER_S /* a pair that is silent for so long was rightly left */
 #define FOLLOW_PAUSE_NS      (60 * NS_PER_S) /* doubles */
 #define FOLLOW_DOUBLINGS_MAX 6
