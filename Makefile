@@ -143,10 +143,10 @@ bench: deps
 	@bench/peers
 	@bench/run $(BENCH); code=$$?; $(GIVE_BACK); exit $$code
 
-# Time from `up` to the first packet and to a direct path.
+# Connecting, for every pair of networks; CONNECT has options for bench/connect, as in CONNECT="--runs 10".
 bench-connect: deps
-	@$(MAKE) --no-print-directory -j all
-	@bench/connect; code=$$?; $(GIVE_BACK); exit $$code
+	@$(MAKE) --no-print-directory -j all tools
+	@bench/connect $(CONNECT); code=$$?; $(GIVE_BACK); exit $$code
 
 lint:
 	@command -v python3 >/dev/null || { echo "lint: no python3: sudo scripts/deps test" >&2; exit 1; }
