@@ -3,11 +3,13 @@
 Pairs of homes with routers of kind A of their own; several take part at once.
 """
 import concurrent.futures
+import re
 import time
 
 from .testbed import Coordinator, Node, check, wait_until
 
-from lab.warren import Relay  # testbed knows where the lab is
+from lab.mapper import Mapper  # testbed knows where the lab is
+from lab.warren import Relay
 
 from . import failover
 from .connect_pair import FAILURES, Flow, Pair, Paths
@@ -16,6 +18,7 @@ PAIRS = 4
 IDLE_S = 310       # a connection ends itself after 300
 GAP_S = 1.5        # watched after something happened
 RELAYS = ("one", "two")
+OPENED = re.compile(r"port-mapping protocol=\S+ external=\S+ after_ms=(\d+)")
 
 
 class Standing:
@@ -23,13 +26,21 @@ class Standing:
     so that its relay is nobody's first choice."""
 
     def __init__(self, lab, impair):
-        self.lab, self.impair = lab, impair
+        self.lab, self.impair, self.mapper = lab, impair, None
         self.coord = Coordinator(lab, lab.server("coord2", impair=impair))
         self.relays = {name: Relay(self.coord, lab.server(name), name) for name in RELAYS}
         self.pairs = [self._pair(number, impair) for number in range(PAIRS)]
         self.shaky = [self._pair(PAIRS, f"{impair} jitter_ms=5 loss=2")]
         for pair in (*self.pairs, *self.shaky):
             failover.echo(pair.right)
+
+    def mapped(self):
+        """A node behind a router with miniupnpd, made when it is first asked for."""
+        if not self.mapper:
+            home = self.lab.home("mapped", "B", impair=self.impair)
+            self.mapper = Mapper(home), Node(self.lab, home.host("ev-mapped"))
+            self.mapper[1].up(self.coord.token)
+        return self.mapper[1]
 
     def _pair(self, number, impair):
         homes = [self.lab.home(f"{side}ev{number}", "A", impair=impair) for side in ("l", "r")]
@@ -174,11 +185,22 @@ class Switch:
         return both, errors
 
 
+def mapping(standing):
+    """A node comes up behind a router that opens ports for whoever asks."""
+    node = standing.mapped()
+    node.ask("down")
+    since = len(node.process.log())
+    node.ask("up")
+    said = wait_until(f"{node.name} has a port", lambda: OPENED.search(node.process.log()[since:]), 5)
+    return [int(said.group(1)) / 1000]
+
+
 ALL = {event.name: event for event in (
     Event("dead-path", "the direct path dies without a word", dead_path),
     Event("relay-killed", "the relay in use is killed", relay_killed, together=True),
     Event("loss", "direct while 5 % of all packets are lost", loss),
     Switch,
+    Event("mapping", "the router opens a port", mapping, together=True),
 )}
 
 

@@ -15,7 +15,7 @@ from lab.warren import Node, Stream, coordinator
 TIMEOUT_S = 150
 PORT = 41641
 GAP_MAX_S = 2.0
-IDLE_ANSWER_MAX_S = 1.0  # of the first ping after mappings have ended
+IDLE_ANSWER_MAX_S = 2.0  # of the first ping after mappings have ended
 
 
 def direct(left, right):
