@@ -22,6 +22,7 @@
 #define loop_timer_clear        fake_loop_timer_clear
 #include "daemon/connection.c"
 #include "daemon/connection_ice.c"
+#include "daemon/connection_mode.c"
 #include "daemon/connection_obstacle.c"
 #include "daemon/connection_relay.c"
 
@@ -213,9 +214,12 @@ uint64_t signalling_rtt_ns(const struct mesh *of)
 	return 0;
 }
 
+static unsigned int signals[SIGNAL_RELAY_ONLY + 1]; /* by kind, since the last look */
+
 int signalling_send(struct mesh *of, struct mesh_peer *peer, enum signal_kind kind,
 		    const void *payload, size_t len, enum signal_route route)
 {
+	signals[kind]++;
 	return 0;
 }
 
@@ -344,6 +348,63 @@ static void an_idle_one_does_not_end_under_its_callers_feet(void **state)
 	assert_null(tested);
 }
 
+static void who_forces_the_relay_tells_no_address_and_says_so(void **state)
+{
+	struct ice_description offer = { .instance = 1, .generation = 1, .count = 1 };
+
+	strcpy(offer.ufrag, "abcd");
+	strcpy(offer.pwd, "0123456789012345678901");
+	assert_int_equal(candidate_parse(&offer.candidates[0],
+					 "candidate:1 1 udp 9 192.0.2.1 9 typ host"),
+			 0);
+	is_up[1] = true;
+	connection_relay_up(tested, 1);
+	memset(signals, 0, sizeof(signals));
+	for (int i = 0; i < 10; i++)
+		connection_describe(tested, &offer);
+	assert_int_equal(signals[SIGNAL_RELAY_ONLY], 1); /* once a second */
+	assert_int_equal(signals[SIGNAL_OFFER] + signals[SIGNAL_ANSWER], 0);
+	assert_null(tested->ice);
+	assert_false(connection_may_answer_directly(tested));
+	assert_int_equal(connection_path(tested)->reason, PATH_REASON_FORCED);
+	at_ns += NS_PER_S;
+	connection_heard_directly(tested);
+	assert_int_equal(signals[SIGNAL_RELAY_ONLY], 2);
+	/* With auto again the peer is offered addresses, and not told that. */
+	connection_set_mode(tested, PATH_MODE_AUTO);
+	assert_non_null(tested->ice);
+	assert_int_equal(signals[SIGNAL_OFFER], 1);
+	connection_heard_directly(tested);
+	assert_int_equal(signals[SIGNAL_RELAY_ONLY], 2);
+}
+
+static void the_peer_may_force_the_relay(void **state)
+{
+	struct ice_description offer = { .instance = 1, .generation = 1 };
+
+	strcpy(offer.ufrag, "abcd");
+	strcpy(offer.pwd, "0123456789012345678901");
+	is_up[1] = true;
+	connection_relay_up(tested, 1);
+	connection_set_mode(tested, PATH_MODE_AUTO);
+	assert_non_null(tested->ice);
+	connection_set_peer_relay_only(tested, true);
+	assert_null(tested->ice);
+	assert_false(connection_may_answer_directly(tested));
+	assert_int_equal(connection_path(tested)->kind, PATH_RELAY);
+	assert_int_equal(connection_path(tested)->reason, PATH_REASON_FORCED);
+	/* Who wants a direct path and nothing else has none then. */
+	connection_set_mode(tested, PATH_MODE_DIRECT);
+	assert_null(tested->ice);
+	assert_int_equal(connection_path(tested)->kind, PATH_NONE);
+	assert_int_equal(connection_path(tested)->reason, PATH_REASON_FORCED);
+	/* An offer takes it back. */
+	connection_set_mode(tested, PATH_MODE_AUTO);
+	connection_describe(tested, &offer);
+	assert_non_null(tested->ice);
+	assert_true(connection_may_answer_directly(tested));
+}
+
 static void where_the_way_is_not_known_it_is_asked_for(void **state)
 {
 	is_up[1] = is_up[2] = true;
@@ -366,6 +427,9 @@ int main(void)
 						teardown),
 		cmocka_unit_test_setup_teardown(an_idle_one_does_not_end_under_its_callers_feet,
 						setup, teardown),
+		cmocka_unit_test_setup_teardown(who_forces_the_relay_tells_no_address_and_says_so,
+						setup, teardown),
+		cmocka_unit_test_setup_teardown(the_peer_may_force_the_relay, setup, teardown),
 		cmocka_unit_test_setup_teardown(where_the_way_is_not_known_it_is_asked_for, setup,
 						teardown),
 	};
