@@ -236,6 +236,8 @@ void mesh_peer_disconnect(struct mesh_peer *peer)
 
 	peer->conn = NULL;
 	connection_free(conn);
+	if (conn)
+		relays_release_peer(peer->mesh->relays, mesh_peer_key(peer));
 }
 
 void mesh_peer_set_mode(struct mesh_peer *peer, enum path_mode mode)

@@ -565,6 +565,12 @@ int relay_link_set_peer_address(struct relay_link *link, const uint8_t node_key[
 	return err;
 }
 
+void relay_link_release_peer(struct relay_link *link, const uint8_t node_key[static 32])
+{
+	if (link->client)
+		relay_client_unbind(link->client, node_key);
+}
+
 bool relay_link_channel_peer(const struct relay_link *link, uint16_t channel,
 			     uint8_t node_key[static 32])
 {

@@ -80,6 +80,9 @@ bool relay_link_relayed(const struct relay_link *link, struct endpoint *relayed)
 int relay_link_set_peer_address(struct relay_link *link, const uint8_t node_key[static 32],
 				const struct endpoint *relayed);
 
+/* Nothing is sent to the peer for now; what is known of it stays. */
+void relay_link_release_peer(struct relay_link *link, const uint8_t node_key[static 32]);
+
 bool relay_link_channel_peer(const struct relay_link *link, uint16_t channel,
 			     uint8_t node_key[static 32]);
 /* 0, -ENOTCONN, -EMSGSIZE, -ENOMEM. */

@@ -519,6 +519,17 @@ int relays_set_peer_address(struct relays *relays, uint32_t relay,
 	return link ? relay_link_set_peer_address(link, node_key, relayed) : -ENOTCONN;
 }
 
+void relays_release_peer(struct relays *relays, const uint8_t node_key[static 32])
+{
+	uint32_t relay;
+	size_t cursor = 0;
+
+	while ((relay = relays_next(relays, &cursor))) {
+		if (relay_link_is_turn(relays->links[relay - 1]))
+			relay_link_release_peer(relays->links[relay - 1], node_key);
+	}
+}
+
 uint32_t relays_refused(const struct relays *relays, unsigned int *code)
 {
 	uint32_t relay;

@@ -125,6 +125,8 @@ bool relays_relayed(const struct relays *relays, uint32_t relay, struct endpoint
 /* 0 or -errno when that cannot be used now. */
 int relays_set_peer_address(struct relays *relays, uint32_t relay,
 			    const uint8_t node_key[static 32], const struct endpoint *relayed);
+/* Its channels there are not kept up until it is sent to again. */
+void relays_release_peer(struct relays *relays, const uint8_t node_key[static 32]);
 /* A relay that does not want us and why; 0: none. */
 uint32_t relays_refused(const struct relays *relays, unsigned int *code);
 /* A message for the peer's daemon (a sealed signal) by way of the relay. 0 or -ENOTCONN. */

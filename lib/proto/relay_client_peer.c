@@ -44,12 +44,34 @@ static void start_bind(struct relay_client *client, struct relay_peer *peer)
 		relay_client_request_start(client, &peer->bind, true);
 }
 
+/* Of a peer whose address at a TURN server is known, that is kept: it may soon be wanted again. */
+static bool is_kept(const struct relay_client *client, const struct relay_peer *peer)
+{
+	return client->turn && !peer->retired && peer->address.addr.family != AF_UNSPEC;
+}
+
+/* Makes room where nothing but an address was kept. */
+static void drop_kept(struct relay_client *client)
+{
+	for (size_t i = 0; i < client->peer_count; i++) {
+		struct relay_peer *peer = client->peers[i];
+
+		if (peer && !peer->wanted && is_kept(client, peer) &&
+		    (!peer->rest_ns || peer->rest_ns == CLOCK_NEVER)) {
+			free_peer(client, peer);
+			return;
+		}
+	}
+}
+
 static struct relay_peer *add_peer(struct relay_client *client,
 				   const uint8_t key[static STUN_KEY_SIZE])
 {
 	struct relay_peer *peer;
 	size_t slot = 0;
 
+	if (client->peer_count == RELAY_CLIENT_PEERS_MAX)
+		drop_kept(client);
 	while (slot < client->peer_count && client->peers[slot])
 		slot++;
 	if (slot == RELAY_CLIENT_PEERS_MAX)
@@ -98,7 +120,9 @@ void relay_client_unbind(struct relay_client *client, const uint8_t key[static S
 	peer->bound = false;
 	peer->bind.active = false;
 	peer->again_ns = CLOCK_NEVER;
-	if (!peer->rest_ns)
+	if (!peer->rest_ns && is_kept(client, peer))
+		peer->rest_ns = CLOCK_NEVER;
+	else if (!peer->rest_ns)
 		free_peer(client, peer);
 }
 
@@ -106,7 +130,7 @@ void relay_client_unbind(struct relay_client *client, const uint8_t key[static S
  */
 static void retire(struct relay_client *client, struct relay_peer *peer)
 {
-	if (!peer->rest_ns) {
+	if (!peer->rest_ns || peer->rest_ns == CLOCK_NEVER) {
 		free_peer(client, peer);
 		return;
 	}
@@ -318,7 +342,11 @@ void relay_client_peers_expire(struct relay_client *client)
 		if (!peer)
 			continue;
 		if (!peer->wanted) {
-			if (peer->rest_ns <= client->now_ns)
+			if (peer->rest_ns > client->now_ns)
+				continue;
+			if (is_kept(client, peer))
+				peer->rest_ns = CLOCK_NEVER;
+			else
 				free_peer(client, peer);
 		} else if (peer->bind.active) {
 			if (peer->bind.next_ns <= client->now_ns) {

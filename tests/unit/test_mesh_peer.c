@@ -164,6 +164,12 @@ void relayed_receive(struct mesh *mesh, struct mesh_peer *peer, const uint8_t *d
 	(void)len;
 }
 
+void relays_release_peer(struct relays *relays, const uint8_t node_key[static 32])
+{
+	(void)relays;
+	(void)node_key;
+}
+
 int signalling_send(struct mesh *mesh, struct mesh_peer *peer, enum signal_kind kind,
 		    const void *payload, size_t len, enum signal_route route)
 {

@@ -242,6 +242,27 @@ static void test_another_address_gets_another_number(void **state)
 	assert_int_equal(relay_client_channel(client, bob), 0x4001);
 }
 
+static void test_an_idle_peer_costs_nothing_and_is_not_forgotten(void **state)
+{
+	const struct endpoint there = at("198.51.100.20:50001");
+	size_t binds;
+
+	(void)state;
+	relay_client_set_peer_address(client, bob, &there, now_ns);
+	drain();
+	relay_client_unbind(client, bob);
+	assert_true(relay_client_reaches(client, bob));
+	assert_int_equal(relay_client_channel(client, bob), 0);
+	binds = turn_server_count(&server, STUN_CHANNEL_BIND);
+	run_until(START_NS + 2000 * NS_PER_S);
+	assert_int_equal(turn_server_count(&server, STUN_CHANNEL_BIND), binds);
+	assert_true(relay_client_reaches(client, bob));
+	relay_client_bind(client, bob, now_ns);
+	drain();
+	assert_int_equal(relay_client_channel(client, bob), 0x4000);
+	assert_int_equal(seen_count[RELAY_EVENT_CHANNEL], 2);
+}
+
 static void test_data(void **state)
 {
 	const struct endpoint there = at("198.51.100.20:50001");
@@ -529,6 +550,7 @@ int main(void)
 		REGISTERED(test_every_request_copes_with_a_new_nonce),
 		REGISTERED(test_a_peer_needs_an_address),
 		REGISTERED(test_another_address_gets_another_number),
+		REGISTERED(test_an_idle_peer_costs_nothing_and_is_not_forgotten),
 		REGISTERED(test_data),
 		FRESH(test_what_is_left_of_an_allocation_is_cleared),
 		FRESH(test_437_without_end_is_a_refusal),
