@@ -184,8 +184,9 @@ static void on_relay_up(void *arg, uint32_t relay)
 	relayed_tell_all(mesh, relay);
 	mesh_set_health(mesh, HEALTH_UDP,
 			relays_udp_blocked(mesh->relays)
-				? "udp is blocked here; everything goes by relay over tls"
-				: NULL);
+				? "udp is blocked here; everything goes by relay over %s"
+				: NULL,
+			relays_transport(mesh->relays, relay));
 	for_each_peer(mesh, mesh_peer_relay_up, relay);
 	portmap_relay_up(mesh->portmap);
 	enrolment_relay_up(mesh->enrolment);

@@ -452,6 +452,7 @@ void relay_link_network_changed(struct relay_link *link)
 
 	find_servers(link);
 	link->udp_rtt_ns = 0;
+	link->udp_again_ns = 0;
 	link->stream_failures = 0;
 	if (!link->client)
 		return;
@@ -493,7 +494,8 @@ const char *relay_link_transport(const struct relay_link *link)
 void relay_link_measured(struct relay_link *link, uint64_t rtt_ns)
 {
 	link->udp_rtt_ns = rtt_ns;
-	if (!rtt_ns || !link->client || link->transport == RELAY_UDP)
+	if (!rtt_ns || !link->client || link->transport == RELAY_UDP ||
+	    relay_link_now_ns(link) < link->udp_again_ns)
 		return;
 	/* UDP gets through again: no reason to go by TLS any longer. */
 	relay_link_drop_stream(link);

@@ -46,6 +46,7 @@ struct relay_link {
 
 	struct ws_conn *conn;
 	struct stream *stream;
+	uint64_t udp_again_ns;         /* a TURN server: not by UDP before */
 	bool stream_plain;             /* a TURN server's: TCP without TLS */
 	struct endpoint alternate;     /* a TURN server to go on with; family 0: none */
 	unsigned int refusal;          /* the code of the last answer, 0 once registered */

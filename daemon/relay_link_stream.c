@@ -12,7 +12,8 @@
 #define STREAM_RETRY_FIRST_MS 2000
 #define STREAM_RETRY_MAX_MS   30000
 /* A TURN server is dialled over TCP and TLS in turn, each for so long. */
-#define TURN_ATTEMPT_MS 1500
+#define TURN_ATTEMPT_MS   1500
+#define TURN_UDP_AGAIN_NS (RELAY_LIFETIME_S * NS_PER_S)
 
 void relay_link_drop_stream(struct relay_link *link)
 {
@@ -44,6 +45,9 @@ static void on_stream_opened(struct ws_conn *conn, void *arg)
 		return;
 	}
 	link->transport = RELAY_STREAM;
+	/* It answers by UDP, but does not take us: an allocation of before may stand in the way. */
+	if (relay_link_is_turn(link) && link->udp_rtt_ns)
+		link->udp_again_ns = relay_link_now_ns(link) + TURN_UDP_AGAIN_NS;
 	relay_client_moved(link->client, RELAY_STREAM, relay_link_now_ns(link));
 	relay_link_drain(link);
 }

@@ -430,8 +430,12 @@ static int on_registration(struct relay_client *client, const struct stun_messag
 			relay_client_refused(client, code);
 		return 0;
 	}
-	/* Anyone could have made it (RFC 8489 section 9.2.5). */
-	if (!authentic)
+	/*
+	 * Anyone could have made it (RFC 8489 section 9.2.5). Only that there is an allocation
+	 * already coturn says without asking who we are, and what comes of that is authenticated.
+	 */
+	if (!authentic &&
+	    (request->signed_ || !client->turn || code != STUN_ERR_ALLOCATION_MISMATCH))
 		return -EBADMSG;
 	relay_client_heard(client);
 	if (client->turn && client->state != RELAY_REGISTERED &&

@@ -38,6 +38,9 @@ static unsigned int judge(struct turn_server *server, const struct stun_message 
 {
 	char nonce[64];
 
+	/* As coturn does, before it asks who that is. */
+	if (msg->method == STUN_ALLOCATE && server->allocated && !msg->integrity_at)
+		return STUN_ERR_ALLOCATION_MISMATCH;
 	if (!msg->integrity_at || !stun_check_integrity(msg, key, STUN_LONG_KEY_SIZE))
 		return STUN_ERR_UNAUTHENTICATED;
 	if (stun_get_text(msg, STUN_ATTR_NONCE, nonce, sizeof(nonce)) < 0 ||
@@ -108,7 +111,8 @@ size_t turn_server_input(struct turn_server *server, const uint8_t *data, size_t
 		stun_add_text(&b, STUN_ATTR_NONCE, server->nonce);
 	} else {
 		key[0] ^= server->forge;
-		stun_add_integrity(&b, key, sizeof(key));
+		if (msg.integrity_at)
+			stun_add_integrity(&b, key, sizeof(key));
 	}
 	return stun_end(&b, &len) < 0 ? 0 : len;
 }
