@@ -7,6 +7,7 @@
 
 #include "base/file.h"
 #include "daemon/http_proxy.h"
+#include "proto/punch_budget.h"
 
 void daemon_config_init(struct daemon_config *config)
 {
@@ -86,6 +87,17 @@ static const char *set_workers(void *arg, const char *value)
 	if (config_number(&n, value, 0, 64))
 		return "must be a number from 0 to 64";
 	config->workers = (unsigned int)n;
+	return NULL;
+}
+
+static const char *set_punch_rate(void *arg, const char *value)
+{
+	struct daemon_config *config = arg;
+	unsigned long n;
+
+	if (config_number(&n, value, PUNCH_RATE_MIN, PUNCH_RATE_MAX))
+		return "must be a number from 10 to 1000";
+	config->punch_rate = (unsigned int)n;
 	return NULL;
 }
 
@@ -174,6 +186,7 @@ static const struct config_key keys[] = {
 	{ "tun", set_tun },
 	{ "port", set_port },
 	{ "workers", set_workers },
+	{ "punch-rate", set_punch_rate },
 	{ "tun-offload", set_tun_offload },
 	{ "udp-gso", set_udp_gso },
 	{ "udp-gro", set_udp_gro },

@@ -34,8 +34,9 @@ struct daemon_config {
 	char state[DAEMON_PATH_MAX];
 	char socket[DAEMON_SOCKET_MAX];
 	char tun[DAEMON_TUN_MAX];
-	uint16_t port;        /* 0: any */
-	unsigned int workers; /* 0: one per core */
+	uint16_t port;           /* 0: any */
+	unsigned int workers;    /* 0: one per core */
+	unsigned int punch_rate; /* probes a second to guess ports; 0: PUNCH_RATE_MAX */
 	bool tun_offload;
 	bool udp_gso;
 	bool udp_gro;

@@ -287,6 +287,7 @@ struct connection *connection_new(struct mesh *mesh, struct mesh_peer *peer, enu
 	conn->watch_due_ns = CLOCK_NEVER;
 	loop_timer_init(&conn->timer, mesh->loop, on_timer, conn);
 	conn->mode = mode;
+	connection_punch_init(conn);
 	connection_begin_choice(conn, mode);
 	if (mode != PATH_MODE_RELAY)
 		connection_ice_begin(conn);
@@ -302,6 +303,7 @@ void connection_free(struct connection *conn)
 	if (!conn)
 		return;
 	loop_timer_clear(&conn->timer);
+	connection_punch_clear(conn);
 	connection_ice_end(conn);
 	peer_set_path(connection_wireguard(conn), &nowhere);
 	free(conn);

@@ -44,8 +44,9 @@ static void pair_event(struct connection *conn, const struct ice_event *event)
 		break;
 	case ICE_EVENT_SELECTED:
 	case ICE_EVENT_ROLE:
-		break;
+		return;
 	}
+	connection_punch_pair_event(conn, event);
 }
 
 void connection_ice_tell(struct connection *conn, struct ice_description *d)
@@ -56,6 +57,7 @@ void connection_ice_tell(struct connection *conn, struct ice_description *d)
 	d->udp_blocked = relays_udp_blocked(conn->mesh->relays);
 	d->moved = conn->moved;
 	d->network = conn->mesh->network_count;
+	connection_punch_report(conn, d);
 	if (ice_description_encode(d, text, sizeof(text), &len) < 0)
 		return;
 	signalling_send(conn->mesh, conn->peer, d->answers[0] ? SIGNAL_ANSWER : SIGNAL_OFFER, text,
@@ -85,6 +87,7 @@ void connection_ice_end(struct connection *conn)
 	connection_forget_hosts(conn);
 	ice_agent_free(conn->ice);
 	conn->ice = NULL;
+	connection_punch_end(conn);
 }
 
 void connection_ice_drain(struct connection *conn)
@@ -211,10 +214,20 @@ void connection_describe(struct connection *conn, struct ice_description *descri
 	connection_look_up_hosts(conn, description);
 	if (ice_input_description(conn->ice, description, connection_now_ns(conn)) == 0) {
 		conn->described = true;
+		connection_punch_note(conn, description);
 		connection_note_description(conn, description);
 		connection_note_network(conn, description, before);
 	}
 	connection_advance(conn);
+}
+
+bool connection_owns(const struct connection *conn, const struct stun_message *msg)
+{
+	char ufrag[ICE_UFRAG_SIZE];
+
+	if (msg->class != STUN_REQUEST)
+		return ice_owns_transaction(conn->ice, msg->transaction);
+	return ice_username_ufrag(msg, ufrag) == 0 && ice_owns_ufrag(conn->ice, ufrag);
 }
 
 bool connection_stun(struct connection *conn, const struct stun_message *msg, const uint8_t *data,
@@ -223,16 +236,8 @@ bool connection_stun(struct connection *conn, const struct stun_message *msg, co
 	const struct endpoint local = {
 		.addr = from->local, .port = dataplane_socket_port(conn->mesh->dp, from->socket)
 	};
-	char ufrag[ICE_UFRAG_SIZE];
-	bool ours;
 
-	if (!conn->ice)
-		return false;
-	if (msg->class == STUN_REQUEST)
-		ours = ice_username_ufrag(msg, ufrag) == 0 && ice_owns_ufrag(conn->ice, ufrag);
-	else
-		ours = ice_owns_transaction(conn->ice, msg->transaction);
-	if (!ours)
+	if (!conn->ice || !connection_owns(conn, msg))
 		return false;
 	if (ice_input(conn->ice, data, len, &local, &from->remote, connection_now_ns(conn)) == 0)
 		conn->masked = from->masked;

@@ -110,6 +110,7 @@ void connection_network_changed(struct connection *conn, bool ways_changed)
 	if (ways_changed || lost) {
 		conn->moved = lost || !was_direct;
 		conn->leave_previous = true;
+		connection_punch_network_changed(conn);
 		connection_ice_restart(conn);
 		if (lost)
 			ice_end_previous(conn->ice);

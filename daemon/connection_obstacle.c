@@ -33,7 +33,7 @@ static enum path_reason obstacle(const struct connection *conn)
 		return PATH_REASON_UDP_BLOCKED;
 	if (own && conn->peer_families && !(own & conn->peer_families))
 		return PATH_REASON_NO_FAMILY;
-	return PATH_REASON_NONE;
+	return connection_punch_is_hopeless(conn) ? PATH_REASON_MAPPING : PATH_REASON_NONE;
 }
 
 void connection_see_obstacle(struct connection *conn)

@@ -7,6 +7,7 @@
 #include "daemon/mesh_peer.h"
 #include "io/loop.h"
 #include "proto/ice.h"
+#include "proto/punch.h"
 
 /*
  * What connection.c, connection_ice.c and connection_relay.c share; nobody else includes this.
@@ -17,8 +18,24 @@
  *	connection_mdns.c   private addresses as names
  *	connection_network.c  what another address or route does to the pairs
  *	connection_relay.c  which relays may lead to the peer, and whether they still do
+ *	connection_punch.c  guessing ports through hard NATs
  *	connection_obstacle.c  what is known to stand in the way of a direct path
  */
+
+#define CONNECTION_SOCKETS_MAX 2 /* besides the shared one */
+
+/* See connection_punch.c. */
+struct connection_punch {
+	struct punch *core; /* NULL: out of memory */
+	struct loop_timer timer;
+	char session[ICE_UFRAG_SIZE]; /* of the agent */
+	struct endpoint base;         /* of ours, that leads out */
+	struct probe_sockets *probes; /* while a run lasts that needs them */
+	uint32_t adopted[CONNECTION_SOCKETS_MAX];
+	struct endpoint won_local, won_remote; /* the pair that was won last; port 0: none */
+	size_t recalls;
+	uint64_t bound_ns;
+};
 
 struct connection {
 	struct mesh *mesh;
@@ -53,6 +70,7 @@ struct connection {
 	 */
 	bool leave_previous;
 	bool moved; /* our address changed: no pair of before leads here, as offers say */
+	struct connection_punch punch;
 };
 
 static inline uint64_t connection_now_ns(const struct connection *conn)
@@ -121,6 +139,25 @@ void connection_note_network(struct connection *conn, const struct ice_descripti
  * serve there until new ones do, but no new ones are made.
  */
 bool connection_is_astray(const struct connection *conn, const struct ice_datagram *datagram);
+/* Is the message for this connection's agent? */
+bool connection_owns(const struct connection *conn, const struct stun_message *msg);
+
+/* --- connection_punch.c --- */
+
+void connection_punch_init(struct connection *conn);
+/* The agent is gone: so is what was opened for it. */
+void connection_punch_end(struct connection *conn);
+/* Before the agent's end. */
+void connection_punch_clear(struct connection *conn);
+/* Adds what the peer is to know to a description. */
+void connection_punch_report(struct connection *conn, struct ice_description *d);
+/* A description of the peer, after the agent has had it. */
+void connection_punch_note(struct connection *conn, const struct ice_description *d);
+/* Our addresses changed: before the agent begins anew. */
+void connection_punch_network_changed(struct connection *conn);
+void connection_punch_pair_event(struct connection *conn, const struct ice_event *event);
+/* Both NATs are known to choose ports that cannot be foreseen. */
+bool connection_punch_is_hopeless(const struct connection *conn);
 
 /* --- connection_relay.c --- */
 

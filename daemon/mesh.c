@@ -414,6 +414,7 @@ static int open_base(struct mesh *mesh)
 	mesh->peers = map_new(32, NETMAP_PEERS_MAX);
 	mesh->refused = map_new(32, NETMAP_PEERS_MAX);
 	mesh->stun = stun_index_new(2 * NETMAP_PEERS_MAX);
+	punch_budget_init(&mesh->punch_budget, mesh->config->punch_rate, clock_now_ns());
 	mesh->checks = ice_budget_new(&mesh->rng);
 	if (!mesh->peers || !mesh->refused || !mesh->stun || !mesh->checks)
 		return -ENOMEM;

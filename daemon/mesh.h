@@ -16,7 +16,9 @@
 #include "daemon/unsaved.h"
 #include "daemon/uplinks.h"
 #include "io/loop.h"
+#include "proto/nat_mapping.h"
 #include "proto/netmap.h"
+#include "proto/punch_budget.h"
 
 struct mdns_service;
 struct control_client;
@@ -95,7 +97,9 @@ struct mesh {
 	struct map *peers;    /* struct mesh_peer by node key */
 	struct map
 		*refused; /* node keys of the map whose addresses must not be routed; for the log */
-	struct stun_index *stun;   /* which peer's agent a message is for */
+	struct stun_index *stun; /* which peer's agent a message is for */
+	struct nat_mapping nat;  /* what ours does, as far as others have told */
+	struct punch_budget punch_budget;
 	struct ice_budget *checks; /* of all agents together, to addresses that never answered */
 	struct local_candidates candidates;
 	struct uplinks uplinks;

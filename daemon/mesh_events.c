@@ -243,6 +243,14 @@ static void on_relay_mapped(void *arg, const struct endpoint *mapped, const stru
 		mesh_peer_candidates_changed(peer);
 }
 
+static void on_relay_seen(void *arg, const struct endpoint *mapped, const struct endpoint *base,
+			  const struct endpoint *server)
+{
+	struct mesh *mesh = arg;
+
+	nat_mapping_observe(&mesh->nat, base, server, mapped, loop_now_ns(mesh->loop));
+}
+
 static void on_relay_home(void *arg, uint32_t relay)
 {
 	struct mesh *mesh = arg;
@@ -261,6 +269,7 @@ const struct relays_ops mesh_relays_ops = {
 	.refused = on_relay_refused,
 	.data = on_relay_data,
 	.mapped = on_relay_mapped,
+	.seen = on_relay_seen,
 	.home = on_relay_home,
 };
 

@@ -68,6 +68,7 @@ static void follow_change(struct mesh *mesh, const struct change *change)
 		mesh->network_count++;
 	log_info("network-changed addresses=%zu ways=%s", mesh->candidates.host_count,
 		 change->ways ? "changed" : "same");
+	nat_mapping_clear(&mesh->nat);
 	if (uplinks_any(&mesh->uplinks)) {
 		relays_network_changed(mesh->relays);
 		coordination_network_changed(mesh);

@@ -20,7 +20,8 @@
 #define HOME_MARGIN_NS      (10 * NS_PER_MS) /* another relay must be better by this … */
 #define HOME_MARGIN_DIVISOR 5                /* … or by a fifth, whichever is more */
 #define WARM_MAX            3
-#define WANT_S              600 /* a relay that peers needed is kept this long */
+#define WANT_S              600         /* a relay that peers needed is kept this long */
+#define SECOND_PORT_TAG     0x80000000u /* of a question to a relay's other port */
 
 /* Which peer a number of DP_PATH_STREAM means. */
 struct route {
@@ -37,6 +38,7 @@ struct relays {
 	/* A relay's number is its place here plus one. */
 	struct relay_link *links[NETMAP_RELAYS_MAX];
 	uint64_t wanted_ns[NETMAP_RELAYS_MAX]; /* by a peer, the last time */
+	bool second_known[NETMAP_RELAYS_MAX];  /* its other port */
 	uint32_t home;
 	struct stun_client *stun;
 	uint64_t deaf_ns; /* since when nothing came over UDP; 0: something did */
@@ -138,20 +140,21 @@ static void elect_home(struct relays *relays)
 	relays->ops.home(relays->arg, best);
 }
 
-static void on_link_changed(void *set, struct relay_link *link)
-{
-	struct relays *relays = set;
-
-	(void)link;
-	if (relays_udp_blocked(relays))
-		loop_timer_set(&relays->measure_timer,
-			       now_ns(relays) + RELAY_UDP_RETRY_S * NS_PER_S);
-	elect_home(relays);
-}
-
 /* --- measuring --- */
 
 static void drain_stun(struct relays *relays);
+
+/* Its other port too: whether a NAT maps us to another one towards it. */
+static void ask_second_port(struct relays *relays, uint32_t relay,
+			    const struct stun_question *question)
+{
+	struct stun_question second = *question;
+
+	second.tag = relay | SECOND_PORT_TAG;
+	second.server.port = relays_second_port(relays, relay);
+	if (second.server.port)
+		stun_client_ask(relays->stun, &second, now_ns(relays));
+}
 
 static void measure(struct relays *relays, uint32_t relay)
 {
@@ -165,8 +168,28 @@ static void measure(struct relays *relays, uint32_t relay)
 		return;
 	}
 	question.local.port = dataplane_port(relays->config.dp);
-	if (source_address(&question.local.addr, &question.server) == 0)
-		stun_client_ask(relays->stun, &question, now_ns(relays));
+	if (source_address(&question.local.addr, &question.server) < 0)
+		return;
+	stun_client_ask(relays->stun, &question, now_ns(relays));
+	ask_second_port(relays, relay, &question);
+}
+
+static void on_link_changed(void *set, struct relay_link *link)
+{
+	struct relays *relays = set;
+	uint32_t relay = relay_link_id(link);
+	bool has_second = relay_link_second_port(link) != 0;
+
+	/* It has just been told. Both ports are asked at one time, so that the answers compare. */
+	if (has_second && !relays->second_known[relay - 1] && relays->links[relay - 1] == link) {
+		measure(relays, relay);
+		loop_timer_set(&relays->stun_timer, now_ns(relays));
+	}
+	relays->second_known[relay - 1] = has_second;
+	if (relays_udp_blocked(relays))
+		loop_timer_set(&relays->measure_timer,
+			       now_ns(relays) + RELAY_UDP_RETRY_S * NS_PER_S);
+	elect_home(relays);
 }
 
 /* TLS wins the race too when UDP was away for a moment only, so that is asked again soon. */
@@ -203,9 +226,13 @@ static void note_silence(struct relays *relays)
 
 static void take_result(struct relays *relays, const struct stun_result *result)
 {
-	struct relay_link *link = find_link(relays, result->tag);
+	struct relay_link *link = find_link(relays, result->tag & ~SECOND_PORT_TAG);
 
 	if (!link)
+		return;
+	if (result->err == 0)
+		relays->ops.seen(relays->arg, &result->mapped, &result->local, &result->server);
+	if (result->tag & SECOND_PORT_TAG)
 		return;
 	if (result->err < 0) {
 		relay_link_next_server(link);
@@ -723,16 +750,14 @@ bool relays_input(struct relays *relays, const uint8_t *data, size_t len,
 		  const struct dp_path *from)
 {
 	struct relay_link *link = link_at(relays, &from->remote);
-	bool ours;
 
-	if (!link)
-		return false;
-	ours = stun_client_input(relays->stun, data, len, &from->remote, now_ns(relays)) == 0;
-	if (ours) {
+	/* Second ports are asked as well, which are no link's. */
+	if (stun_client_input(relays->stun, data, len, &from->remote, now_ns(relays)) == 0) {
 		note_answer(relays, from->masked);
 		drain_stun(relays);
+		return true;
 	}
-	return ours || relay_link_input(link, data, len);
+	return link && relay_link_input(link, data, len);
 }
 
 bool relays_channel_peer(const struct relays *relays, const struct endpoint *server,

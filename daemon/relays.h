@@ -43,6 +43,9 @@ struct relays_ops {
 	/* What the relay at server sees of base. */
 	void (*mapped)(void *arg, const struct endpoint *mapped, const struct endpoint *base,
 		       const struct ip_addr *server);
+	/* The same of any port that was measured; only for learning what the NAT does. */
+	void (*seen)(void *arg, const struct endpoint *mapped, const struct endpoint *base,
+		     const struct endpoint *server);
 	/* Another relay is home now (or none: 0). */
 	void (*home)(void *arg, uint32_t relay);
 };

@@ -151,6 +151,7 @@ struct ice_pair *ice_agent_pair(struct ice_agent *agent, const struct candidate 
 		.base = local->base,
 		.remote = remote->addr,
 		.remote_type = remote->type,
+		.other_port = !ice_agent_find_base(agent, &local->base),
 		.local_priority = local->priority,
 		.remote_priority = remote->priority,
 	};
@@ -215,6 +216,12 @@ bool ice_pair_find(const struct ice_agent *agent, uint32_t id, struct ice_pair_i
 		return false;
 	ice_pair_describe(pair, info);
 	return true;
+}
+
+bool ice_has_valid_pair(const struct ice_agent *agent)
+{
+	return ice_session_best_valid(&agent->current, agent->controlling) ||
+	       ice_session_best_valid(&agent->previous, agent->controlling);
 }
 
 bool ice_uses_port(const struct ice_agent *agent, const struct ip_addr *addr, uint16_t port)

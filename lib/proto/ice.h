@@ -87,6 +87,8 @@ void ice_set_signal_rtt(struct ice_agent *agent, uint64_t rtt_ns);
 
 /* True and what to send to the peer now, sealed; false when there is nothing new. */
 bool ice_poll_description(struct ice_agent *agent, struct ice_description *out, uint64_t now_ns);
+/* What the owner adds to descriptions is new: the peer is told again. */
+void ice_describe_again(struct ice_agent *agent);
 /*
  * What the peer sent. Begins, joins or restarts a session, or adds candidates; unusable candidates
  * are left out. 0; -ESTALE for a description of a session that is over, which is normal when
@@ -149,7 +151,9 @@ struct ice_pair_info {
 	struct endpoint local;
 	struct endpoint remote;
 	enum ice_path_class class;
-	uint64_t rtt_ns; /* of the latest answer */
+	uint64_t rtt_ns;        /* of the latest answer */
+	struct endpoint mapped; /* what the peer sees local as; port 0: not known */
+	bool guessed;           /* no description told of it, or it sends from another port */
 };
 
 struct ice_event {
@@ -174,6 +178,8 @@ int ice_probe(struct ice_agent *agent, uint32_t pair_id, uint64_t now_ns);
  */
 int ice_stray_check(struct ice_agent *agent, const struct endpoint *local,
 		    const struct endpoint *remote, struct ice_datagram *out, uint64_t now_ns);
+/* A session's pair, or one of the session before, is valid. */
+bool ice_has_valid_pair(const struct ice_agent *agent);
 /* A pair that may still be used sends from there. */
 bool ice_uses_port(const struct ice_agent *agent, const struct ip_addr *addr, uint16_t port);
 

@@ -290,6 +290,7 @@ static int on_response(struct ice_agent *agent, struct ice_session *s, struct ic
 	 * An unknown mapped address would be a peer-reflexive candidate of ours; its base is the
 	 * one this pair has already (RFC 8445 section 7.2.5.3.1), so nothing new comes of it.
 	 */
+	pair->mapped = mapped;
 	ice_check_succeed(agent, s, pair, attempt, now_ns);
 	return 0;
 }

@@ -79,5 +79,7 @@ void ice_pair_describe(const struct ice_pair *pair, struct ice_pair_info *info)
 		.remote = pair->remote,
 		.class = ice_pair_class(pair),
 		.rtt_ns = pair->rtt_ns,
+		.mapped = pair->mapped,
+		.guessed = pair->remote_type == CANDIDATE_PRFLX || pair->other_port,
 	};
 }

@@ -51,6 +51,7 @@ struct ice_pair {
 	struct endpoint base;
 	struct endpoint remote;
 	enum candidate_type remote_type;
+	bool other_port; /* base is no candidate's but for its address */
 	uint32_t local_priority;
 	uint32_t remote_priority;
 	uint64_t due_ns; /* of the next check; CLOCK_NEVER: none */
@@ -63,6 +64,7 @@ struct ice_pair {
 	bool nominating;     /* controlling: our choice, until the peer has confirmed it */
 	bool use_candidate;  /* controlled: the peer's choice */
 	uint64_t rtt_ns;
+	struct endpoint mapped; /* what the latest answer told of our address */
 	uint64_t consent_ns;    /* valid: the peer agreed to receive at this time */
 	uint64_t unanswered_ns; /* valid: first check sent since then, 0 for none */
 	unsigned int next_attempt;

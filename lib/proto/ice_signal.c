@@ -74,6 +74,11 @@ bool ice_poll_description(struct ice_agent *agent, struct ice_description *out, 
 	return true;
 }
 
+void ice_describe_again(struct ice_agent *agent)
+{
+	agent->describe = true;
+}
+
 /* ---- listening ---- */
 
 /* Makes room: what was told first and led to nothing is most likely no longer true. */

@@ -93,6 +93,7 @@ int ice_stray_input(struct ice_agent *agent, const struct stun_message *msg,
 	}
 	if (!pair)
 		return -EPERM;
+	pair->mapped = mapped;
 	age_ms = (now_ns / NS_PER_MS - load_be16(t + SENT_AT)) % TIME_SPAN;
 	attempt.sent_ns = now_ns - age_ms * NS_PER_MS;
 	ice_check_succeed(agent, s, pair, &attempt, now_ns);

@@ -430,7 +430,7 @@ void punch_restart(struct punch *punch, uint64_t now_ns)
 	}
 	punch->stage = STAGE_IDLE;
 	punch->told.punch = false;
-	punch->theirs = (struct nat_report){ .mapping = NAT_UNKNOWN };
+	punch->theirs.punch = false; /* what its NAT does it does still */
 	punch->target = (struct endpoint){ 0 };
 	punch->target_rank = 0;
 }
