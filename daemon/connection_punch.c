@@ -278,6 +278,7 @@ static void on_timer(void *arg, uint64_t at_ns)
 
 	(void)at_ns;
 	step(conn);
+	connection_see_obstacle(conn);
 	if (!conn->ice || !punch_has_news(punch->core, connection_now_ns(conn)))
 		return;
 	ice_describe_again(conn->ice);

@@ -131,9 +131,20 @@ static bool is_hard(const struct nat_report *report)
 	return nat_behaviour_is_hard(report->mapping);
 }
 
-bool punch_is_hopeless(const struct punch *punch)
+static bool may_be_hard(const struct nat_report *report)
+{
+	return is_hard(report) || report->mapping == NAT_UNKNOWN;
+}
+
+static bool are_both_hard(const struct punch *punch)
 {
 	return is_hard(&punch->ours) && is_hard(&punch->theirs);
+}
+
+bool punch_is_hopeless(const struct punch *punch)
+{
+	return are_both_hard(punch) ||
+	       (punch->failures && may_be_hard(&punch->ours) && may_be_hard(&punch->theirs));
 }
 
 static uint64_t wait_ns(bool hard)
@@ -176,7 +187,7 @@ static size_t make_plan(struct punch *punch)
 {
 	if (!punch->outside.family || !punch->target.addr.family || !punch->told.punch ||
 	    !punch->theirs.punch || addr_equal(&punch->outside, &punch->target.addr) ||
-	    punch_is_hopeless(punch))
+	    are_both_hard(punch))
 		return 0;
 	if (is_hard(&punch->ours) || is_hard(&punch->theirs))
 		return plan_known(punch);

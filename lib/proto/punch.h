@@ -55,7 +55,10 @@ void punch_set_direct(struct punch *punch, bool direct, uint64_t now_ns);
 struct nat_report punch_report(struct punch *punch, uint64_t now_ns);
 /* The peer should be told again, because it goes by something else. */
 bool punch_has_news(struct punch *punch, uint64_t now_ns);
-/* Both NATs are hard: no pair will be found. */
+/*
+ * Both NATs are hard, so no pair will be found; or a whole run found none although one that is not
+ * known to be easy must have been met if only it were hard alone.
+ */
 bool punch_is_hopeless(const struct punch *punch);
 
 enum punch_order_type {

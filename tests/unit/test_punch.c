@@ -184,6 +184,7 @@ static void nobody_knows_so_each_in_turn(void **state)
 	run(a, T0 + 1050 * MS, T0 + 2000 * MS);
 	assert_int_equal(sent.opened, PUNCH_SOCKETS);
 	run(a, T0 + 2000 * MS, T0 + 5000 * MS);
+	assert_false(punch_is_hopeless(a));
 	run(a, T0 + 5000 * MS, T0 + 6000 * MS);
 	assert_int_equal(sent.closed, 1);
 	assert_true(sent.sends > 0 && sent.orders[0].socket == PUNCH_SHARED);

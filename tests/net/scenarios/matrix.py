@@ -17,15 +17,11 @@ TIMEOUT_S = 240
 ANSWER_MAX_S = 5   # of the first ping, by whatever path
 DIRECT_MAX_S = 20
 AT_ONCE = 4
-# Ports are not guessed yet, and nobody says that this would be needed.
-GUESSING = False
 
 
 def wanted(cell):
     """(path, reason) of this pair, as status must give them in the end."""
     reason = why_relayed(*cell)
-    if not GUESSING and (reason == "mapping" or must_guess(*cell)):
-        return "relay", "checking"
     return ("relay", reason) if reason else ("direct", None)
 
 
