@@ -253,6 +253,7 @@ void machine_login(struct machine *m)
 	memcpy(login->device_key, m->device_key, 32);
 	memcpy(login->wireguard_key, m->wireguard_key, 32);
 	login->time_s = m->time_s;
+	login->facts.turn = m->knows_turn;
 	control_proof_sign(login->proof, m->device_secret,
 			   control_channel_handshake_hash(m->channel));
 	login->map_version = m->map ? m->map->version : 0;

@@ -30,6 +30,7 @@ struct machine {
 	struct control_channel *channel;
 	struct session *session; /* NULL: not connected */
 	bool closed;             /* the coordinator hung up */
+	bool knows_turn;         /* says so at its next login */
 	bool stalled;            /* does not read: its queue looks full */
 	uint8_t device_key[32];
 	uint8_t device_secret[64];

@@ -557,6 +557,33 @@ static void test_added_relay_and_its_credentials(void **state)
 	control_message_clear(&got);
 }
 
+/* An older node would take it for a relay of ours. */
+static void test_turn_servers_are_for_those_who_know_them(void **state)
+{
+	struct store_relay relay = { .secret_len = 20 };
+
+	(void)state;
+	join_both();
+	relay.relay.kind = NETMAP_RELAY_TURN;
+	strcpy(relay.relay.name, "turn");
+	strcpy(relay.relay.hosts[0], "turn.example.net");
+	relay.relay.host_count = 1;
+	relay.relay.udp_port = 3478;
+	assert_int_equal(network_add_relay(&c.network, &relay), 0);
+	sessions_want_flush(&c.sessions);
+	coordination_settle(&c);
+	assert_int_equal(a.map->relay_count, 0);
+	machine_disconnect(&a);
+	coordination_settle(&c);
+	a.knows_turn = true;
+	machine_connect(&a);
+	machine_login(&a);
+	coordination_settle(&c);
+	assert_int_equal(a.map->relay_count, 1);
+	assert_int_equal(a.map->relays[0].kind, NETMAP_RELAY_TURN);
+	assert_int_equal(b.map->relay_count, 0);
+}
+
 static void test_certificate_is_renewed_at_a_third(void **state)
 {
 	struct control_message ping = { .type = CONTROL_PING };
@@ -713,6 +740,7 @@ int main(void)
 		TEST(test_policy_change_reaches_the_maps),
 		TEST(test_home_relay_is_told),
 		TEST(test_added_relay_and_its_credentials),
+		TEST(test_turn_servers_are_for_those_who_know_them),
 		TEST(test_certificate_is_renewed_at_a_third),
 		TEST(test_ephemeral_node_is_removed_when_away),
 		TEST(test_last_seen_is_stored),
