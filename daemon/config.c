@@ -19,6 +19,7 @@ void daemon_config_init(struct daemon_config *config)
 		.udp_gso = true,
 		.udp_gro = true,
 		.port_mapping = true,
+		.idle_s = 90,
 		.log_level = LOG_LEVEL_INFO,
 	};
 }
@@ -126,6 +127,17 @@ static const char *set_port_mapping(void *arg, const char *value)
 	return set_bool(&((struct daemon_config *)arg)->port_mapping, value);
 }
 
+static const char *set_idle(void *arg, const char *value)
+{
+	struct daemon_config *config = arg;
+	unsigned long n;
+
+	if (config_number(&n, value, 5, 3600))
+		return "must be a number of seconds from 5 to 3600";
+	config->idle_s = (unsigned int)n;
+	return NULL;
+}
+
 static const char *set_cipher(void *arg, const char *value)
 {
 	struct daemon_config *config = arg;
@@ -193,6 +205,7 @@ static const struct config_key keys[] = {
 	{ "cipher", set_cipher },
 	{ "log-level", set_log_level },
 	{ "port-mapping", set_port_mapping },
+	{ "idle", set_idle },
 	{ "host-addresses", set_host_addresses },
 	{ "proxy", set_proxy },
 	{ "proxy-credentials", set_proxy_credentials },

@@ -22,6 +22,7 @@
  *   port-mapping = yes
  *   proxy = URL|none       proxy-credentials = FILE
  *   host-addresses = auto|show|hide
+ *   idle = 5..3600
  */
 /* Which peers are told this machine's private addresses; the others get mDNS names. */
 enum host_addresses {
@@ -40,7 +41,8 @@ struct daemon_config {
 	bool tun_offload;
 	bool udp_gso;
 	bool udp_gro;
-	bool port_mapping;              /* routers are asked to open the port */
+	unsigned int idle_s; /* without data for so long, a pair lets go of its direct path */
+	bool port_mapping;   /* routers are asked to open the port */
 	char cipher[DAEMON_CIPHER_MAX]; /* "": the fastest */
 	enum host_addresses host_addresses;
 	char proxy[DAEMON_PROXY_MAX]; /* "": what the environment says */

@@ -7,6 +7,7 @@
 
 #include "base/buf.h"
 #include "base/log.h"
+#include "daemon/control_client.h"
 #include "daemon/dataplane.h"
 #include "daemon/peer.h"
 #include "daemon/ping.h"
@@ -179,14 +180,49 @@ static void report_activity(struct connection *conn)
 		conn->wanted_ns = latest_ns;
 }
 
+#define IDLE_AGAIN_NS (5 * NS_PER_S) /* until an idle pair that may not end is looked at again */
+
+static uint64_t idle_ns(const struct connection *conn)
+{
+	return conn->wanted_ns + conn->mesh->config->idle_s * NS_PER_S;
+}
+
+/* Without a relay and a coordinator nobody could be told that we look for a path again. */
+static bool could_return(const struct connection *conn)
+{
+	const struct mesh *mesh = conn->mesh;
+	size_t cursor = 0;
+	uint32_t relay;
+
+	if (conn->choice.current.kind != PATH_DIRECT ||
+	    (mesh->control && control_client_alive(mesh->control)))
+		return true;
+	while ((relay = relays_next(mesh->relays, &cursor))) {
+		if (relays_is_up(mesh->relays, relay))
+			return true;
+	}
+	return false;
+}
+
 static bool is_idle(const struct connection *conn)
 {
-	return connection_now_ns(conn) > conn->wanted_ns + CONNECTION_IDLE_S * NS_PER_S;
+	return connection_now_ns(conn) > idle_ns(conn) && could_return(conn);
+}
+
+/* Quiet pairs are asked less often: just enough to keep the mappings. */
+static void note_quiet(struct connection *conn)
+{
+	uint64_t quiet_ns = conn->wanted_ns + CONNECTION_QUIET_S * NS_PER_S;
+
+	if (conn->ice)
+		ice_set_active(conn->ice, connection_now_ns(conn) < quiet_ns,
+			       connection_now_ns(conn));
 }
 
 static uint64_t next_deadline(const struct connection *conn)
 {
-	uint64_t next = conn->wanted_ns + CONNECTION_IDLE_S * NS_PER_S;
+	uint64_t now_ns = connection_now_ns(conn);
+	uint64_t next = idle_ns(conn) > now_ns ? idle_ns(conn) : now_ns + IDLE_AGAIN_NS;
 	uint64_t choice = pathchoice_next_timeout(&conn->choice);
 	uint64_t online = mesh_peer_online_until_ns(conn->peer);
 	uint64_t ice = conn->ice ? ice_next_timeout(conn->ice) : CLOCK_NEVER;
@@ -236,6 +272,7 @@ void connection_advance(struct connection *conn)
 		mesh_peer_disconnect(conn->peer);
 		return;
 	}
+	note_quiet(conn);
 	conn->held = true;
 	do {
 		conn->advance = false;

@@ -21,7 +21,12 @@ struct stun_message;
  */
 struct connection;
 
-#define CONNECTION_IDLE_S 300 /* without data in either direction it ends itself */
+/*
+ * Without data in either direction it ends itself after the configuration's idle_s, and nothing is
+ * sent to the peer any more. Before that its pairs are only kept open, once CONNECTION_QUIET_S are
+ * over.
+ */
+#define CONNECTION_QUIET_S 15
 
 /* Begins at once. NULL when out of memory. */
 struct connection *connection_new(struct mesh *mesh, struct mesh_peer *peer, enum path_mode mode);

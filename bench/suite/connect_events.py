@@ -15,7 +15,7 @@ from . import failover
 from .connect_pair import FAILURES, Flow, Pair, Paths
 
 PAIRS = 4
-IDLE_S = 310       # a connection ends itself after 300
+IDLE_S = 100       # a connection ends itself after 90
 GAP_S = 1.5        # watched after something happened
 RELAYS = ("one", "two")
 OPENED = re.compile(r"port-mapping protocol=\S+ external=\S+ after_ms=(\d+)")
