@@ -5,6 +5,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "proto/mapping_lifetime.h"
 #include "proto/relay_client.h"
 #include "proto/turn_credential.h"
 
@@ -91,7 +92,9 @@ struct relay_client {
 	struct relay_request probe;        /* Refresh, to see whether the relay lives */
 	uint64_t again_ns;                 /* next registration */
 	uint64_t keepalive_ns;
-	uint64_t heard_ns; /* anything from the relay */
+	uint64_t heard_ns;                /* anything from the relay */
+	struct mapping_lifetime lifetime; /* of the mapping towards it, for keepalives */
+	uint64_t silence_ns;              /* that the last keepalive ended */
 	uint64_t refused_wait_ns;
 	uint64_t rtt_ns;
 	struct endpoint mapped;

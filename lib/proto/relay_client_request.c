@@ -13,16 +13,14 @@
 #define LIFETIME_MIN_S  10 /* however short it is said to be */
 
 /* Four unanswered in a row within a second, when packets by this relay go unanswered. */
-#define PROBE_FAST_MIN_NS  (150 * NS_PER_MS)
-#define PROBE_FAST_MAX_NS  (240 * NS_PER_MS)
-#define PROBE_FAST_TRIES   4
-#define PROBE_STREAM_NS    (2 * NS_PER_S)
-#define PROBE_IDLE_TRIES   5 /* from RTO, doubling */
-#define PROBE_PAUSE_NS     (500 * NS_PER_MS)
-#define KEEPALIVE_NS       (15 * NS_PER_S) /* RFC 8445 section 11 */
-#define KEEPALIVE_JITTER_S 5
-#define REFUSED_FIRST_NS   (5 * NS_PER_S)
-#define REFUSED_MAX_NS     (60 * NS_PER_S)
+#define PROBE_FAST_MIN_NS (150 * NS_PER_MS)
+#define PROBE_FAST_MAX_NS (240 * NS_PER_MS)
+#define PROBE_FAST_TRIES  4
+#define PROBE_STREAM_NS   (2 * NS_PER_S)
+#define PROBE_IDLE_TRIES  5 /* from RTO, doubling */
+#define PROBE_PAUSE_NS    (500 * NS_PER_MS)
+#define REFUSED_FIRST_NS  (5 * NS_PER_S)
+#define REFUSED_MAX_NS    (60 * NS_PER_S)
 
 static uint64_t first_wait_ns(const struct relay_client *client)
 {
@@ -84,8 +82,11 @@ static void start_probe(struct relay_client *client, bool fast)
 
 static void schedule_keepalive(struct relay_client *client)
 {
-	client->keepalive_ns = client->now_ns + KEEPALIVE_NS +
-			       rng_below(client->rng, KEEPALIVE_JITTER_S * 1000) * NS_PER_MS;
+	uint64_t interval_ms = client->lifetime.interval_ns / NS_PER_MS;
+
+	client->keepalive_ns =
+		client->now_ns +
+		(interval_ms - rng_below(client->rng, (uint32_t)interval_ms / 4)) * NS_PER_MS;
 }
 
 void relay_client_heard(struct relay_client *client)
@@ -154,6 +155,7 @@ void relay_client_moved(struct relay_client *client, enum relay_transport transp
 		relay_client_leave_behind(client);
 	use_pass(client);
 	relay_client_register(client);
+	mapping_lifetime_init(&client->lifetime);
 	schedule_keepalive(client);
 }
 
@@ -318,14 +320,30 @@ static void measure(struct relay_client *client, const struct relay_request *req
 		client->rtt_ns = 1;
 }
 
-static void set_mapped(struct relay_client *client, const struct stun_message *msg)
+/* True when it is another one than before. */
+static bool set_mapped(struct relay_client *client, const struct stun_message *msg)
 {
+	bool known = client->mapped.port != 0;
 	struct endpoint mapped;
 
 	if (stun_get_mapped(msg, &mapped) < 0 || endpoint_equal(&mapped, &client->mapped))
-		return;
+		return false;
 	client->mapped = mapped;
 	client->news |= RELAY_NEWS_MAPPED;
+	return known;
+}
+
+/* A keepalive was answered: did the mapping outlive the silence before it? */
+static void learn_lifetime(struct relay_client *client, bool moved)
+{
+	if (client->transport != RELAY_UDP)
+		return;
+	if (moved) {
+		mapping_lifetime_died(&client->lifetime, client->silence_ns);
+		schedule_keepalive(client);
+	} else {
+		mapping_lifetime_held(&client->lifetime, client->silence_ns);
+	}
 }
 
 static void set_second_port(struct relay_client *client, const struct stun_message *msg)
@@ -491,6 +509,7 @@ static int on_probe(struct relay_client *client, const struct stun_message *msg)
 {
 	struct relay_request *probe = &client->probe;
 	unsigned int code;
+	bool moved;
 
 	if (stun_get_error(msg, &code) == 0 &&
 	    (code == STUN_ERR_UNAUTHENTICATED || code == STUN_ERR_STALE_NONCE)) {
@@ -508,7 +527,9 @@ static int on_probe(struct relay_client *client, const struct stun_message *msg)
 	relay_client_heard(client);
 	take_nonces(client, msg);
 	/* When a NAT gave us another address, this moved the registration there. */
-	set_mapped(client, msg);
+	moved = set_mapped(client, msg);
+	if (!client->fast_probe)
+		learn_lifetime(client, moved);
 	return 0;
 }
 
@@ -606,6 +627,7 @@ void relay_client_expire(struct relay_client *client, uint64_t now_ns)
 	if (client->state != RELAY_REGISTERED)
 		return;
 	if (!client->probe.active && client->keepalive_ns <= now_ns) {
+		client->silence_ns = now_ns - client->heard_ns;
 		start_probe(client, false);
 		schedule_keepalive(client);
 	}

@@ -178,6 +178,55 @@ static void test_address_change_keeps_session(void **state)
 	assert_int_equal(relay_server_stats(net->server).sessions, 2);
 }
 
+static void test_a_move_takes_one_trip(void **state)
+{
+	struct relay_net *net = *state;
+	const char *const addresses[] = { "198.51.100.9:555", "198.51.100.10:556",
+					  "198.51.100.11:557" };
+
+	relay_net_join_pair(net);
+	relay_net_run(net, NS_PER_S);
+	for (size_t i = 0; i < 3; i++) {
+		unsigned int registered = net->nodes[0].registered;
+
+		relay_net_address(&net->nodes[0].address, addresses[i]);
+		relay_client_moved(net->nodes[0].client, RELAY_UDP, net->now_ns);
+		/* Behind it in the same moment: the relay knows us by then. */
+		relay_net_send(net, 0, 1, "from there");
+		relay_net_run(net, 2 * RELAY_NET_DELAY_NS);
+		assert_int_equal(net->nodes[0].registered, registered + 1);
+		relay_net_expect(net, 1, 0, "from there");
+		net->nodes[1].data_count = 0;
+	}
+}
+
+static void test_keepalives_learn_how_long_a_mapping_lives(void **state)
+{
+	struct relay_net *net = *state;
+	unsigned int before;
+
+	relay_net_join_pair(net);
+	relay_net_run(net, NS_PER_S);
+	/* Each silence of more than ten seconds costs the mapping. */
+	for (unsigned int i = 0; i < 60; i++) {
+		char address[32];
+
+		before = net->to_relay;
+		for (unsigned int s = 0; s < 10 && net->to_relay == before; s++)
+			relay_net_run(net, NS_PER_S);
+		if (net->to_relay != before)
+			continue;
+		snprintf(address, sizeof(address), "192.0.2.1:%u", 5000 + i);
+		relay_net_address(&net->nodes[0].address, address);
+		relay_net_run(net, 10 * NS_PER_S);
+	}
+	assert_int_equal(net->nodes[0].lost, 0);
+	before = net->to_relay;
+	relay_net_run(net, 60 * NS_PER_S);
+	/* Two nodes of which one knows better: every eight seconds at most, and every twenty. */
+	assert_in_range(net->to_relay - before, 9, 16);
+}
+
 static void test_nat_rebinding_is_noticed(void **state)
 {
 	struct relay_net *net = *state;
@@ -390,6 +439,8 @@ int main(void)
 		NET_TEST(test_works_with_loss),
 		NET_TEST(test_stays_registered_and_bound),
 		NET_TEST(test_address_change_keeps_session),
+		NET_TEST(test_a_move_takes_one_trip),
+		NET_TEST(test_keepalives_learn_how_long_a_mapping_lives),
 		NET_TEST(test_nat_rebinding_is_noticed),
 		NET_TEST(test_stream_takes_over_and_breaks),
 		NET_TEST(test_relay_death_under_traffic_within_a_second),
