@@ -213,7 +213,9 @@ static void take_result(struct side *side)
 static void drain_probe(struct side *side)
 {
 	struct dataplane *dp = side->portmap->mesh->dp;
-	const struct dp_path path = { .kind = DP_PATH_UDP, .remote = side->server };
+	const struct dp_path path = { .kind = DP_PATH_UDP,
+				      .remote = side->server,
+				      .masked = relays_masked(side->portmap->mesh->relays) };
 	uint8_t buf[1024];
 	size_t len;
 

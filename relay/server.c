@@ -91,12 +91,21 @@ static void send_masked(struct relay *relay, const struct relay_address *to, con
 	send_datagram(relay, to, masked, len + MASK_OVERHEAD);
 }
 
+static void send_stun(struct relay *relay, const struct relay_address *to, const uint8_t *data,
+		      size_t len)
+{
+	if (to->masked)
+		send_masked(relay, to, data, len);
+	else
+		send_datagram(relay, to, data, len);
+}
+
 static void dispatch(struct relay *relay)
 {
 	const struct relay_output *out = &relay->out;
 
 	if (out->has_probe)
-		send_datagram(relay, &out->probe.to, out->probe.data, sizeof(out->probe.data));
+		send_stun(relay, &out->probe.to, out->probe.data, sizeof(out->probe.data));
 	if (out->to.stream) {
 		struct stream *stream = map_find(relay->streams, &out->to.stream);
 

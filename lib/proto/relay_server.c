@@ -400,8 +400,10 @@ static bool build_probe(struct request *rq, const struct endpoint *target)
 	if (stun_end(&b, &len) < 0 || len != sizeof(out->probe.data))
 		return false;
 	out->probe.to = (struct relay_address){ .remote = *target, .socket = RELAY_SECOND_SOCKET };
-	if (!rq->from->stream)
+	if (!rq->from->stream) {
 		out->probe.to.local = rq->from->local;
+		out->probe.to.masked = rq->from->masked;
+	}
 	return true;
 }
 

@@ -92,6 +92,7 @@ static void test_probe_comes_from_the_second_port(void **state)
 
 	join(net);
 	assert_int_equal(addr_parse(&from.local, "203.0.113.1"), 0);
+	from.masked = true;
 	ask_twice(net, probe, &from);
 	assert_int_equal(error_of(&net->out), 0);
 	assert_true(net->out.has_probe);
@@ -99,6 +100,7 @@ static void test_probe_comes_from_the_second_port(void **state)
 	assert_int_equal(net->out.probe.to.remote.port, 40000);
 	assert_true(addr_equal(&net->out.probe.to.remote.addr, &from.remote.addr));
 	assert_true(addr_equal(&net->out.probe.to.local, &from.local));
+	assert_true(net->out.probe.to.masked);
 	assert_int_equal(relay_server_stats(net->server).probes, 1);
 
 	take_answer(net, probe);
