@@ -517,8 +517,11 @@ void pathchoice_update_rtt(struct path_slot *slot, uint64_t rtt_ns)
 {
 	uint64_t off_ns = slot->srtt_ns > rtt_ns ? slot->srtt_ns - rtt_ns : rtt_ns - slot->srtt_ns;
 
-	/* What it was like before it failed says little. */
-	if (!slot->srtt_ns || !slot->alive) {
+	/*
+	 * What it was like before it failed says little; and a pair's first check may have waited
+	 * for the other side's.
+	 */
+	if (!slot->srtt_ns || !slot->alive || (!slot->echoed_ns && rtt_ns < slot->srtt_ns / 2)) {
 		slot->srtt_ns = rtt_ns ? rtt_ns : 1;
 		slot->rttvar_ns = rtt_ns / 4;
 		return;
@@ -536,6 +539,9 @@ int pathchoice_pair_valid(struct pathchoice *pc, const struct path_pair *pair, u
 		return -ENOSPC;
 	slot->class = pair->class;
 	pathchoice_pair_answered(pc, pair->id, pair->rtt_ns, now_ns);
+	/* What it is worth is to be known before ICE asks it again, in some seconds. */
+	if (slot != pathchoice_current(pc))
+		slot->probes_wanted = 1;
 	return 0;
 }
 
