@@ -19,7 +19,7 @@
  *   state = DIR            socket = PATH       tun = NAME           port = 0..65535
  *   workers = 0..64        tun-offload = yes   udp-gso = yes        udp-gro = yes
  *   cipher = NAME          log-level = error|warn|info|debug
- *   port-mapping = yes
+ *   port-mapping = yes     punch-rate = 10..1000
  *   proxy = URL|none       proxy-credentials = FILE
  *   host-addresses = auto|show|hide
  *   idle = 5..3600

@@ -88,6 +88,7 @@ struct punch {
 	size_t next;       /* opener to send */
 	uint64_t round_ns; /* when the next round of openers begins */
 	unsigned int probes;
+	uint16_t port;    /* of the latest */
 	uint64_t send_ns; /* of the next probe or opener */
 	uint64_t asked[65536 / 64];
 };
@@ -311,7 +312,7 @@ static bool ask_port(struct punch *punch, uint16_t port)
 	if (!port || punch->asked[port / 64] & bit)
 		return false;
 	punch->asked[port / 64] |= bit;
-	punch->target.port = port;
+	punch->port = port;
 	return true;
 }
 
@@ -354,14 +355,16 @@ static bool poll_send(struct punch *punch, struct punch_order *order, uint64_t n
 		punch->send_ns = turn_ns;
 		return false;
 	}
-	*order = (struct punch_order){ .type = PUNCH_ORDER_SEND, .socket = PUNCH_SHARED };
+	*order = (struct punch_order){ .type = PUNCH_ORDER_SEND,
+				       .socket = PUNCH_SHARED,
+				       .remote = punch->target };
 	if (opener) {
 		fill_opener(punch, order);
 	} else {
 		choose_port(punch);
+		order->remote.port = punch->port;
 		punch->probes++;
 	}
-	order->remote = punch->target;
 	return true;
 }
 

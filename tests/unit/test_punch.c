@@ -193,6 +193,8 @@ static void nobody_knows_so_each_in_turn(void **state)
 	assert_true(sent.sends > 0 && sent.orders[0].socket == PUNCH_SHARED);
 	run(b, T0 + 2000 * MS, T0 + 5700 * MS);
 	assert_int_equal(sent.opened, PUNCH_SOCKETS);
+	assert_int_equal(sent.orders[sent.sends - 1].remote.port,
+			 4000); /* not one that was asked */
 	punch_free(a);
 	punch_free(b);
 }
