@@ -1,8 +1,10 @@
 /*
  * Two nodes in thousands of random small internets, each following from its seed: NATs of all
- * kinds, delay, jitter, loss and duplicates, a start at different times, equal roles, mappings that
- * change, hosts that vanish, nodes that restart, both at once, the relay gone, signals lost. In the
- * end the network is left in peace, and then what should work must work.
+ * kinds, one behind another, with lifetimes; delay, jitter, loss, duplicates and packets overtaken;
+ * a start at different times, equal roles, mappings that change, hosts that vanish, nodes that
+ * restart, both at once, relays gone, restarted, or out of one node's reach, the coordinator gone,
+ * signals lost, paths that carry one way only, or no data, or little; paths that a user forces. In
+ * the end the network is left in peace, and then what should work must work.
  *
  *	sim_network [--seeds N] [--first S] [--trace]
  *
@@ -38,11 +40,9 @@ static const char names[] = SIM_NAT_NAMES;
 
 struct scenario {
 	uint64_t seed;
-	enum sim_nat_kind kinds[2];
-	bool same_lan;
+	struct sim_place place;
 	bool relay_restarted;
-	int nats[2];
-	struct sim_quality quality;
+	bool relay_dies; /* one of them, for good */
 };
 
 struct totals {
@@ -62,6 +62,37 @@ static uint64_t draw_ms(struct sim_world *w, unsigned int max_ms)
 	return draw(w, max_ms * 1000) * NS_PER_US;
 }
 
+static void draw_box(struct sim_nat_config *nat, struct rng *rng)
+{
+	static const unsigned int idle_s[] = { 10, 30, 60, 180 };
+
+	nat->kind = (enum sim_nat_kind)rng_below(rng, SIM_NAT_KINDS);
+	nat->hairpin = rng_below(rng, 2);
+	nat->keeps_port = rng_below(rng, 3) == 0;
+	nat->stride = 1 + rng_below(rng, 4);
+	if (rng_below(rng, 4) == 0)
+		nat->idle_ns = idle_s[rng_below(rng, 4)] * NS_PER_S;
+	if (rng_below(rng, 12) == 0)
+		nat->absolute_ns = 60 * NS_PER_S;
+}
+
+static void draw_place(struct sim_place *p, struct rng *rng)
+{
+	p->same_lan = rng_below(rng, 12) == 0;
+	for (int i = 0; i < 2; i++) {
+		draw_box(&p->nats[i], rng);
+		if (rng_below(rng, 10) == 0)
+			draw_box(&p->carriers[i], rng);
+		p->homes[i] = (int)rng_below(rng, SIM_RELAYS);
+	}
+	p->same_carrier = rng_below(rng, 2);
+	p->quality.delay_ns = (1 + rng_below(rng, 40)) * NS_PER_MS;
+	p->quality.jitter_ns = rng_below(rng, 3) ? 0 : rng_below(rng, 10) * NS_PER_MS;
+	p->quality.loss_permille = rng_below(rng, 2) ? 0 : rng_below(rng, 50);
+	p->quality.duplicate_permille = rng_below(rng, 3) ? 0 : rng_below(rng, 30);
+	p->quality.reorder_permille = rng_below(rng, 4) ? 0 : rng_below(rng, 50);
+}
+
 static void draw_scenario(struct scenario *s, uint64_t seed)
 {
 	struct rng_seeded seeded;
@@ -70,13 +101,34 @@ static void draw_scenario(struct scenario *s, uint64_t seed)
 	rng_seeded_init(&seeded, seed ^ 0x5eed);
 	rng = rng_from_seeded(&seeded);
 	*s = (struct scenario){ .seed = seed };
-	s->same_lan = rng_below(&rng, 12) == 0;
-	s->kinds[0] = (enum sim_nat_kind)rng_below(&rng, SIM_NAT_KINDS);
-	s->kinds[1] = s->same_lan ? s->kinds[0] : (enum sim_nat_kind)rng_below(&rng, SIM_NAT_KINDS);
-	s->quality.delay_ns = (1 + rng_below(&rng, 40)) * NS_PER_MS;
-	s->quality.jitter_ns = rng_below(&rng, 3) ? 0 : rng_below(&rng, 10) * NS_PER_MS;
-	s->quality.loss_permille = rng_below(&rng, 2) ? 0 : rng_below(&rng, 50);
-	s->quality.duplicate_permille = rng_below(&rng, 3) ? 0 : rng_below(&rng, 30);
+	draw_place(&s->place, &rng);
+	s->relay_dies = rng_below(&rng, 8) == 0;
+}
+
+static const char *describe(const struct scenario *s)
+{
+	const struct sim_place *p = &s->place;
+	static char text[120];
+	int len = 0;
+
+	for (int i = 0; i < 2; i++) {
+		const struct sim_nat_config *nat = &p->nats[i];
+
+		if (p->same_lan && i == 1)
+			break;
+		len += snprintf(text + len, sizeof(text) - (size_t)len, "%s%c", i ? " x " : "",
+				SIM_NAT_NAMES[nat->kind]);
+		if (p->carriers[i].kind != SIM_NAT_NONE)
+			len += snprintf(text + len, sizeof(text) - (size_t)len, "+%c",
+					SIM_NAT_NAMES[p->carriers[i].kind]);
+		if (nat->idle_ns || nat->absolute_ns)
+			len += snprintf(text + len, sizeof(text) - (size_t)len, " idle %u%s",
+					(unsigned int)(nat->idle_ns / NS_PER_S),
+					nat->absolute_ns ? " absolute" : "");
+	}
+	snprintf(text + len, sizeof(text) - (size_t)len, "%s%s%s", p->same_lan ? ", one LAN" : "",
+		 p->same_carrier ? ", one carrier" : "", s->relay_dies ? ", a relay dies" : "");
+	return text;
 }
 
 /* The time at which the second of them began. */
@@ -91,6 +143,8 @@ static uint64_t start(struct sim_world *w)
 	w->nodes[1].controlling = conflict ? role : !role;
 	if (draw(w, 3) == 0)
 		w->nodes[draw(w, 2)].data_interval_ns = 0;
+	if (draw(w, 12) == 0)
+		w->nodes[draw(w, 2)].mode = PATH_MODE_RELAY;
 	w->signal_loss_permille = draw(w, 4) ? 0 : 200;
 	for (int i = 0; i < 2; i++) {
 		began_ns = w->now_ns;
@@ -101,48 +155,122 @@ static uint64_t start(struct sim_world *w)
 	return began_ns;
 }
 
-/* One misfortune, at most 20 s long, over when this returns. */
-static void trouble(struct sim_world *w, struct scenario *s)
-{
-	struct sim_node *n = &w->nodes[draw(w, 2)];
-	struct sim_quality bad = s->quality;
+/* ---- misfortunes, each at most 20 s long and over when the function returns ---- */
 
-	switch (draw(w, 7)) {
-	case 0:
-		if (s->kinds[n->index] != SIM_NAT_NONE)
-			simnet_rebind(w->net, s->same_lan ? 0 : s->nats[n->index]);
-		break;
-	case 1:
-		sim_node_set_cut(n, true);
-		sim_world_run(w, w->now_ns + draw_ms(w, 20000));
-		sim_node_set_cut(n, false);
-		break;
-	case 2:
-		sim_world_set_relay(w, 0, false);
-		sim_world_run(w, w->now_ns + draw_ms(w, 10000));
-		sim_world_set_relay(w, 0, true);
-		s->relay_restarted = true;
-		break;
-	case 3:
-		bad.loss_permille = 300;
-		simnet_set_quality(w->net, n->host, &bad);
-		sim_world_run(w, w->now_ns + draw_ms(w, 10000));
-		simnet_set_quality(w->net, n->host, &s->quality);
-		break;
-	case 4:
-		sim_node_stop(n);
-		sim_world_run(w, w->now_ns + draw_ms(w, 5000));
-		sim_node_start(n);
-		break;
-	case 5:
-		sim_node_restart_ice(n);
-		break;
-	default: /* both at the same moment: glare */
-		sim_node_restart_ice(&w->nodes[0]);
-		sim_node_restart_ice(&w->nodes[1]);
-		break;
-	}
+static void wait_ms(struct sim_world *w, unsigned int max_ms)
+{
+	sim_world_run(w, w->now_ns + draw_ms(w, max_ms));
 }
+
+static void trouble_rebind(struct sim_world *w, struct scenario *s, struct sim_node *n)
+{
+	int nat = sim_world_nat(w, n->index);
+
+	(void)s;
+	if (nat != SIM_PUBLIC)
+		simnet_rebind(w->net, nat);
+}
+
+static void trouble_cut(struct sim_world *w, struct scenario *s, struct sim_node *n)
+{
+	(void)s;
+	sim_node_set_cut(n, true);
+	wait_ms(w, 20000);
+	sim_node_set_cut(n, false);
+}
+
+static void trouble_relay_restart(struct sim_world *w, struct scenario *s, struct sim_node *n)
+{
+	int r = (int)draw(w, SIM_RELAYS);
+
+	(void)n;
+	sim_world_set_relay(w, r, false);
+	wait_ms(w, 10000);
+	sim_world_set_relay(w, r, true);
+	s->relay_restarted = true;
+}
+
+static void trouble_relay_barred(struct sim_world *w, struct scenario *s, struct sim_node *n)
+{
+	int r = (int)draw(w, SIM_RELAYS);
+
+	(void)s;
+	sim_node_bar_relay(n, r, true);
+	wait_ms(w, 20000);
+	sim_node_bar_relay(n, r, false);
+}
+
+static void trouble_line(struct sim_world *w, struct scenario *s, struct sim_node *n)
+{
+	struct sim_quality bad = s->place.quality;
+
+	if (draw(w, 2))
+		bad.loss_permille = 300;
+	else
+		bad.police_pps = 8 + draw(w, 30);
+	simnet_set_quality(w->net, n->host, &bad);
+	wait_ms(w, 20000);
+	simnet_set_quality(w->net, n->host, &s->place.quality);
+}
+
+static void trouble_hole(struct sim_world *w, struct scenario *s, struct sim_node *n)
+{
+	int to = w->nodes[!n->index].host;
+
+	(void)s;
+	simnet_set_hole(w->net, n->host, to, draw(w, 2) ? SIM_HOLE_ALL : SIM_HOLE_DATA);
+	wait_ms(w, 20000);
+	simnet_set_hole(w->net, n->host, to, SIM_HOLE_NONE);
+}
+
+static void trouble_crash(struct sim_world *w, struct scenario *s, struct sim_node *n)
+{
+	(void)s;
+	sim_node_stop(n);
+	wait_ms(w, 5000);
+	sim_node_start(n);
+}
+
+static void trouble_restart(struct sim_world *w, struct scenario *s, struct sim_node *n)
+{
+	(void)w;
+	(void)s;
+	sim_node_restart_ice(n);
+}
+
+static void trouble_glare(struct sim_world *w, struct scenario *s, struct sim_node *n)
+{
+	(void)s;
+	(void)n;
+	sim_node_restart_ice(&w->nodes[0]);
+	sim_node_restart_ice(&w->nodes[1]);
+}
+
+static void trouble_unsignalled(struct sim_world *w, struct scenario *s, struct sim_node *n)
+{
+	(void)s;
+	n->unsignalled = true;
+	if (draw(w, 2))
+		sim_node_restart_ice(n);
+	wait_ms(w, 20000);
+	n->unsignalled = false;
+}
+
+static void trouble_mode(struct sim_world *w, struct scenario *s, struct sim_node *n)
+{
+	(void)s;
+	sim_node_set_mode(n, draw(w, 3) ? PATH_MODE_RELAY : PATH_MODE_DIRECT);
+	wait_ms(w, 20000);
+	sim_node_set_mode(n, PATH_MODE_AUTO);
+}
+
+static void (*const troubles[])(struct sim_world *w, struct scenario *s, struct sim_node *n) = {
+	trouble_rebind, trouble_cut,         trouble_relay_restart, trouble_relay_barred,
+	trouble_line,   trouble_hole,        trouble_crash,         trouble_restart,
+	trouble_glare,  trouble_unsignalled, trouble_mode,
+};
+
+#define TROUBLES (sizeof(troubles) / sizeof(troubles[0]))
 
 /* The nominated pairs of both are two ends of one path. */
 static bool nominations_agree(const struct sim_world *w, bool troubled)
@@ -158,29 +286,49 @@ static bool nominations_agree(const struct sim_world *w, bool troubled)
 	       endpoint_equal(&arrival.remote, &b->selected.remote);
 }
 
+static bool has_kind(const struct scenario *s, enum sim_nat_kind kind)
+{
+	const struct sim_place *p = &s->place;
+
+	return p->nats[0].kind == kind || p->nats[1].kind == kind || p->carriers[0].kind == kind ||
+	       p->carriers[1].kind == kind;
+}
+
+/* Some mapping ends every minute whatever is done, so no path is the last one. */
+static bool is_restless(const struct scenario *s)
+{
+	const struct sim_place *p = &s->place;
+
+	return p->nats[0].absolute_ns || p->nats[1].absolute_ns || p->carriers[0].absolute_ns ||
+	       p->carriers[1].absolute_ns;
+}
+
+static const char *judge_direct(const struct sim_world *w, bool troubled)
+{
+	const struct sim_node *a = &w->nodes[0], *b = &w->nodes[1];
+
+	if (ice_is_controlling(a->agent) == ice_is_controlling(b->agent))
+		return "both have the same role";
+	return nominations_agree(w, troubled) ? NULL : "they disagree on the nominated pair";
+}
+
 static const char *judge(const struct sim_world *w, const struct scenario *s, bool troubled)
 {
-	bool direct = s->same_lan ? s->kinds[0] != SIM_NAT_NONE ||
-					    sim_direct_possible(s->kinds[0], s->kinds[1])
-				  : sim_direct_possible(s->kinds[0], s->kinds[1]);
+	bool forced = w->nodes[0].mode == PATH_MODE_RELAY || w->nodes[1].mode == PATH_MODE_RELAY;
+	bool direct = !forced && sim_place_direct(&s->place);
 
 	if (w->failure)
 		return w->failure;
 	for (int i = 0; i < 2; i++) {
 		const struct sim_node *n = &w->nodes[i];
 
-		if (n->path.current.kind != (direct ? PATH_DIRECT : PATH_RELAY))
-			return direct ? "no direct path though one is possible"
-				      : "not by relay though nothing else is possible";
 		if (w->now_ns - n->last_rx_ns > 12 * NS_PER_S)
 			return "no data arrives";
+		if (!is_restless(s) && n->path.current.kind != (direct ? PATH_DIRECT : PATH_RELAY))
+			return direct ? "no direct path though one is possible"
+				      : "not by relay though nothing else is possible";
 	}
-	if (direct &&
-	    ice_is_controlling(w->nodes[0].agent) == ice_is_controlling(w->nodes[1].agent))
-		return "both have the same role";
-	if (direct && !nominations_agree(w, troubled))
-		return "they disagree on the nominated pair";
-	return NULL;
+	return direct && !is_restless(s) ? judge_direct(w, troubled) : NULL;
 }
 
 static void note_time(struct totals *t, const struct sim_world *w, uint64_t begin_ns)
@@ -195,41 +343,53 @@ static void note_time(struct totals *t, const struct sim_world *w, uint64_t begi
 
 static uint64_t peace_ns(const struct scenario *s)
 {
-	return s->kinds[0] == SIM_NAT_R || s->kinds[1] == SIM_NAT_R ? PEACE_R_NS : PEACE_NS;
+	return has_kind(s, SIM_NAT_R) ? PEACE_R_NS : PEACE_NS;
+}
+
+/* From now on nothing happens any more. */
+static void make_peace(struct sim_world *w, struct scenario *s)
+{
+	const struct sim_quality calm = { .delay_ns = s->place.quality.delay_ns,
+					  .jitter_ns = s->place.quality.jitter_ns };
+
+	w->signal_loss_permille = 0;
+	for (int i = 0; i < 2; i++)
+		simnet_set_quality(w->net, w->nodes[i].host, &calm);
+	if (s->relay_dies)
+		sim_world_set_relay(w, (int)draw(w, SIM_RELAYS), false);
+	if (s->relay_restarted)
+		sim_world_run(w, w->now_ns + REFRESH_NS);
 }
 
 static const char *live(struct sim_world *w, struct scenario *s, struct totals *t)
 {
-	const struct sim_quality calm = { .delay_ns = s->quality.delay_ns,
-					  .jitter_ns = s->quality.jitter_ns };
-	unsigned int troubles, before[2];
+	unsigned int count, before[2];
 	uint64_t began_ns;
 
 	began_ns = start(w);
-	troubles = draw(w, TROUBLES_MAX + 1);
-	if (!troubles) {
+	count = draw(w, TROUBLES_MAX + 1);
+	if (!count) {
 		sim_world_run(w, began_ns + 20 * NS_PER_S);
 		note_time(t, w, began_ns);
 	}
-	for (unsigned int i = 0; i < troubles && !w->failure; i++) {
-		sim_world_run(w, w->now_ns + draw_ms(w, TROUBLE_SPAN_NS / NS_PER_MS));
-		trouble(w, s);
+	for (unsigned int i = 0; i < count && !w->failure; i++) {
+		struct sim_node *n = &w->nodes[draw(w, 2)];
+
+		wait_ms(w, TROUBLE_SPAN_NS / NS_PER_MS);
+		troubles[draw(w, TROUBLES)](w, s, n);
 	}
-	w->signal_loss_permille = 0;
-	for (int i = 0; i < 2; i++)
-		simnet_set_quality(w->net, w->nodes[i].host, &calm);
-	if (s->relay_restarted)
-		sim_world_run(w, w->now_ns + REFRESH_NS);
+	make_peace(w, s);
 	sim_world_run(w, w->now_ns + peace_ns(s) - LAST_NS);
 	for (int i = 0; i < 2; i++)
 		before[i] = w->nodes[i].kind_changes;
 	sim_world_run(w, w->now_ns + LAST_NS);
 	for (int i = 0; i < 2; i++) {
-		if (!w->failure && w->nodes[i].path.current.kind == PATH_DIRECT &&
+		if (!w->failure && !is_restless(s) &&
+		    w->nodes[i].path.current.kind == PATH_DIRECT &&
 		    w->nodes[i].kind_changes != before[i])
 			return "the path flaps in a calm network";
 	}
-	return judge(w, s, troubles > 0);
+	return judge(w, s, count > 0);
 }
 
 static bool run_seed(uint64_t seed, bool trace, struct totals *t)
@@ -239,20 +399,16 @@ static bool run_seed(uint64_t seed, bool trace, struct totals *t)
 	const char *failure;
 
 	draw_scenario(&s, seed);
-	sim_world_init(&w, seed, s.kinds, s.same_lan, &s.quality);
-	s.nats[1] = s.kinds[0] == SIM_NAT_NONE ? 0 : 1;
+	sim_world_place(&w, seed, &s.place);
 	w.trace = trace;
 	if (trace)
-		printf("seed %llu: %c x %c%s\n", (unsigned long long)seed, names[s.kinds[0]],
-		       names[s.kinds[1]], s.same_lan ? ", one LAN" : "");
+		printf("seed %llu: %s\n", (unsigned long long)seed, describe(&s));
 	failure = live(&w, &s, t);
 	if (w.max_rate > t->max_rate)
 		t->max_rate = w.max_rate;
 	if (failure)
-		printf("seed %llu (%c x %c%s): %s; replay: sim_network --seeds 1 --first %llu "
-		       "--trace\n",
-		       (unsigned long long)seed, names[s.kinds[0]], names[s.kinds[1]],
-		       s.same_lan ? ", one LAN" : "", failure, (unsigned long long)seed);
+		printf("seed %llu (%s): %s; replay: sim_network --seeds 1 --first %llu --trace\n",
+		       (unsigned long long)seed, describe(&s), failure, (unsigned long long)seed);
 	else if (w.nodes[0].path.current.kind == PATH_DIRECT)
 		t->direct++;
 	sim_world_clear(&w);

@@ -405,6 +405,10 @@ void sim_node_signal(struct sim_node *n, const char *text, size_t len)
 		sim_world_fail(n->world, "a description does not decode");
 		return;
 	}
+	if (n->peer_relay_only) {
+		n->peer_relay_only = false; /* who tells addresses has none forced */
+		apply_mode(n);
+	}
 	if (!n->agent)
 		return;
 	for (size_t i = 0; i < d.count; i++)

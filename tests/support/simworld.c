@@ -287,7 +287,8 @@ static int add_boxes(struct sim_world *w, const struct sim_nat_config *nat,
 
 static bool is_without_udp(const struct sim_place *p, int i)
 {
-	int home = p->same_lan ? 0 : i, carrier = p->same_carrier ? 0 : home;
+	int home = p->same_lan ? 0 : i;
+	int carrier = p->same_carrier && p->carriers[0].kind != SIM_NAT_NONE ? 0 : home;
 
 	return p->nats[home].kind == SIM_NAT_U || p->carriers[carrier].kind == SIM_NAT_U;
 }
