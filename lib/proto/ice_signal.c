@@ -94,24 +94,38 @@ static bool evict_remote(struct ice_session *s)
 	return false;
 }
 
-/* A candidate that was learnt from a check first gets its real type and priority. */
+static struct candidate *find_remote(struct ice_session *s, const struct endpoint *addr)
+{
+	for (size_t i = 0; i < s->remote_count; i++) {
+		if (endpoint_equal(&s->remotes[i].addr, addr))
+			return &s->remotes[i];
+	}
+	return NULL;
+}
+
+/*
+ * A candidate that was learnt from a check first gets its real type and priority. It counts as told
+ * from then on, so there has to be room among those.
+ */
 static void add_remote(struct ice_session *s, const struct candidate *c)
 {
+	struct candidate *known = find_remote(s, &c->addr);
 	size_t told = 0, ports = 0;
 
-	for (size_t i = 0; i < s->remote_count; i++) {
-		struct candidate *known = &s->remotes[i];
-
-		told += known->type != CANDIDATE_PRFLX;
-		ports += known->type != CANDIDATE_PRFLX &&
-			 addr_equal(&known->addr.addr, &c->addr.addr);
-		if (!endpoint_equal(&known->addr, &c->addr))
-			continue;
-		if (known->type == CANDIDATE_PRFLX)
-			*known = *c;
+	if (known && known->type != CANDIDATE_PRFLX)
 		return;
+	for (size_t i = 0; i < s->remote_count; i++) {
+		if (s->remotes[i].type == CANDIDATE_PRFLX)
+			continue;
+		told++;
+		ports += addr_equal(&s->remotes[i].addr.addr, &c->addr.addr);
 	}
-	if (ports < ICE_PORTS_MAX && (told < ICE_CANDIDATES_MAX || evict_remote(s)))
+	if (ports >= ICE_PORTS_MAX || (told >= ICE_CANDIDATES_MAX && !evict_remote(s)))
+		return;
+	known = find_remote(s, &c->addr);
+	if (known)
+		*known = *c;
+	else
 		s->remotes[s->remote_count++] = *c;
 }
 

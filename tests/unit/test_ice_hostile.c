@@ -175,6 +175,31 @@ static void a_third_party_gets_few_checks(void **state)
 	ice_budget_free(budget);
 }
 
+/* First heard of by a check, then told: it takes a place among those told only where there is one.
+ */
+static void what_was_learnt_and_is_told_then_has_bounds(void **state)
+{
+	const struct ice_bench_request good = { .controlling = false };
+	struct ice_description d = ice_bench_description(1, ICE_BENCH_LINE);
+	struct ice_bench b;
+	uint64_t now = T0;
+
+	(void)state;
+	ice_bench_init(&b, true);
+	ice_bench_bind(&b, T0);
+	for (uint32_t i = 0; i < 500; i++, now += NS_PER_S) {
+		struct endpoint from = numbered(i);
+
+		ice_bench_request(&b, &good, &from, now);
+		d.candidates[0] = candidate_at(&from, CANDIDATE_SRFLX);
+		assert_int_equal(ice_input_description(b.agent, &d, now), 0);
+		ice_bench_drain(&b, now);
+		assert_in_range(b.agent->current.remote_count, 1,
+				ICE_CANDIDATES_MAX + ICE_LEARNT_MAX);
+	}
+	ice_agent_free(b.agent);
+}
+
 static void ever_new_addresses_replace_what_led_to_nothing(void **state)
 {
 	struct ice_description d = ice_bench_description(1, ICE_BENCH_LINE);
@@ -343,6 +368,7 @@ int main(void)
 		cmocka_unit_test(our_own_addresses_are_not_asked),
 		cmocka_unit_test(addresses_that_are_no_place_to_send_to),
 		cmocka_unit_test(thousands_of_candidates_are_refused),
+		cmocka_unit_test(what_was_learnt_and_is_told_then_has_bounds),
 		cmocka_unit_test(mapped_addresses_that_change_never_fill_the_list),
 		cmocka_unit_test(what_is_not_in_the_set_leaves),
 	};
