@@ -22,7 +22,7 @@
 #include "base/clock.h"
 #include "tests/support/simworld.h"
 
-#define DEFAULT_SEEDS   2000
+#define DEFAULT_SEEDS   1600
 #define TROUBLES_MAX    4
 #define TROUBLE_SPAN_NS (40 * NS_PER_S)
 /* The longest way back: patience of a session that began just now, and the longest restart gap. */

@@ -91,7 +91,7 @@ static void check_named(struct sim_node *n, const struct endpoint *remote, const
 {
 	bool is_answer = data[0] & 1;
 
-	if (is_answer && endpoint_equal(remote, &n->heard))
+	if (n->world->replays || (is_answer && endpoint_equal(remote, &n->heard)))
 		return;
 	for (unsigned int i = 0; i < n->named_count && i < SIM_NAMED_MAX; i++) {
 		if (endpoint_equal(&n->named[i], remote))

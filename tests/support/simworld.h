@@ -30,8 +30,9 @@ struct sim_world {
 	uint64_t stream_delay_ns; /* one way, between node and relay by TLS */
 	uint64_t signal_delay_ns; /* one way */
 	unsigned int signal_loss_permille;
-	bool trace;            /* print what happens */
-	const char *failure;   /* first broken invariant */
+	bool trace;          /* print what happens */
+	bool replays;        /* authentic messages come from anywhere, so anybody may be checked */
+	const char *failure; /* first broken invariant */
 	unsigned int rate_max; /* datagrams a second, of one node */
 	uint64_t second_ns;    /* for the packet rate */
 	uint64_t sent_before[2];
