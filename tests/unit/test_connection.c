@@ -298,7 +298,10 @@ static int setup(void **state)
 	mesh.config = &config;
 	mesh.stun = stun_index_new(2);
 	tested = connection_new(&mesh, (struct mesh_peer *)&info, PATH_MODE_RELAY);
-	return tested && mesh.stun ? 0 : -1;
+	if (!tested || !mesh.stun)
+		return -1;
+	connection_punch_clear(tested); /* no ports are guessed here */
+	return 0;
 }
 
 static int teardown(void **state)
