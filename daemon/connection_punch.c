@@ -18,7 +18,7 @@ static const uint64_t recall_ms[] = { 0, 100, 300 };
 
 static void step(struct connection *conn);
 
-static struct connection_punch *state_of(struct connection *conn)
+static struct connection_punch *punch_of(struct connection *conn)
 {
 	return &conn->punch;
 }
@@ -51,7 +51,7 @@ static bool find_outside(const struct mesh *mesh, struct endpoint *base, struct 
 /* Sockets beside the shared one do not mask what they send: then it is left alone. */
 static void tell_own(struct connection *conn)
 {
-	struct connection_punch *punch = state_of(conn);
+	struct connection_punch *punch = punch_of(conn);
 	struct nat_report report = { .mapping = NAT_UNKNOWN };
 	struct ip_addr outside = { 0 };
 
@@ -65,7 +65,7 @@ static void tell_own(struct connection *conn)
 /* The agent begins sessions by itself as well, when the peer does. */
 static void follow_session(struct connection *conn)
 {
-	struct connection_punch *punch = state_of(conn);
+	struct connection_punch *punch = punch_of(conn);
 
 	if (!conn->ice || strcmp(punch->session, ice_ufrag(conn->ice)) == 0)
 		return;
@@ -86,7 +86,7 @@ void connection_punch_report(struct connection *conn, struct ice_description *d)
 
 void connection_punch_note(struct connection *conn, const struct ice_description *d)
 {
-	struct connection_punch *punch = state_of(conn);
+	struct connection_punch *punch = punch_of(conn);
 
 	if (!punch->core)
 		return;
@@ -108,7 +108,7 @@ bool connection_punch_is_hopeless(const struct connection *conn)
 
 static void adopt(struct connection *conn, size_t index, size_t place)
 {
-	struct connection_punch *punch = state_of(conn);
+	struct connection_punch *punch = punch_of(conn);
 	int fd = probe_sockets_take(punch->probes, index);
 
 	if (fd < 0)
@@ -122,7 +122,7 @@ static void on_receive(void *arg, size_t index, const struct endpoint *from,
 		       const struct ip_addr *local_addr, const uint8_t *data, size_t len)
 {
 	struct connection *conn = arg;
-	struct connection_punch *punch = state_of(conn);
+	struct connection_punch *punch = punch_of(conn);
 	const struct endpoint local = { .addr = *local_addr,
 					.port = probe_sockets_port(punch->probes, index) };
 	struct stun_message msg;
@@ -140,7 +140,7 @@ static void on_receive(void *arg, size_t index, const struct endpoint *from,
 
 static void open_sockets(struct connection *conn, size_t count)
 {
-	struct connection_punch *punch = state_of(conn);
+	struct connection_punch *punch = punch_of(conn);
 	const struct probe_sockets_config config = {
 		.count = count,
 		.receive = on_receive,
@@ -169,7 +169,7 @@ static void close_sockets(struct connection_punch *punch)
 static void release_unused(struct connection *conn)
 {
 	struct dataplane *dp = conn->mesh->dp;
-	struct connection_punch *punch = state_of(conn);
+	struct connection_punch *punch = punch_of(conn);
 	size_t i;
 
 	for (i = 0; i < CONNECTION_SOCKETS_MAX; i++) {
@@ -213,7 +213,7 @@ static void send_check(struct connection *conn, const struct endpoint *local, si
 
 static void send_ordered(struct connection *conn, const struct punch_order *order)
 {
-	struct connection_punch *punch = state_of(conn);
+	struct connection_punch *punch = punch_of(conn);
 	struct endpoint local = punch->base;
 
 	if (order->socket != PUNCH_SHARED) {
@@ -228,7 +228,7 @@ static void send_ordered(struct connection *conn, const struct punch_order *orde
 /* The mapping of a pair that was won may well be there still. */
 static void recall(struct connection *conn)
 {
-	struct connection_punch *punch = state_of(conn);
+	struct connection_punch *punch = punch_of(conn);
 
 	while (punch->recalls < RECALLS && punch->won_local.port &&
 	       connection_now_ns(conn) >= punch->bound_ns + recall_ms[punch->recalls] * NS_PER_MS) {
@@ -237,7 +237,7 @@ static void recall(struct connection *conn)
 	}
 }
 
-static uint64_t next_deadline(const struct connection_punch *punch)
+static uint64_t next_punch_ns(const struct connection_punch *punch)
 {
 	uint64_t next = punch_next_timeout(punch->core);
 
@@ -249,10 +249,11 @@ static uint64_t next_deadline(const struct connection_punch *punch)
 
 static void step(struct connection *conn)
 {
-	struct connection_punch *punch = state_of(conn);
+	struct connection_punch *punch = punch_of(conn);
 	uint64_t now_ns = connection_now_ns(conn);
 	struct punch_order order;
 
+	tell_own(conn); /* others have said something of us perhaps */
 	punch_expire(punch->core, now_ns);
 	while (punch_poll_order(punch->core, &order, now_ns)) {
 		switch (order.type) {
@@ -268,13 +269,13 @@ static void step(struct connection *conn)
 		}
 	}
 	recall(conn);
-	loop_timer_set(&punch->timer, next_deadline(punch));
+	loop_timer_set(&punch->timer, next_punch_ns(punch));
 }
 
-static void on_timer(void *arg, uint64_t at_ns)
+static void on_punch_timer(void *arg, uint64_t at_ns)
 {
 	struct connection *conn = arg;
-	struct connection_punch *punch = state_of(conn);
+	struct connection_punch *punch = punch_of(conn);
 
 	(void)at_ns;
 	step(conn);
@@ -296,14 +297,14 @@ void connection_punch_init(struct connection *conn)
 				connection_peer_cert(conn)->device_key, 32) < 0,
 	};
 
-	loop_timer_init(&conn->punch.timer, conn->mesh->loop, on_timer, conn);
+	loop_timer_init(&conn->punch.timer, conn->mesh->loop, on_punch_timer, conn);
 	conn->punch.recalls = RECALLS;
 	conn->punch.core = punch_new(&config); /* without it ports are not guessed */
 }
 
 void connection_punch_end(struct connection *conn)
 {
-	struct connection_punch *punch = state_of(conn);
+	struct connection_punch *punch = punch_of(conn);
 
 	close_sockets(punch);
 	release_unused(conn);
@@ -314,7 +315,7 @@ void connection_punch_end(struct connection *conn)
 
 void connection_punch_clear(struct connection *conn)
 {
-	close_sockets(state_of(conn));
+	close_sockets(punch_of(conn));
 	loop_timer_clear(&conn->punch.timer);
 	punch_free(conn->punch.core);
 	conn->punch.core = NULL;
@@ -337,7 +338,7 @@ static void note_won(struct connection_punch *punch, const struct ice_pair_info 
 
 void connection_punch_pair_event(struct connection *conn, const struct ice_event *event)
 {
-	struct connection_punch *punch = state_of(conn);
+	struct connection_punch *punch = punch_of(conn);
 
 	if (!punch->core)
 		return;

@@ -10,8 +10,8 @@
  * A pair that needs no guessing answers within a round trip. The hard side begins first, because
  * only what is open can be met.
  */
-#define HARD_WAIT_MS 50
-#define EASY_WAIT_MS 100
+#define HARD_WAIT_MS 20
+#define EASY_WAIT_MS 60
 /* Where nobody knows a hard NAT, ordinary checks get their time; then each is taken for one. */
 #define UNKNOWN_WAIT_MS 1000
 #define KNOWN_LEG_MS    10000
@@ -21,7 +21,7 @@
 #define BACKOFF_S            120
 #define BACKOFF_DOUBLING_MAX 4
 #define AGAIN_S              10 /* after a run that succeeded, and after one in another network */
-#define TELL_AGAIN_S         2
+#define TELL_AGAIN_MS        500
 
 #define SOCKETS_LEAST    64
 #define CLAIM_AGAIN_MS   50
@@ -195,11 +195,35 @@ static size_t make_plan(struct punch *punch)
 	return plan_unknown(punch);
 }
 
-/* Nothing has been sent of the plan yet, so it may still become another one. */
+static void end_leg(struct punch *punch)
+{
+	punch->open_wanted = false;
+	if (punch->opened)
+		punch->close_wanted = true;
+	give_back(punch);
+	punch->send_ns = CLOCK_NEVER;
+}
+
+/* It has turned out meanwhile that the hard one is the other. */
+static bool is_misled(const struct punch *punch)
+{
+	bool hard = is_hard(&punch->ours);
+
+	return hard != is_hard(&punch->theirs) &&
+	       punch->legs[punch->leg].role != (hard ? ROLE_HARD : ROLE_EASY);
+}
+
+/* What has not begun yet may still become something else. */
 static void plan(struct punch *punch, uint64_t now_ns)
 {
-	if (punch->stage == STAGE_RUNNING || punch->direct)
+	if (punch->direct || (punch->stage == STAGE_RUNNING && !is_misled(punch)))
 		return;
+	if (punch->stage == STAGE_RUNNING) {
+		end_leg(punch);
+		punch->planned_ns = now_ns;
+		punch->leg = 0;
+		punch->stage = STAGE_WAITING;
+	}
 	if (punch->stage == STAGE_IDLE && now_ns < punch->allowed_ns)
 		return;
 	punch->leg_count = make_plan(punch);
@@ -249,15 +273,6 @@ static void begin_leg(struct punch *punch, uint64_t now_ns)
 	memset(punch->asked, 0, sizeof(punch->asked));
 	if (leg->role == ROLE_HARD)
 		claim_sockets(punch, now_ns);
-}
-
-static void end_leg(struct punch *punch)
-{
-	punch->open_wanted = false;
-	if (punch->opened)
-		punch->close_wanted = true;
-	give_back(punch);
-	punch->send_ns = CLOCK_NEVER;
 }
 
 /* What both said they would do has been done, and is to be said anew. */
@@ -478,7 +493,7 @@ static struct nat_report report_now(struct punch *punch, uint64_t now_ns)
 struct nat_report punch_report(struct punch *punch, uint64_t now_ns)
 {
 	punch->told = report_now(punch, now_ns);
-	punch->tell_ns = now_ns + TELL_AGAIN_S * NS_PER_S;
+	punch->tell_ns = now_ns + TELL_AGAIN_MS * NS_PER_MS;
 	plan(punch, now_ns);
 	return punch->told;
 }
@@ -548,5 +563,5 @@ void punch_expire(struct punch *punch, uint64_t now_ns)
 	else if (punch->stage == STAGE_RUNNING)
 		expire_run(punch, now_ns);
 	if (now_ns >= tell_timeout(punch) && !is_news(punch, now_ns))
-		punch->tell_ns = now_ns + TELL_AGAIN_S * NS_PER_S;
+		punch->tell_ns = now_ns + TELL_AGAIN_MS * NS_PER_MS;
 }

@@ -24,6 +24,7 @@
 #include "daemon/connection_ice.c"
 #include "daemon/connection_mode.c"
 #include "daemon/connection_obstacle.c"
+#include "daemon/connection_punch.c"
 #include "daemon/connection_relay.c"
 
 #include "daemon/stun_index.h"

@@ -110,10 +110,10 @@ static void the_hard_side_opens_many(void **state)
 
 	(void)state;
 	meet(punch, &hard, &easy, T0);
-	assert_int_equal(punch_next_timeout(punch), T0 + 50 * MS);
-	run(punch, T0, T0 + 50 * MS - 1);
+	assert_int_equal(punch_next_timeout(punch), T0 + 20 * MS);
+	run(punch, T0, T0 + 20 * MS - 1);
 	assert_int_equal(sent.opened, 0);
-	run(punch, T0 + 50 * MS, T0 + 178 * MS);
+	run(punch, T0 + 20 * MS, T0 + 148 * MS);
 	assert_int_equal(sent.opened, PUNCH_SOCKETS);
 	assert_int_equal(sent.sends, PUNCH_SOCKETS);
 	for (unsigned int i = 0; i < sent.sends; i++) {
@@ -125,11 +125,11 @@ static void the_hard_side_opens_many(void **state)
 	assert_int_equal(low, PUNCH_SOCKETS / 2);
 	assert_int_equal(budget.sockets, PUNCH_SOCKETS);
 	/* Once more, should one have been lost; then again, to the end. */
-	run(punch, T0 + 178 * MS, T0 + 1549 * MS);
+	run(punch, T0 + 148 * MS, T0 + 1519 * MS);
 	assert_int_equal(sent.sends, 0);
-	run(punch, T0 + 1549 * MS, T0 + 1700 * MS);
+	run(punch, T0 + 1519 * MS, T0 + 1700 * MS);
 	assert_int_equal(sent.sends, PUNCH_SOCKETS);
-	run(punch, T0 + 1700 * MS, T0 + 10050 * MS);
+	run(punch, T0 + 1700 * MS, T0 + 10020 * MS);
 	assert_int_equal(sent.closed, 1);
 	assert_int_equal(budget.sockets, 0);
 	punch_free(punch);
@@ -143,10 +143,10 @@ static void the_easy_side_asks_every_port_once(void **state)
 	(void)state;
 	memset(asked, 0, sizeof(asked));
 	meet(punch, &easy, &hard, T0);
-	assert_int_equal(punch_next_timeout(punch), T0 + 100 * MS);
-	run(punch, T0, T0 + 1100 * MS);
+	assert_int_equal(punch_next_timeout(punch), T0 + 60 * MS);
+	run(punch, T0, T0 + 1060 * MS);
 	assert_in_range(sent.sends, 1000, 1018); /* a thousand a second, and the burst */
-	run(punch, T0 + 1100 * MS, T0 + 30000 * MS);
+	run(punch, T0 + 1060 * MS, T0 + 30000 * MS);
 	assert_in_range(sent.sends, PUNCH_PROBES_MAX - 1018, PUNCH_PROBES_MAX - 1000);
 	for (unsigned int i = 0; i < sent.sends; i++) {
 		const struct punch_order *o = &sent.orders[i];
@@ -179,9 +179,9 @@ static void nobody_knows_so_each_in_turn(void **state)
 	(void)state;
 	meet(a, &unknown, &unknown, T0);
 	meet(b, &unknown, &unknown, T0);
-	run(a, T0, T0 + 1049 * MS);
+	run(a, T0, T0 + 1019 * MS);
 	assert_int_equal(sent.sends + sent.opened, 0);
-	run(a, T0 + 1050 * MS, T0 + 2000 * MS);
+	run(a, T0 + 1020 * MS, T0 + 2000 * MS);
 	assert_int_equal(sent.opened, PUNCH_SOCKETS);
 	run(a, T0 + 2000 * MS, T0 + 5000 * MS);
 	assert_false(punch_is_hopeless(a));
@@ -223,6 +223,23 @@ static void no_run(const struct nat_report *ours, const struct nat_report *their
 	meet(punch, ours, theirs, T0);
 	run(punch, T0, T0 + 60000 * MS);
 	assert_int_equal(sent.sends + sent.opened, 0);
+	punch_free(punch);
+}
+
+static void who_was_wrong_changes_sides(void **state)
+{
+	struct punch *punch = start(true);
+
+	(void)state;
+	meet(punch, &unknown, &unknown, T0);
+	run(punch, T0, T0 + 1200 * MS);
+	assert_int_equal(sent.opened, PUNCH_SOCKETS);
+	/* The peer has learnt that it is the hard one. */
+	meet(punch, &unknown, &hard, T0 + 1200 * MS);
+	assert_int_equal(budget.sockets, 0);
+	run(punch, T0 + 1200 * MS, T0 + 1400 * MS);
+	assert_int_equal(sent.closed, 1);
+	assert_true(sent.sends > 100 && sent.orders[0].socket == PUNCH_SHARED);
 	punch_free(punch);
 }
 
@@ -286,7 +303,7 @@ static void a_run_that_fails_waits_ever_longer(void **state)
 
 	(void)state;
 	for (unsigned int minutes = 2; minutes <= 32; minutes *= 2) {
-		uint64_t end = now + 10100 * MS;
+		uint64_t end = now + 10060 * MS;
 
 		meet(punch, &easy, &hard, now);
 		run(punch, now, end);
@@ -302,8 +319,8 @@ static void a_run_that_fails_waits_ever_longer(void **state)
 	}
 	/* It gets no longer than that. */
 	meet(punch, &easy, &hard, now);
-	run(punch, now, now + 10100 * MS);
-	now += 10100 * MS + 32 * 60 * NS_PER_S;
+	run(punch, now, now + 10060 * MS);
+	now += 10060 * MS + 32 * 60 * NS_PER_S;
 	assert_true(punch_report(punch, now).punch);
 	punch_free(punch);
 }
@@ -400,9 +417,9 @@ static void news_are_told_within_bounds(void **state)
 	assert_false(punch_has_news(punch, T0));
 	punch_set_own(punch, &hard, &addr, T0 + 10 * MS);
 	assert_false(punch_has_news(punch, T0 + 10 * MS)); /* not so soon again */
-	assert_true(punch_next_timeout(punch) <= T0 + 2000 * MS);
-	assert_true(punch_has_news(punch, T0 + 2000 * MS));
-	assert_int_equal(punch_report(punch, T0 + 2000 * MS).mapping, NAT_ADDRESS_PORT_DEPENDENT);
+	assert_true(punch_next_timeout(punch) <= T0 + 500 * MS);
+	assert_true(punch_has_news(punch, T0 + 500 * MS));
+	assert_int_equal(punch_report(punch, T0 + 500 * MS).mapping, NAT_ADDRESS_PORT_DEPENDENT);
 	assert_false(punch_has_news(punch, T0 + 9000 * MS));
 	punch_free(punch);
 	punch_free(NULL);
@@ -416,6 +433,7 @@ int main(void)
 		cmocka_unit_test(foreseen_ports_go_first),
 		cmocka_unit_test(nobody_knows_so_each_in_turn),
 		cmocka_unit_test(who_knows_its_nat_leaves_the_other_to_be_hard),
+		cmocka_unit_test(who_was_wrong_changes_sides),
 		cmocka_unit_test(where_there_is_no_hope_nothing_is_sent),
 		cmocka_unit_test(a_pair_ends_it),
 		cmocka_unit_test(a_run_that_fails_waits_ever_longer),
