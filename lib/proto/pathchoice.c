@@ -17,6 +17,7 @@
  */
 #define THROTTLED_BAR_NS (20 * NS_PER_S)
 #define THROTTLED_MAX    4
+#define STOPPED_NS       (2 * NS_PER_S)
 #define GOOD_SERVICE_NS  (60 * NS_PER_S)  /* then earlier failures are forgotten … */
 #define GOOD_DELIVERY_NS (300 * NS_PER_S) /* … of this kind later */
 #define DEAD_PROBE_NS    NS_PER_S
@@ -517,6 +518,9 @@ void pathchoice_update_rtt(struct path_slot *slot, uint64_t rtt_ns)
 {
 	uint64_t off_ns = slot->srtt_ns > rtt_ns ? slot->srtt_ns - rtt_ns : rtt_ns - slot->srtt_ns;
 
+	/* Not the way took so long: the other end, or we, stood still. */
+	if (rtt_ns > STOPPED_NS && (slot->srtt_ns || !slot->alive))
+		return;
 	/*
 	 * What it was like before it failed says little; and a pair's first check may have waited
 	 * for the other side's.
