@@ -77,27 +77,14 @@ static void send_direct(struct sim_node *n, const struct endpoint *local,
 	send_datagram(n, local, remote, data, len, ttl);
 }
 
-static void note_named(struct sim_node *n, const struct endpoint *remote)
-{
-	for (unsigned int i = 0; i < n->named_count && i < SIM_NAMED_MAX; i++) {
-		if (endpoint_equal(&n->named[i], remote))
-			return;
-	}
-	n->named[n->named_count++ % SIM_NAMED_MAX] = *remote;
-}
-
 /* Answers go to who asked just now, and checks to whom authentic messages named. */
 static void check_named(struct sim_node *n, const struct endpoint *remote, const uint8_t *data)
 {
 	bool is_answer = data[0] & 1;
 
-	if (n->world->replays || (is_answer && endpoint_equal(remote, &n->heard)))
-		return;
-	for (unsigned int i = 0; i < n->named_count && i < SIM_NAMED_MAX; i++) {
-		if (endpoint_equal(&n->named[i], remote))
-			return;
-	}
-	sim_world_fail(n->world, "a check to an address that no authentic message named");
+	if (!n->world->replays && !(is_answer && endpoint_equal(remote, &n->heard)) &&
+	    !sim_named_has(&n->named, remote))
+		sim_world_fail(n->world, "a check to an address that no authentic message named");
 }
 
 /* ---- life ---- */
@@ -151,6 +138,8 @@ static void start_agent(struct sim_node *n)
 
 static void end_agent(struct sim_node *n)
 {
+	if (n->agent)
+		punch_restart(n->punch.core, now_of(n));
 	ice_agent_free(n->agent);
 	n->agent = NULL;
 	n->selected.id = 0;
@@ -181,10 +170,11 @@ void sim_node_start(struct sim_node *n)
 	n->world->session++;
 	n->peer_relay_only = false;
 	n->told_ns = 0;
-	n->named_count = 0;
+	n->named.count = 0;
 	n->stun = stun_client_new(simnet_rng(n->world->net));
 	start_relay_clients(n);
 	begin_choice(n);
+	sim_punch_init(n);
 	if (!is_relay_only(n))
 		start_agent(n);
 	n->activity = (struct path_activity){ 0 };
@@ -197,6 +187,7 @@ void sim_node_start(struct sim_node *n)
 void sim_node_stop(struct sim_node *n)
 {
 	end_agent(n);
+	sim_punch_clear(n);
 	stun_client_free(n->stun);
 	n->stun = NULL;
 	for (int r = 0; r < SIM_RELAYS; r++) {
@@ -320,9 +311,10 @@ static void send_data(struct sim_node *n)
 /* By the same way, where that may be. from: where it came from, NULL for relay r. */
 static void answer_echo(struct sim_node *n, uint32_t token, const struct endpoint *from, int r)
 {
-	const struct endpoint local = local_endpoint(n);
+	struct endpoint local = local_endpoint(n);
 	uint8_t packet[SIM_DATA_SIZE];
 
+	local.port = n->heard_port;
 	if (from ? is_relay_only(n) : n->mode == PATH_MODE_DIRECT)
 		return;
 	build_packet(n, SIM_PACKET_ECHO_ANSWER, token, packet);
@@ -385,11 +377,12 @@ static void receive_data(struct sim_node *n, const uint8_t *data, size_t len,
 
 /* ---- the agent ---- */
 
-static void send_description(struct sim_node *n, const struct ice_description *d)
+static void send_description(struct sim_node *n, struct ice_description *d)
 {
 	static char text[ICE_DESCRIPTION_TEXT_MAX];
 	size_t len;
 
+	sim_punch_report(n, d);
 	if (ice_description_encode(d, text, sizeof(text), &len) < 0)
 		abort();
 	TRACE(n, "signal gen=%u answers=%s candidates=%zu", d->generation, d->answers, d->count);
@@ -412,10 +405,12 @@ void sim_node_signal(struct sim_node *n, const char *text, size_t len)
 	if (!n->agent)
 		return;
 	for (size_t i = 0; i < d.count; i++)
-		note_named(n, &d.candidates[i].addr);
+		sim_named_add(&n->named, &d.candidates[i].addr);
 	err = ice_input_description(n->agent, &d, now_of(n));
-	if (!err)
+	if (!err) {
 		n->described = true;
+		sim_punch_note(n, &d);
+	}
 	TRACE(n, "got gen=%u answers=%s: %d", d.generation, d.answers, err);
 	sim_node_drain(n);
 }
@@ -469,6 +464,7 @@ static void on_ice_event(struct sim_node *n, const struct ice_event *e)
 		n->roles++;
 		break;
 	}
+	sim_punch_pair_event(n);
 }
 
 /* ---- the chooser ---- */
@@ -706,6 +702,7 @@ uint64_t sim_node_next(const struct sim_node *n)
 	next = earlier(agent_next(n), pathchoice_next_timeout(&n->path));
 	next = earlier(next, stun_client_next_timeout(n->stun));
 	next = earlier(next, relays_next(n));
+	next = earlier(next, sim_punch_next(n));
 	if (n->other)
 		next = earlier(next, ice_next_timeout(n->other));
 	return earlier(next, earlier(n->data_due_ns, n->keepalive_due_ns));
@@ -739,6 +736,7 @@ void sim_node_expire(struct sim_node *n)
 	if (n->other)
 		ice_expire(n->other, now);
 	repeat_offer(n);
+	sim_punch_expire(n);
 	stun_client_expire(n->stun, now);
 	for (int r = 0; r < SIM_RELAYS; r++)
 		relay_client_expire(n->relays[r], now);
@@ -766,7 +764,7 @@ static void input_stun(struct sim_node *n, const struct sim_event *e)
 	if (stun_client_input(n->stun, e->data, e->len, &e->remote, now_of(n)) == 0)
 		return;
 	if (n->agent && ice_input(n->agent, e->data, e->len, &e->local, &e->remote, now_of(n)) == 0)
-		note_named(n, &e->remote);
+		sim_named_add(&n->named, &e->remote);
 	else if (n->other)
 		ice_input(n->other, e->data, e->len, &e->local, &e->remote, now_of(n));
 }
@@ -776,6 +774,7 @@ void sim_node_datagram(struct sim_node *n, const struct sim_event *event)
 	int from = -1;
 
 	n->heard = event->remote;
+	n->heard_port = event->local.port;
 	for (int r = 0; r < SIM_RELAYS; r++) {
 		const struct endpoint relay = sim_world_relay_endpoint(n->world, r);
 

@@ -7,8 +7,10 @@
 #include "proto/pathchoice.h"
 #include "proto/relay_client.h"
 #include "proto/stun_client.h"
+#include "tests/support/simnamed.h"
 #include "tests/support/simnet.h"
 #include "tests/support/simpacket.h"
+#include "tests/support/simpunch.h"
 
 /*
  * A node of the simulator: an ICE agent, a path chooser, two relay clients and a STUN client on a
@@ -19,7 +21,6 @@
 #define SIM_PORT       41641
 #define SIM_RELAY_PORT 3480
 #define SIM_START_NS   (1000 * NS_PER_S)
-#define SIM_NAMED_MAX  256
 
 struct sim_world;
 
@@ -41,6 +42,7 @@ struct sim_node {
 	struct endpoint mapped;
 	struct ip_addr mapped_by;
 	struct nat_mapping nat;
+	struct sim_punch punch;
 	struct ice_budget *budget;
 	struct ice_agent *agent; /* NULL while the relay is forced */
 	struct stun_client *stun;
@@ -62,8 +64,8 @@ struct sim_node {
 	bool watched;
 
 	/* Whom authentic messages named: nobody else may be sent to. */
-	struct endpoint named[SIM_NAMED_MAX];
-	unsigned int named_count;
+	struct sim_named named;
+	uint16_t heard_port;   /* where it came to */
 	struct endpoint heard; /* where the latest datagram came from */
 
 	/*
