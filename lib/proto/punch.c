@@ -7,11 +7,12 @@
 
 #define LEGS_MAX 2
 /*
- * A pair that needs no guessing answers within a round trip. The hard side begins first, because
+ * A pair that needs no guessing answers within a round trip or two, and is not to drown in guesses:
+ * who lets everybody in would answer hundreds of them first. The hard side begins first, because
  * only what is open can be met.
  */
-#define HARD_WAIT_MS 20
-#define EASY_WAIT_MS 60
+#define HARD_WAIT_MS 120
+#define EASY_WAIT_MS 160
 /* Where nobody knows a hard NAT, ordinary checks get their time; then each is taken for one. */
 #define UNKNOWN_WAIT_MS 1000
 #define KNOWN_LEG_MS    10000

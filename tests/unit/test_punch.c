@@ -110,10 +110,10 @@ static void the_hard_side_opens_many(void **state)
 
 	(void)state;
 	meet(punch, &hard, &easy, T0);
-	assert_int_equal(punch_next_timeout(punch), T0 + 20 * MS);
-	run(punch, T0, T0 + 20 * MS - 1);
+	assert_int_equal(punch_next_timeout(punch), T0 + 120 * MS);
+	run(punch, T0, T0 + 120 * MS - 1);
 	assert_int_equal(sent.opened, 0);
-	run(punch, T0 + 20 * MS, T0 + 148 * MS);
+	run(punch, T0 + 120 * MS, T0 + 248 * MS);
 	assert_int_equal(sent.opened, PUNCH_SOCKETS);
 	assert_int_equal(sent.sends, PUNCH_SOCKETS);
 	for (unsigned int i = 0; i < sent.sends; i++) {
@@ -125,11 +125,11 @@ static void the_hard_side_opens_many(void **state)
 	assert_int_equal(low, PUNCH_SOCKETS / 2);
 	assert_int_equal(budget.sockets, PUNCH_SOCKETS);
 	/* Once more, should one have been lost; then again, to the end. */
-	run(punch, T0 + 148 * MS, T0 + 1519 * MS);
+	run(punch, T0 + 248 * MS, T0 + 1619 * MS);
 	assert_int_equal(sent.sends, 0);
-	run(punch, T0 + 1519 * MS, T0 + 1700 * MS);
+	run(punch, T0 + 1619 * MS, T0 + 1800 * MS);
 	assert_int_equal(sent.sends, PUNCH_SOCKETS);
-	run(punch, T0 + 1700 * MS, T0 + 10020 * MS);
+	run(punch, T0 + 1800 * MS, T0 + 10120 * MS);
 	assert_int_equal(sent.closed, 1);
 	assert_int_equal(budget.sockets, 0);
 	punch_free(punch);
@@ -143,10 +143,10 @@ static void the_easy_side_asks_every_port_once(void **state)
 	(void)state;
 	memset(asked, 0, sizeof(asked));
 	meet(punch, &easy, &hard, T0);
-	assert_int_equal(punch_next_timeout(punch), T0 + 60 * MS);
-	run(punch, T0, T0 + 1060 * MS);
+	assert_int_equal(punch_next_timeout(punch), T0 + 160 * MS);
+	run(punch, T0, T0 + 1160 * MS);
 	assert_in_range(sent.sends, 1000, 1018); /* a thousand a second, and the burst */
-	run(punch, T0 + 1060 * MS, T0 + 30000 * MS);
+	run(punch, T0 + 1160 * MS, T0 + 30000 * MS);
 	assert_in_range(sent.sends, PUNCH_PROBES_MAX - 1018, PUNCH_PROBES_MAX - 1000);
 	for (unsigned int i = 0; i < sent.sends; i++) {
 		const struct punch_order *o = &sent.orders[i];
@@ -165,7 +165,7 @@ static void foreseen_ports_go_first(void **state)
 
 	(void)state;
 	meet(punch, &easy, &counting, T0);
-	run(punch, T0, T0 + 200 * MS);
+	run(punch, T0, T0 + 300 * MS);
 	for (unsigned int i = 0; i < 48; i++)
 		assert_int_equal(sent.orders[i].remote.port, 30001 + 5 * i);
 	assert_true(sent.orders[48].remote.port < 30000 || sent.orders[48].remote.port > 30300);
@@ -179,9 +179,9 @@ static void nobody_knows_so_each_in_turn(void **state)
 	(void)state;
 	meet(a, &unknown, &unknown, T0);
 	meet(b, &unknown, &unknown, T0);
-	run(a, T0, T0 + 1019 * MS);
+	run(a, T0, T0 + 1119 * MS);
 	assert_int_equal(sent.sends + sent.opened, 0);
-	run(a, T0 + 1020 * MS, T0 + 2000 * MS);
+	run(a, T0 + 1120 * MS, T0 + 2000 * MS);
 	assert_int_equal(sent.opened, PUNCH_SOCKETS);
 	run(a, T0 + 2000 * MS, T0 + 5000 * MS);
 	assert_false(punch_is_hopeless(a));
@@ -232,12 +232,12 @@ static void who_was_wrong_changes_sides(void **state)
 
 	(void)state;
 	meet(punch, &unknown, &unknown, T0);
-	run(punch, T0, T0 + 1200 * MS);
+	run(punch, T0, T0 + 1300 * MS);
 	assert_int_equal(sent.opened, PUNCH_SOCKETS);
 	/* The peer has learnt that it is the hard one. */
-	meet(punch, &unknown, &hard, T0 + 1200 * MS);
+	meet(punch, &unknown, &hard, T0 + 1300 * MS);
 	assert_int_equal(budget.sockets, 0);
-	run(punch, T0 + 1200 * MS, T0 + 1400 * MS);
+	run(punch, T0 + 1300 * MS, T0 + 1650 * MS);
 	assert_int_equal(sent.closed, 1);
 	assert_true(sent.sends > 100 && sent.orders[0].socket == PUNCH_SHARED);
 	punch_free(punch);
@@ -282,17 +282,17 @@ static void a_pair_ends_it(void **state)
 
 	(void)state;
 	meet(punch, &hard, &easy, T0);
-	run(punch, T0, T0 + 120 * MS);
-	punch_set_direct(punch, true, T0 + 120 * MS);
+	run(punch, T0, T0 + 220 * MS);
+	punch_set_direct(punch, true, T0 + 220 * MS);
 	assert_int_equal(budget.sockets, 0);
-	run(punch, T0 + 120 * MS, T0 + 20000 * MS);
+	run(punch, T0 + 220 * MS, T0 + 20000 * MS);
 	assert_int_equal(sent.closed, 1);
 	assert_int_equal(sent.sends, 0);
-	assert_false(punch_report(punch, T0 + 120 * MS).punch);
+	assert_false(punch_report(punch, T0 + 220 * MS).punch);
 	/* Lost again: ten seconds between two runs all the same. */
 	punch_set_direct(punch, false, T0 + 5000 * MS);
-	assert_false(punch_report(punch, T0 + 10119 * MS).punch);
-	assert_true(punch_report(punch, T0 + 10120 * MS).punch);
+	assert_false(punch_report(punch, T0 + 10219 * MS).punch);
+	assert_true(punch_report(punch, T0 + 10220 * MS).punch);
 	punch_free(punch);
 }
 
@@ -303,7 +303,7 @@ static void a_run_that_fails_waits_ever_longer(void **state)
 
 	(void)state;
 	for (unsigned int minutes = 2; minutes <= 32; minutes *= 2) {
-		uint64_t end = now + 10060 * MS;
+		uint64_t end = now + 10160 * MS;
 
 		meet(punch, &easy, &hard, now);
 		run(punch, now, end);
@@ -319,8 +319,8 @@ static void a_run_that_fails_waits_ever_longer(void **state)
 	}
 	/* It gets no longer than that. */
 	meet(punch, &easy, &hard, now);
-	run(punch, now, now + 10060 * MS);
-	now += 10060 * MS + 32 * 60 * NS_PER_S;
+	run(punch, now, now + 10160 * MS);
+	now += 10160 * MS + 32 * 60 * NS_PER_S;
 	assert_true(punch_report(punch, now).punch);
 	punch_free(punch);
 }
@@ -392,7 +392,7 @@ static void runs_share_one_budget(void **state)
 	assert_int_equal(budget.sockets, PUNCH_SOCKETS_MAX);
 	/* Who got none begins as soon as another ends. */
 	punch_set_direct(punch[0], true, T0 + 1000 * MS);
-	run(punch[2], T0 + 1000 * MS, T0 + 1060 * MS);
+	run(punch[2], T0 + 1000 * MS, T0 + 1160 * MS);
 	assert_int_equal(sent.opened, PUNCH_SOCKETS);
 	for (unsigned int i = 0; i < 4; i++)
 		punch_free(punch[i]);
