@@ -3,7 +3,8 @@
 bool sim_named_has(const struct sim_named *named, const struct endpoint *addr)
 {
 	for (unsigned int i = 0; i < named->count && i < SIM_NAMED_MAX; i++) {
-		if (endpoint_equal(&named->list[i], addr))
+		if (addr_equal(&named->list[i].addr, &addr->addr) &&
+		    (named->any_port || named->list[i].port == addr->port))
 			return true;
 	}
 	return false;

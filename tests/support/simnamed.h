@@ -11,6 +11,7 @@
 struct sim_named {
 	struct endpoint list[SIM_NAMED_MAX];
 	unsigned int count; /* so far */
+	bool any_port;      /* of an address that was named: ports are guessed */
 };
 
 bool sim_named_has(const struct sim_named *named, const struct endpoint *addr);

@@ -73,6 +73,8 @@ bool sim_place_direct(const struct sim_place *p)
 	if (!p->same_carrier || p->carriers[0].kind == SIM_NAT_NONE)
 		return sim_direct_possible(combined(a, p->carriers[0].kind),
 					   combined(b, p->carriers[1].kind));
+	if (a == SIM_NAT_NONE && b == SIM_NAT_NONE)
+		return true; /* one LAN */
 	/* Neither knows its address between the boxes, so only their public ones can do. */
 	return p->carriers[0].hairpin && sim_direct_possible(combined(a, p->carriers[0].kind),
 							     combined(b, p->carriers[0].kind));
