@@ -7,13 +7,14 @@
 
 /*
  * What port guessing may cost the NAT in front of us, over all runs of a program: sockets, probes a
- * second, and mappings, which a home router has some thousands of and keeps for a minute or more.
+ * second, and mappings, which a home router has some thousands of and keeps for half a minute where
+ * nothing answered.
  */
 #define PUNCH_RATE_MAX       1000 /* probes a second */
 #define PUNCH_RATE_MIN       10
-#define PUNCH_SOCKETS_MAX    512  /* of all runs together */
-#define PUNCH_MAPPINGS_MAX   8192 /* made at once … */
-#define PUNCH_MAPPINGS_PER_S 64   /* … and forgotten again by the router */
+#define PUNCH_SOCKETS_MAX    512   /* of all runs together */
+#define PUNCH_MAPPINGS_MAX   16384 /* made at once … */
+#define PUNCH_MAPPINGS_PER_S 512   /* … and forgotten again by the router */
 
 struct punch_budget {
 	unsigned int rate; /* probes a second */
