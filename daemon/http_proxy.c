@@ -207,14 +207,13 @@ static bool entry_matches(const char *entry, size_t len, const char *host,
 const char *http_proxy_for(const struct http_proxy *proxy, const char *host)
 {
 	static const char separators[] = ", \t";
-	const char *entry = proxy->except;
 	struct ip_addr parsed;
 	const struct ip_addr *addr = addr_parse(&parsed, host) == 0 ? &parsed : NULL;
 
 	if (!proxy || !proxy->via[0] || strcasecmp(host, "localhost") == 0 ||
 	    (addr && addr_is_loopback(addr)))
 		return NULL;
-	while (*entry) {
+	for (const char *entry = proxy->except; *entry;) {
 		size_t len = strcspn(entry, separators);
 
 		if (entry_matches(entry, len, host, addr))
