@@ -313,7 +313,8 @@ uint64_t pathmeasure_next(const struct pathchoice *pc)
 	for (size_t i = 0; i < PATHCHOICE_PAIRS_MAX; i++) {
 		const struct path_slot *pair = &pc->pairs[i];
 
-		if (pair->used && pair->on_trial)
+		/* While a train runs it is that which they wait for. */
+		if (pair->used && pair->on_trial && !pc->train.active)
 			next = pathchoice_earlier(next, pair->barred_ns);
 		if (pair->used && pc->current.kind == PATH_DIRECT && pair->id == pc->current.id &&
 		    is_active(pc, pc->now_ns))

@@ -207,6 +207,28 @@ static void test_a_bloated_pair_loses_to_a_relay(void **state)
 	assert_true(path_bench_until(&b, PATH_DIRECT, 1, 40 * NS_PER_S));
 }
 
+/* One train at a time: who has to wait for it does not ask for the time all along. */
+static void test_two_pairs_on_trial_wait_for_each_other(void **state)
+{
+	struct path_bench_way *other;
+	size_t trials = 0;
+
+	(void)state;
+	begin(1);
+	other = path_bench_add(&b, PATH_DIRECT, 2, 40 * MS);
+	direct->echo_loss = other->echo_loss = 250;
+	for (int s = 0; s < 60 && trials < 2; s++) {
+		path_bench_run(&b, NS_PER_S);
+		trials = b.pc.pairs[0].on_trial + b.pc.pairs[1].on_trial;
+	}
+	assert_int_equal(trials, 2);
+	b.pc.pairs[0].barred_ns = b.pc.pairs[1].barred_ns = b.now_ns + NS_PER_S;
+	path_bench_run(&b, 1100 * MS);
+	assert_true(b.pc.train.active);
+	assert_true(pathchoice_next_timeout(&b.pc) > b.now_ns);
+	path_bench_run(&b, 60 * NS_PER_S);
+}
+
 /* A relay that is a little faster does not make up for being one. */
 static void test_direct_is_worth_something(void **state)
 {
@@ -312,6 +334,7 @@ int main(void)
 		cmocka_unit_test(test_a_policed_pair_does_not_flap),
 		cmocka_unit_test(test_loss_of_both_is_no_reason),
 		cmocka_unit_test(test_a_bloated_pair_loses_to_a_relay),
+		cmocka_unit_test(test_two_pairs_on_trial_wait_for_each_other),
 		cmocka_unit_test(test_direct_is_worth_something),
 		cmocka_unit_test(test_no_flaps_in_an_hour),
 		cmocka_unit_test(test_no_session_no_verdict),
