@@ -13,6 +13,9 @@
 
 #define ASK_FIRST_NS NS_PER_S
 #define ASK_MAX_NS   (30 * NS_PER_S)
+/* Every address that a peer tells takes a channel's number for a quarter of an hour. */
+#define NOTICE_COST_NS  (5 * NS_PER_S)
+#define NOTICE_BURST_NS (16 * NOTICE_COST_NS)
 
 _Static_assert(NETMAP_RELAYS_MAX <= 64, "a bit for each relay");
 
@@ -21,10 +24,10 @@ static uint64_t bit(uint32_t relay)
 	return 1ULL << (relay - 1);
 }
 
-static void send_notice(struct mesh *mesh, struct mesh_peer *peer, uint32_t relay)
+static void send_notice(struct mesh *mesh, struct mesh_peer *peer, uint32_t relay, bool ask)
 {
 	struct relayed_peer *state = mesh_peer_relayed(peer);
-	struct relayed_notice notice = { .ask = state->asked & bit(relay) };
+	struct relayed_notice notice = { .ask = ask && state->asked & bit(relay) };
 	char text[RELAYED_NOTICE_TEXT_MAX];
 	size_t len;
 
@@ -56,7 +59,7 @@ void relayed_ask(struct mesh *mesh, struct mesh_peer *peer, uint32_t relay)
 		ask_again_later(mesh, state);
 	}
 	state->asked |= bit(relay);
-	send_notice(mesh, peer, relay);
+	send_notice(mesh, peer, relay, true);
 }
 
 /* An address that packets may go to: the server is to have refused the rest itself. */
@@ -66,13 +69,24 @@ static bool is_usable(const struct mesh *mesh, const struct endpoint *address)
 	       !mesh_find_peer_address(mesh, &address->addr);
 }
 
+static bool within_rate(const struct mesh *mesh, struct relayed_peer *state)
+{
+	uint64_t now_ns = loop_now_ns(mesh->loop);
+
+	if (state->heard_ns >= now_ns + NOTICE_BURST_NS)
+		return false;
+	state->heard_ns = (state->heard_ns > now_ns ? state->heard_ns : now_ns) + NOTICE_COST_NS;
+	return true;
+}
+
 void relayed_receive(struct mesh *mesh, struct mesh_peer *peer, const uint8_t *data, size_t len)
 {
 	struct relayed_peer *state = mesh_peer_relayed(peer);
 	struct relayed_notice notice;
 	uint32_t relay;
 
-	if (relayed_notice_decode(&notice, (const char *)data, len) < 0)
+	if (relayed_notice_decode(&notice, (const char *)data, len) < 0 ||
+	    !within_rate(mesh, state))
 		return;
 	relay = relays_find(mesh->relays, notice.relay);
 	if (!relay || !relays_is_turn(mesh->relays, relay))
@@ -84,8 +98,12 @@ void relayed_receive(struct mesh *mesh, struct mesh_peer *peer, const uint8_t *d
 	if (notice.ask) {
 		state->owed |= bit(relay);
 		mesh_peer_connect(peer);
-		if (state->owed & bit(relay)) /* unless the connection told it already */
-			send_notice(mesh, peer, relay);
+		/*
+		 * Unless the connection told it already. An answer does not ask, or two who can do
+		 * nothing with each other's addresses would do so for ever.
+		 */
+		if (state->owed & bit(relay))
+			send_notice(mesh, peer, relay, false);
 	}
 	mesh_peer_relay_up(peer, relay);
 }
@@ -102,7 +120,7 @@ void relayed_tell_all(struct mesh *mesh, uint32_t relay)
 
 		if ((state->owed | state->asked) & bit(relay) ||
 		    relays_reaches(mesh->relays, relay, mesh_peer_key(peer)))
-			send_notice(mesh, peer, relay);
+			send_notice(mesh, peer, relay, true);
 	}
 }
 
@@ -123,7 +141,7 @@ void relayed_expire(struct mesh *mesh, struct mesh_peer *peer)
 		return;
 	while ((relay = relays_next(mesh->relays, &cursor))) {
 		if (state->asked & bit(relay) && mesh_peer_online(peer))
-			send_notice(mesh, peer, relay);
+			send_notice(mesh, peer, relay, true);
 	}
 	ask_again_later(mesh, state);
 }

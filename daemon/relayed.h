@@ -19,11 +19,12 @@ struct relayed_peer {
 	uint64_t owed;  /* it asked for ours, which is not known yet */
 	uint64_t again_ns;
 	unsigned int tries;
+	uint64_t heard_ns; /* what its notices of late have used up; see relayed_receive */
 };
 
 /* Wants to know where the peer is there; mesh_peer_relay_up comes of it. Again: no-op. */
 void relayed_ask(struct mesh *mesh, struct mesh_peer *peer, uint32_t relay);
-/* A notice from the peer. */
+/* A notice from the peer; what comes too often is dropped. */
 void relayed_receive(struct mesh *mesh, struct mesh_peer *peer, const uint8_t *data, size_t len);
 /* We have an allocation there, or another one: whom it concerns is told. */
 void relayed_tell_all(struct mesh *mesh, uint32_t relay);
