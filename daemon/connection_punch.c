@@ -130,8 +130,9 @@ static void on_receive(void *arg, size_t index, const struct endpoint *from,
 
 	while (place < CONNECTION_SOCKETS_MAX && punch->adopted[place])
 		place++;
-	if (place == CONNECTION_SOCKETS_MAX || !conn->ice || stun_parse(&msg, data, len) < 0 ||
-	    !connection_owns(conn, &msg) ||
+	/* Without a port it has been adopted by what came just before. */
+	if (place == CONNECTION_SOCKETS_MAX || !local.port || !conn->ice ||
+	    stun_parse(&msg, data, len) < 0 || !connection_owns(conn, &msg) ||
 	    ice_input(conn->ice, data, len, &local, from, connection_now_ns(conn)) < 0)
 		return;
 	adopt(conn, index, place);
