@@ -62,7 +62,8 @@ struct language {
 	struct {
 		uint16_t port;
 		struct ip_addr addr;
-	} old; /* what deleting means */
+	} old;        /* what deleting means */
+	bool deleted; /* that was asked for, and the answer is still to come */
 };
 
 struct pcp {
@@ -226,6 +227,7 @@ static size_t build_natpmp(const struct pcp *pcp, uint8_t *buf, uint32_t lifetim
 static size_t build_delete(struct pcp *pcp, struct language *l, uint8_t *buf)
 {
 	l->deleting = false;
+	l->deleted = true;
 	/* RFC 6886 section 3.4 wants the external port zero. */
 	if (is_natpmp(pcp, l))
 		return build_natpmp(pcp, buf, 0, 0);
@@ -374,6 +376,18 @@ static const char *pcp_error(uint8_t result)
 	}
 }
 
+/* To what deletes, which has the nonce of what is asked for after it (RFC 6887 section 15). */
+static bool answers_deletion(struct language *l, uint8_t result, uint16_t port, uint32_t lifetime_s)
+{
+	bool closed = result == RESULT_SUCCESS && !lifetime_s;
+	bool refused = result != RESULT_SUCCESS && port == l->old.port && port != l->suggested_port;
+
+	if (!l->deleted || !(closed || refused))
+		return false;
+	l->deleted = false;
+	return true;
+}
+
 static int on_pcp(struct pcp *pcp, const uint8_t *data, size_t len, uint64_t now_ns)
 {
 	struct language *l = &pcp->languages[PORT_MAPPING_PCP];
@@ -399,6 +413,8 @@ static int on_pcp(struct pcp *pcp, const uint8_t *data, size_t len, uint64_t now
 	lifetime_s = load_be32(data + 4);
 	if (note_epoch(pcp, load_be32(data + 8), now_ns))
 		epoch_lost(pcp, l, now_ns);
+	if (answers_deletion(l, data[3], load_be16(data + 42), lifetime_s))
+		return 0;
 	if (data[3] != RESULT_SUCCESS) {
 		refuse(l, pcp_error(data[3]), lifetime_s * NS_PER_S, now_ns);
 		return 0;

@@ -585,6 +585,35 @@ static void test_anew(void **state)
 	assert_int_equal(mapping_of(f, PORT_MAPPING_PCP).state, PORT_MAPPING_ASKING);
 }
 
+/* The router answers one after the other, and so that it closed the port before it opens one. */
+static void test_anew_after_the_deletion_is_answered(void **state)
+{
+	struct fixture *f = *state;
+
+	answer_pcp(f, 0, 7200, 100, "203.0.113.5:41000");
+	pcp_anew(f->pcp, PORT_MAPPING_PCP, 43000, f->now_ns);
+	drain(f);
+	answer_pcp(f, 0, 0, 100, "203.0.113.5:41000");
+	assert_int_equal(mapping_of(f, PORT_MAPPING_PCP).state, PORT_MAPPING_ASKING);
+	answer_pcp(f, 0, 7200, 100, "203.0.113.5:43000");
+	assert_int_equal(mapping_of(f, PORT_MAPPING_PCP).state, PORT_MAPPING_OPEN);
+	assert_int_equal(mapping_of(f, PORT_MAPPING_PCP).external.port, 43000);
+}
+
+/* Nor is it said of the new one that the old one may not be closed. */
+static void test_anew_after_the_deletion_is_refused(void **state)
+{
+	struct fixture *f = *state;
+
+	answer_pcp(f, 0, 7200, 100, "203.0.113.5:41000");
+	pcp_anew(f->pcp, PORT_MAPPING_PCP, 43000, f->now_ns);
+	drain(f);
+	answer_pcp(f, 2, 1800, 100, "203.0.113.5:41000");
+	assert_int_equal(mapping_of(f, PORT_MAPPING_PCP).state, PORT_MAPPING_ASKING);
+	answer_pcp(f, 2, 1800, 100, "203.0.113.5:43000");
+	assert_int_equal(mapping_of(f, PORT_MAPPING_PCP).state, PORT_MAPPING_REFUSED);
+}
+
 #define PCP_TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -611,6 +640,8 @@ int main(void)
 		PCP_TEST(test_delete),
 		PCP_TEST(test_delete_natpmp),
 		PCP_TEST(test_anew),
+		PCP_TEST(test_anew_after_the_deletion_is_answered),
+		PCP_TEST(test_anew_after_the_deletion_is_refused),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
