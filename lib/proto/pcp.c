@@ -36,8 +36,13 @@
 #define SILENT_AFTER_NS (2 * NS_PER_S)  /* what people are told; a gateway is a millisecond away */
 #define REFUSED_MIN_NS  (30 * NS_PER_S) /* before a gateway that refused is asked again … */
 #define REFUSED_MAX_NS  (30 * 60 * NS_PER_S) /* … whatever it says */
-#define RENEW_MIN_NS    (4 * NS_PER_S)       /* RFC 6887 section 11.2.1 */
-#define EPOCH_REST_NS   (5 * NS_PER_S)       /* between two askings because of a lost epoch */
+/*
+ * Of what ends sooner our peers would hear for as long as it is repeated; RFC 6887 section 15 wants
+ * 120 s.
+ */
+#define LIFETIME_LEAST_S 10
+#define RENEW_MIN_NS     (4 * NS_PER_S) /* RFC 6887 section 11.2.1 */
+#define EPOCH_REST_NS    (5 * NS_PER_S) /* between two askings because of a lost epoch */
 
 /* One of the two protocols. */
 struct language {
@@ -298,7 +303,7 @@ static void open_mapping(struct pcp *pcp, struct language *l, const struct endpo
 	const char *why = port_mapping_refuse(external, &pcp->internal.addr);
 	uint64_t renew_ns;
 
-	if (!why && !lifetime_s)
+	if (!why && lifetime_s < LIFETIME_LEAST_S)
 		why = "opens the port for no time at all";
 	if (why) {
 		refuse(l, why, REFUSED_MAX_NS, now_ns);
