@@ -179,7 +179,7 @@ static void release_unused(struct connection *conn)
 		if (!punch->adopted[i])
 			continue;
 		port = dataplane_socket_port(dp, punch->adopted[i]);
-		if (conn->ice && ice_uses_port(conn->ice, &punch->base.addr, port))
+		if (conn->ice && ice_uses_port(conn->ice, port))
 			continue;
 		dataplane_release_socket(dp, punch->adopted[i]);
 		punch->adopted[i] = 0;

@@ -224,7 +224,7 @@ bool ice_has_valid_pair(const struct ice_agent *agent)
 	       ice_session_best_valid(&agent->previous, agent->controlling);
 }
 
-bool ice_uses_port(const struct ice_agent *agent, const struct ip_addr *addr, uint16_t port)
+bool ice_uses_port(const struct ice_agent *agent, uint16_t port)
 {
 	const struct ice_session *sessions[] = { &agent->current, &agent->previous };
 
@@ -232,8 +232,7 @@ bool ice_uses_port(const struct ice_agent *agent, const struct ip_addr *addr, ui
 		for (size_t i = 0; i < sessions[k]->pair_count; i++) {
 			const struct ice_pair *pair = &sessions[k]->pairs[i];
 
-			if (pair->base.port == port && addr_equal(&pair->base.addr, addr) &&
-			    pair->due_ns != CLOCK_NEVER)
+			if (pair->base.port == port && pair->due_ns != CLOCK_NEVER)
 				return true;
 		}
 	}

@@ -180,8 +180,8 @@ int ice_stray_check(struct ice_agent *agent, const struct endpoint *local,
 		    const struct endpoint *remote, struct ice_datagram *out, uint64_t now_ns);
 /* A session's pair, or one of the session before, is valid. */
 bool ice_has_valid_pair(const struct ice_agent *agent);
-/* A pair that may still be used sends from there. */
-bool ice_uses_port(const struct ice_agent *agent, const struct ip_addr *addr, uint16_t port);
+/* A pair that may still be used sends from that port, whatever its address. */
+bool ice_uses_port(const struct ice_agent *agent, uint16_t port);
 
 /*
  * New credentials and checks from the start (RFC 8445 section 9): the network changed, or all pairs
