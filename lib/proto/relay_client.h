@@ -102,7 +102,8 @@ int relay_client_bind(struct relay_client *client, const uint8_t peer[static STU
 		      uint64_t now_ns);
 /*
  * Where the peer's allocation at this TURN server is; a channel to it is wanted from now on.
- * Another address gets another channel number. 0 or -ENOSPC.
+ * Another address gets another channel number. 0, -ENOSPC, or -EAGAIN for a peer that moves too
+ * often.
  */
 int relay_client_set_peer_address(struct relay_client *client,
 				  const uint8_t peer[static STUN_KEY_SIZE],

@@ -15,6 +15,7 @@ struct map;
 struct frame;
 
 #define RELAY_PERMISSIONS_MAX 16 /* addresses; a channel brings its own permission */
+#define RELAY_MOVES_MAX       16 /* of one peer, while their channels last */
 /* A TURN server's credentials of a day are changed for newer ones after this time. */
 #define CREDENTIALS_KEEP_NS  (6 * 3600 * NS_PER_S)
 #define RELAY_ALTERNATES_MAX 3 /* 300 in a row (RFC 8489 section 10) */

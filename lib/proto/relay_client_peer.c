@@ -126,6 +126,20 @@ void relay_client_unbind(struct relay_client *client, const uint8_t key[static S
 		free_peer(client, peer);
 }
 
+/* Whoever moves so often is to wait until numbers are free again: there are not many for all. */
+static bool has_moved_too_often(const struct relay_client *client,
+				const uint8_t key[static STUN_KEY_SIZE])
+{
+	size_t retired = 0;
+
+	for (size_t i = 0; i < client->peer_count; i++) {
+		const struct relay_peer *peer = client->peers[i];
+
+		retired += peer && peer->retired && memcmp(peer->key, key, STUN_KEY_SIZE) == 0;
+	}
+	return retired >= RELAY_MOVES_MAX;
+}
+
 /* The number stays the peer's until the channel is over at the server; a new address needs another.
  */
 static void retire(struct relay_client *client, struct relay_peer *peer)
@@ -155,6 +169,8 @@ int relay_client_set_peer_address(struct relay_client *client,
 	bool was_bound = moved && peer->bound;
 
 	client->now_ns = now_ns;
+	if (moved && has_moved_too_often(client, key))
+		return -EAGAIN;
 	if (moved) {
 		retire(client, peer);
 		peer = NULL;

@@ -242,6 +242,31 @@ static void test_another_address_gets_another_number(void **state)
 	assert_int_equal(relay_client_channel(client, bob), 0x4001);
 }
 
+/* A peer that names another address again and again takes no numbers from the others. */
+static void test_addresses_without_end(void **state)
+{
+	struct endpoint there = at("198.51.100.20:50001");
+	int err = 0;
+
+	(void)state;
+	for (unsigned int i = 0; i < 2 * RELAY_CLIENT_PEERS_MAX; i++) {
+		there.port = (uint16_t)(10000 + i);
+		err = relay_client_set_peer_address(client, bob, &there, now_ns);
+		drain();
+	}
+	assert_int_equal(err, -EAGAIN);
+	assert_true(turn_server_count(&server, STUN_CHANNEL_BIND) < 100);
+	assert_int_not_equal(relay_client_channel(client, bob), 0);
+	there = at("198.51.100.20:60000");
+	assert_int_equal(relay_client_set_peer_address(client, carol, &there, now_ns), 0);
+	drain();
+	assert_int_not_equal(relay_client_channel(client, carol), 0);
+	/* In time it may move again. */
+	run_until(now_ns + 1000 * NS_PER_S);
+	there.port = 60001;
+	assert_int_equal(relay_client_set_peer_address(client, bob, &there, now_ns), 0);
+}
+
 static void test_an_idle_peer_costs_nothing_and_is_not_forgotten(void **state)
 {
 	const struct endpoint there = at("198.51.100.20:50001");
@@ -550,6 +575,7 @@ int main(void)
 		REGISTERED(test_every_request_copes_with_a_new_nonce),
 		REGISTERED(test_a_peer_needs_an_address),
 		REGISTERED(test_another_address_gets_another_number),
+		REGISTERED(test_addresses_without_end),
 		REGISTERED(test_an_idle_peer_costs_nothing_and_is_not_forgotten),
 		REGISTERED(test_data),
 		FRESH(test_what_is_left_of_an_allocation_is_cleared),
