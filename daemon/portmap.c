@@ -123,6 +123,27 @@ static void offer(struct side *side)
 		mesh_peer_candidates_changed(peer);
 }
 
+/* What died stays so for people until something else is known of it. */
+static bool is_dead(const struct side *side)
+{
+	return side->deaths && (side->verdict == VERDICT_DEAD || side->verdict == VERDICT_PENDING);
+}
+
+/* Of either family: what is well with the one is no word about the other. */
+static void tell_health(struct portmap *portmap)
+{
+	const struct side *side = &portmap->sides[is_dead(&portmap->sides[0]) ? 0 : 1];
+	char text[ENDPOINT_TEXT_SIZE];
+
+	if (is_dead(side))
+		mesh_set_health(portmap->mesh, HEALTH_PORT,
+				"the router says that it opened %s, but nothing arrives there; "
+				"restart it, or set port-mapping = no",
+				endpoint_format(text, &side->external));
+	else
+		mesh_set_health(portmap->mesh, HEALTH_PORT, NULL);
+}
+
 static void set_verdict(struct side *side, enum verdict verdict)
 {
 	char text[ENDPOINT_TEXT_SIZE];
@@ -130,13 +151,7 @@ static void set_verdict(struct side *side, enum verdict verdict)
 	if (verdict == side->verdict)
 		return;
 	side->verdict = verdict;
-	if (verdict == VERDICT_DEAD)
-		mesh_set_health(side->portmap->mesh, HEALTH_PORT,
-				"the router says that it opened %s, but nothing arrives there; "
-				"restart it, or set port-mapping = no",
-				endpoint_format(text, &side->external));
-	else
-		mesh_set_health(side->portmap->mesh, HEALTH_PORT, NULL);
+	tell_health(side->portmap);
 	log_info("port-mapping external=%s state=\"%s\"", endpoint_format(text, &side->external),
 		 verdict_text(verdict));
 	offer(side);
@@ -169,15 +184,15 @@ static void ask_anew(struct side *side, uint16_t port)
 /* At once when it had worked; a router that never opens anything is asked ever more seldom. */
 static void on_dead(struct side *side)
 {
+	unsigned int before = side->deaths++;
 	uint64_t wait_ns = 0;
 
 	set_verdict(side, VERDICT_DEAD);
 	side->verify_ns = CLOCK_NEVER;
-	if (side->deaths) {
-		wait_ns = ANEW_FIRST_NS << (side->deaths < 7 ? side->deaths - 1 : 6);
+	if (before) {
+		wait_ns = ANEW_FIRST_NS << (before < 7 ? before - 1 : 6);
 		wait_ns = wait_ns < ANEW_MAX_NS ? wait_ns : ANEW_MAX_NS;
 	}
-	side->deaths++;
 	side->anew_ns = now_ns(side) + wait_ns;
 }
 
@@ -400,10 +415,9 @@ static void leave(struct side *side, bool ending)
 
 	side->gateway = NULL;
 	side->winner = NO_WINNER;
-	if (side->verdict == VERDICT_DEAD)
-		mesh_set_health(side->portmap->mesh, HEALTH_PORT, NULL);
 	side->verdict = VERDICT_PENDING;
 	side->deaths = 0;
+	tell_health(side->portmap);
 	side->verify_ns = CLOCK_NEVER;
 	side->anew_ns = CLOCK_NEVER;
 	end_probe(side);
