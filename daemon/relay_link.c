@@ -192,7 +192,9 @@ void relay_link_next_server(struct relay_link *link)
 	/* A measurement may get lost; the registration knows better whether this one answers. */
 	if (relay_link_up(link) && link->transport == RELAY_UDP)
 		return;
-	if (link->server_count)
+	if (link->alternate.port)
+		link->alternate.port = 0; /* where we were sent nobody answers */
+	else if (link->server_count)
 		link->server = (link->server + 1) % link->server_count;
 	else if (!looks_up(link))
 		find_servers(link);
@@ -390,6 +392,7 @@ void relay_link_release(struct relay_link *link)
 {
 	link->wanted = false;
 	link->moving = false;
+	link->alternate.port = 0;
 	if (!link->client)
 		return;
 	relay_client_leave(link->client, relay_link_now_ns(link));
@@ -453,6 +456,7 @@ void relay_link_network_changed(struct relay_link *link)
 	find_servers(link);
 	link->udp_rtt_ns = 0;
 	link->udp_again_ns = 0;
+	link->alternate.port = 0; /* anybody in the network of before may have named it */
 	link->stream_failures = 0;
 	if (!link->client)
 		return;

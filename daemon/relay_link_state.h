@@ -21,6 +21,7 @@ struct ws_conn;
 struct stream {
 	struct relay_link *link;
 	bool open;
+	bool heard;              /* something came by it */
 	bool served;             /* we were registered by it */
 	struct turn_stream turn; /* only a TURN server's */
 };

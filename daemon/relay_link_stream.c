@@ -11,6 +11,8 @@
 /* Between two attempts to open a stream. */
 #define STREAM_RETRY_FIRST_MS 2000
 #define STREAM_RETRY_MAX_MS   30000
+/* Who accepts a connection and says nothing for so long is no relay. */
+#define STREAM_ANSWER_MS 5000
 /* A TURN server is dialled over TCP and TLS in turn, each for so long. */
 #define TURN_ATTEMPT_MS   1500
 #define TURN_UDP_AGAIN_NS (RELAY_LIFETIME_S * NS_PER_S)
@@ -48,6 +50,7 @@ static void on_stream_opened(struct ws_conn *conn, void *arg)
 	/* It answers by UDP, but does not take us: an allocation of before may stand in the way. */
 	if (relay_link_is_turn(link) && link->udp_rtt_ns)
 		link->udp_again_ns = relay_link_now_ns(link) + TURN_UDP_AGAIN_NS;
+	relay_link_start_headstart(link, STREAM_ANSWER_MS);
 	relay_client_moved(link->client, RELAY_STREAM, relay_link_now_ns(link));
 	relay_link_drain(link);
 }
@@ -76,6 +79,7 @@ static void on_stream_message(struct ws_conn *conn, void *arg, const uint8_t *da
 	const uint8_t *message;
 	size_t message_len;
 
+	stream->heard = true;
 	if (stream->link && relay_link_is_turn(stream->link)) {
 		on_turn_bytes(stream, conn, data, len);
 		return;
@@ -178,6 +182,18 @@ static void dial_stream(struct relay_link *link)
 		free(stream);
 }
 
+/* Something on the way answers in the relay's place, or it hangs. */
+static void leave_mute_stream(struct relay_link *link)
+{
+	log_debug("relay-stream relay=%s error=\"silent\"", link->info.name);
+	relay_link_drop_stream(link);
+	link->stream_host = (link->stream_host + 1) % link->info.host_count;
+	link->transport = RELAY_UDP;
+	relay_client_moved(link->client, RELAY_UDP, relay_link_now_ns(link));
+	relay_link_start_headstart(link, redial_ms(link));
+	relay_link_drain(link);
+}
+
 void relay_link_on_headstart(void *arg, uint64_t at_ns)
 {
 	struct relay_link *link = arg;
@@ -185,6 +201,10 @@ void relay_link_on_headstart(void *arg, uint64_t at_ns)
 	(void)at_ns;
 	if (!link->client || relay_link_is_settled(link))
 		return;
+	if (link->stream && link->stream->open && !link->stream->heard) {
+		leave_mute_stream(link);
+		return;
+	}
 	if (link->conn && relay_link_is_turn(link) && !link->stream->open) {
 		relay_link_drop_stream(link); /* perhaps the other port is not blocked */
 		link->stream_plain = !link->stream_plain;

@@ -208,6 +208,74 @@ static void a_dead_relay_is_dialled_less_and_less(void **state)
 	answer(3, NULL);
 }
 
+/* A TURN server sent us elsewhere, or somebody in its name. */
+static void an_alternate_server_is_not_for_ever(void **state)
+{
+	struct endpoint other, server;
+
+	answer(0, NULL);
+	answer(1, NULL);
+	assert_int_equal(endpoint_parse(&other, "198.51.100.7:3478"), 0);
+	tested->alternate = other;
+	assert_true(relay_link_server(tested, &server));
+	assert_true(endpoint_equal(&server, &other));
+	relay_link_next_server(tested);
+	assert_true(relay_link_server(tested, &server));
+	assert_int_equal(server.addr.bytes[0], 192);
+	tested->alternate = other;
+	relay_link_network_changed(tested);
+	assert_true(relay_link_server(tested, &server));
+	assert_int_equal(server.addr.bytes[0], 192);
+	tested->alternate = other;
+	relay_link_release(tested);
+	assert_true(relay_link_server(tested, &server));
+	assert_int_equal(server.addr.bytes[0], 192);
+}
+
+static void register_by_stream(void)
+{
+	static struct identity identity;
+	static struct identity *known = &identity;
+	static const struct http_proxy proxy;
+	static const struct relays_config with_identity = { .identity = &known,
+							    .http_proxy = &proxy };
+	static const struct relay_link_owner self = { false, &with_identity, &ops,
+						      NULL,  changed,        NULL };
+	static const struct control_credential credential = { .username = "user",
+							      .password = "word" };
+
+	answer(0, NULL);
+	answer(1, NULL);
+	tested->owner = &self;
+	relay_link_set_credential(tested, &credential);
+	relay_link_want(tested);
+	at_ns = timers_ns[1];
+	relay_link_on_headstart(tested, at_ns);
+	assert_non_null(tested->stream);
+	dialled.handler.opened(tested->conn, dialled.arg);
+	assert_int_equal(tested->transport, RELAY_STREAM);
+	assert_in_range(timers_ns[1] - at_ns, NS_PER_S, 10 * NS_PER_S);
+}
+
+static void who_accepts_and_is_silent_is_left(void **state)
+{
+	static const uint8_t message[64];
+
+	register_by_stream();
+	at_ns = timers_ns[1];
+	relay_link_on_headstart(tested, at_ns);
+	assert_null(tested->stream);
+	assert_int_equal(tested->transport, RELAY_UDP);
+	assert_in_range(timers_ns[1] - at_ns, 0, 2 * NS_PER_S);
+	at_ns = timers_ns[1];
+	relay_link_on_headstart(tested, at_ns);
+	dialled.handler.opened(tested->conn, dialled.arg);
+	dialled.handler.message(tested->conn, dialled.arg, message, sizeof(message));
+	at_ns = timers_ns[1];
+	relay_link_on_headstart(tested, at_ns);
+	assert_non_null(tested->stream);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -215,6 +283,9 @@ int main(void)
 		cmocka_unit_test_setup_teardown(answers_of_before_are_not_taken, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_dead_relay_is_dialled_less_and_less, setup,
 						teardown),
+		cmocka_unit_test_setup_teardown(an_alternate_server_is_not_for_ever, setup,
+						teardown),
+		cmocka_unit_test_setup_teardown(who_accepts_and_is_silent_is_left, setup, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
