@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "crypto/hash.h"
 #include "io/http_connect.h"
+#include "io/tls_layer.h"
 #include "io/ws_conn.h"
 
 #define PROXIES_MAX 8
@@ -56,8 +57,9 @@ struct ws_client {
 	struct {
 		char text[224];
 		struct lws_vhost *vhost;
-	} vhosts[PROXIES_MAX]; /* libwebsockets knows a proxy by virtual host; "" is none */
+	} vhosts[PROXIES_MAX + 1]; /* libwebsockets knows a proxy by virtual host; "" is none */
 	size_t vhost_count;
+	size_t vhost_next; /* that is given to another proxy when there are too many */
 };
 
 static int client_callback(struct lws *wsi, enum lws_callback_reasons reason, void *user, void *in,
@@ -103,6 +105,20 @@ static void on_orphaned(struct ws_conn *conn)
 	finish((struct client_conn *)conn);
 }
 
+/* Gives the host that was made or given away longest ago to that proxy. */
+static struct lws_vhost *reuse_vhost(struct ws_client *client, const char *proxy)
+{
+	size_t i = client->vhost_next;
+
+	if (!client->vhosts[i].text[0]) /* stays the one without */
+		i = (i + 1) % PROXIES_MAX;
+	client->vhost_next = (i + 1) % PROXIES_MAX;
+	if (lws_set_proxy(client->vhosts[i].vhost, proxy))
+		return NULL;
+	snprintf(client->vhosts[i].text, sizeof(client->vhosts[0].text), "%s", proxy);
+	return client->vhosts[i].vhost;
+}
+
 static struct lws_vhost *vhost_for(struct ws_client *client, const char *proxy)
 {
 	/* An empty proxy keeps libwebsockets from reading one from the environment. */
@@ -121,8 +137,8 @@ static struct lws_vhost *vhost_for(struct ws_client *client, const char *proxy)
 		if (strcmp(client->vhosts[i].text, proxy) == 0)
 			return client->vhosts[i].vhost;
 	}
-	if (client->vhost_count == PROXIES_MAX)
-		return NULL;
+	if (client->vhost_count >= PROXIES_MAX && proxy[0])
+		return reuse_vhost(client, proxy);
 	vhost = lws_create_vhost(ws_context_lws(client->context), &info);
 	if (!vhost)
 		return NULL;
@@ -179,7 +195,7 @@ static void dial(struct client_conn *cc, const char *address, const char *proxy)
 		info.ssl_connection = 0; /* libwebsockets 4.1 does not open such with TLS */
 	}
 	if (!info.vhost) {
-		on_failed(cc, "too many different proxies");
+		on_failed(cc, "the proxy cannot be used");
 		return;
 	}
 	client->connecting = cc;
@@ -202,6 +218,11 @@ static void attempt(struct client_conn *cc)
 	char to_text[ENDPOINT_TEXT_SIZE];
 	char proxy[224] = "";
 
+	/* Of the address before. */
+	free(cc->tunnel);
+	cc->tunnel = NULL;
+	tls_layer_free(cc->conn.tls);
+	cc->conn.tls = NULL;
 	if (cc->address_next < cc->address_count)
 		loop_timer_set(&cc->attempt_timer,
 			       loop_now_ns(cc->client->loop) + ATTEMPT_TIMEOUT_S * NS_PER_S);

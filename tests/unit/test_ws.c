@@ -454,6 +454,24 @@ static void test_bad_proxy_text(void **state)
 	assert_string_equal(f->near.detail, "proxy is not host:port");
 }
 
+/* As one name of a proxy may lead to, and as many networks have. */
+static void test_any_number_of_proxies(void **state)
+{
+	struct fixture *f = *state;
+	struct ws_connect to = connect_to(f, 1);
+	char proxy[32];
+	unsigned int i;
+
+	to.http_proxy = proxy;
+	for (i = 1; i <= 20; i++) {
+		snprintf(proxy, sizeof(proxy), "127.0.0.%u:1", i);
+		f->near.closed = 0;
+		assert_non_null(ws_client_connect(f->client, &to));
+		assert_true(wait_for(f, &f->near.closed, 1, 5));
+		assert_null(strstr(f->near.detail, "too many"));
+	}
+}
+
 /* A plain socket in the same loop. */
 struct raw {
 	struct fixture *f;
@@ -715,6 +733,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_server_gone_is_told, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_bad_config, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_bad_proxy_text, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_any_number_of_proxies, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_plain_http, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_plain_stream, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_plain_stream_with_tls, setup, teardown),
