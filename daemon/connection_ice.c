@@ -237,7 +237,8 @@ bool connection_stun(struct connection *conn, const struct stun_message *msg, co
 		.addr = from->local, .port = dataplane_socket_port(conn->mesh->dp, from->socket)
 	};
 
-	if (!conn->ice || !connection_owns(conn, msg))
+	/* Port 0: what came to a socket that has been released meanwhile. */
+	if (!conn->ice || !local.port || !connection_owns(conn, msg))
 		return false;
 	if (ice_input(conn->ice, data, len, &local, &from->remote, connection_now_ns(conn)) == 0)
 		conn->masked = from->masked;
