@@ -463,15 +463,14 @@ void ice_set_active(struct ice_agent *agent, bool active, uint64_t now_ns)
 	agent->active = active;
 	if (!active)
 		return;
-	/* Idle pairs were asked less often: they get a whole period to prove themselves. */
+	/* Idle pairs were asked less often: they get the time to prove themselves. */
 	for (size_t k = 0; k < 2; k++) {
 		for (size_t i = 0; i < sessions[k]->pair_count; i++) {
 			struct ice_pair *pair = &sessions[k]->pairs[i];
 
 			if (pair->state != ICE_PAIR_VALID)
 				continue;
-			pair->consent_ns = now_ns;
-			pair->due_ns = now_ns;
+			ice_check_anew(pair, now_ns);
 		}
 	}
 	ice_check_run(agent, now_ns);

@@ -85,6 +85,8 @@ const struct candidate *ice_agent_find_base(const struct ice_agent *agent,
 
 /* ice_check.c */
 uint64_t ice_check_next_timeout(const struct ice_agent *agent);
+/* A valid pair of an agent that was idle is asked at once. */
+void ice_check_anew(struct ice_pair *pair, uint64_t now_ns);
 /* Sends at most one check, if one is due and the pace allows. */
 void ice_check_run(struct ice_agent *agent, uint64_t now_ns);
 /* A check of the session; nominating only where controlling. d gets its bytes. */

@@ -14,6 +14,7 @@
 #define PACE_MS             5     /* between transactions: RFC 8445 section 14.2 */
 #define CONSENT_INTERVAL_MS 5000  /* times 0.8 to 1.2: RFC 7675 section 5.1 */
 #define CONSENT_EXPIRY_MS   30000 /* RFC 7675 section 5.1 */
+#define GRACE_MS            10000 /* of a pair that owes an answer when traffic comes back */
 #define IDLE_INTERVAL_MS    25000 /* times 0.8 to 1: keeps mappings, above RFC 8445's 15 s */
 #define IDLE_EXPIRY_MS      60000
 #define NOMINATE_WAIT_MS    1000 /* for a better pair; data flows on the valid one meanwhile */
@@ -39,6 +40,21 @@ static uint64_t consent_end(const struct ice_agent *agent, const struct ice_pair
 	uint64_t expiry_ms = agent->active ? CONSENT_EXPIRY_MS : IDLE_EXPIRY_MS;
 
 	return pair->consent_ns + expiry_ms * NS_PER_MS;
+}
+
+/*
+ * A whole period where the last question was answered; elsewhere the agent may only have been
+ * asleep, but a pair that never answers is not to live on what is sent on it now and then.
+ */
+void ice_check_anew(struct ice_pair *pair, uint64_t now_ns)
+{
+	const uint64_t spent_ns = (CONSENT_EXPIRY_MS - GRACE_MS) * NS_PER_MS;
+
+	if (!pair->unanswered_ns)
+		pair->consent_ns = now_ns;
+	else if (pair->consent_ns + spent_ns < now_ns)
+		pair->consent_ns = now_ns - spent_ns;
+	pair->due_ns = now_ns;
 }
 
 /* ---- sending ---- */

@@ -376,6 +376,49 @@ static void test_idle_pairs_are_only_kept_open(void **state)
 	ice_agent_free(b.agent);
 }
 
+/* A word now and then is no consent: who does not answer is lost in time all the same. */
+static void test_traffic_now_and_then_renews_no_consent(void **state)
+{
+	struct ice_bench b;
+	uint64_t now = T0 + 20 * MS, lost = 0;
+
+	(void)state;
+	ice_bench_begin_valid(&b, false);
+	for (uint64_t at = T0 + 20 * NS_PER_S; at < T0 + 200 * NS_PER_S && !lost;
+	     at += 20 * NS_PER_S) {
+		for (; now < at && !lost; now = ice_next_timeout(b.agent)) {
+			ice_expire(b.agent, now);
+			ice_bench_drain(&b, now);
+			if (ice_bench_find_event(&b, ICE_EVENT_PAIR_LOST))
+				lost = now;
+		}
+		ice_set_active(b.agent, false, at - 5 * NS_PER_S);
+		ice_set_active(b.agent, true, at);
+		ice_bench_drain(&b, at);
+	}
+	assert_in_range(lost, T0 + 25 * NS_PER_S, T0 + 70 * NS_PER_S);
+	ice_agent_free(b.agent);
+}
+
+/* After a sleep the one question that was under way is no reason to give the pair up. */
+static void test_unanswered_pairs_are_asked_once_more(void **state)
+{
+	struct ice_bench b;
+	uint64_t now;
+
+	(void)state;
+	ice_bench_begin_valid(&b, false);
+	now = ice_bench_next_output(&b) + 3600 * NS_PER_S;
+	ice_set_active(b.agent, false, now);
+	ice_set_active(b.agent, true, now);
+	ice_bench_drain(&b, now);
+	assert_null(ice_bench_find_event(&b, ICE_EVENT_PAIR_LOST));
+	assert_int_equal(b.out_count, 1);
+	assert_int_equal(ice_bench_answer(&b, &b.out[0], now + 20 * MS), 0);
+	assert_true(ice_has_valid_pair(b.agent));
+	ice_agent_free(b.agent);
+}
+
 static void test_probe(void **state)
 {
 	uint32_t id;
@@ -408,6 +451,8 @@ int main(void)
 		cmocka_unit_test(test_role_conflicts),
 		cmocka_unit_test(test_487_switches),
 		cmocka_unit_test(test_consent),
+		cmocka_unit_test(test_traffic_now_and_then_renews_no_consent),
+		cmocka_unit_test(test_unanswered_pairs_are_asked_once_more),
 		cmocka_unit_test(test_idle_pairs_are_only_kept_open),
 		cmocka_unit_test(test_probe),
 	};
