@@ -20,6 +20,16 @@ static bool is_seen_outside(const struct local_candidates *candidates, const str
 	return false;
 }
 
+/* Is the peer behind the same public address as we are, as far as it and servers say now? */
+static bool is_near(const struct connection *conn)
+{
+	for (size_t i = 0; i < conn->outside_count; i++) {
+		if (is_seen_outside(&conn->mesh->candidates, &conn->outside[i]))
+			return true;
+	}
+	return false;
+}
+
 static bool may_tell(const struct connection *conn, const struct ip_addr *addr)
 {
 	const struct mesh *mesh = conn->mesh;
@@ -27,7 +37,7 @@ static bool may_tell(const struct connection *conn, const struct ip_addr *addr)
 	if (!addr_is_private(addr) || mesh->config->host_addresses == HOST_ADDRESSES_SHOW)
 		return true;
 	return mesh->config->host_addresses == HOST_ADDRESSES_AUTO &&
-	       (conn->near || is_seen_outside(&mesh->candidates, addr));
+	       (is_near(conn) || is_seen_outside(&mesh->candidates, addr));
 }
 
 /* Another session's are of no use any more. */
@@ -90,17 +100,26 @@ void connection_reveal_hosts(struct connection *conn)
 
 /* --- the peer's --- */
 
-/* Does the peer show one of the addresses that servers see of us? */
-static bool is_near(const struct connection *conn, const struct ice_description *d)
+static void add_outside(struct connection *conn, const struct ip_addr *addr)
 {
-	for (size_t i = 0; i < d->count; i++) {
-		const struct candidate *c = &d->candidates[i];
-
-		if (c->type == CANDIDATE_SRFLX &&
-		    is_seen_outside(&conn->mesh->candidates, &c->addr.addr))
-			return true;
+	for (size_t i = 0; i < conn->outside_count; i++) {
+		if (addr_equal(&conn->outside[i], addr))
+			return;
 	}
-	return false;
+	if (conn->outside_count < CONNECTION_OUTSIDE_MAX)
+		conn->outside[conn->outside_count++] = *addr;
+}
+
+/* Either of the two may go to another network: what was seen there says nothing then. */
+static void note_outside(struct connection *conn, const struct ice_description *d)
+{
+	if (strcmp(conn->outside_session, d->ufrag) != 0)
+		conn->outside_count = 0;
+	memcpy(conn->outside_session, d->ufrag, sizeof(conn->outside_session));
+	for (size_t i = 0; i < d->count; i++) {
+		if (d->candidates[i].type == CANDIDATE_SRFLX)
+			add_outside(conn, &d->candidates[i].addr.addr);
+	}
 }
 
 void connection_look_up_hosts(struct connection *conn, struct ice_description *d)
@@ -117,7 +136,7 @@ void connection_look_up_hosts(struct connection *conn, struct ice_description *d
 		}
 	}
 	d->count = kept;
-	conn->near = conn->near || is_near(conn, d);
+	note_outside(conn, d);
 	connection_reveal_hosts(conn);
 }
 
@@ -149,5 +168,5 @@ void connection_forget_hosts(struct connection *conn)
 	free(conn->hidden);
 	free(conn->named);
 	conn->hidden = conn->named = NULL;
-	conn->near = false;
+	conn->outside_count = 0;
 }

@@ -23,6 +23,7 @@
  */
 
 #define CONNECTION_SOCKETS_MAX 2 /* besides the shared one */
+#define CONNECTION_OUTSIDE_MAX 8
 
 /* See connection_punch.c. */
 struct connection_punch {
@@ -57,7 +58,10 @@ struct connection {
 	struct loop_timer timer;
 	bool held;    /* news may come in now, but are acted on by whoever holds it */
 	bool advance; /* there were some */
-	bool near;    /* the peer is behind the same public address as we */
+	/* What the peer's present session shows of its public addresses. */
+	struct ip_addr outside[CONNECTION_OUTSIDE_MAX];
+	size_t outside_count;
+	char outside_session[ICE_UFRAG_SIZE];
 	struct ice_description *hidden; /* host candidates told by name only, or NULL */
 	struct ice_description *named;  /* the peer's that are being looked up, or NULL */
 	struct endpoint direct_remote;
