@@ -201,6 +201,8 @@ void ice_agent_lose_pair(struct ice_agent *agent, struct ice_session *s, struct 
 
 	if (pair->state == ICE_PAIR_VALID && !(twin && twin->state == ICE_PAIR_VALID))
 		ice_agent_push_pair_event(agent, ICE_EVENT_PAIR_LOST, pair);
+	if (pair->nominating || s->selected == pair->id)
+		s->nominating = false; /* another one is to be chosen */
 	if (s->selected == pair->id)
 		s->selected = 0;
 	ice_session_remove(s, pair);

@@ -163,6 +163,35 @@ static void test_controlling_nominates_once(void **state)
 	ice_agent_free(b.agent);
 }
 
+/* The chosen pair dies before the peer confirms it: the next valid one is chosen in its place. */
+static void test_a_nomination_that_died_is_made_anew(void **state)
+{
+	const struct ice_bench_request check = { 0 };
+	const struct endpoint other = ice_bench_endpoint("198.51.100.77:999");
+	struct stun_message msg;
+	struct ice_bench b;
+	uint64_t now;
+
+	(void)state;
+	ice_bench_begin_valid(&b, true);
+	do {
+		now = ice_next_timeout(b.agent);
+		ice_expire(b.agent, now);
+		ice_bench_drain(&b, now);
+	} while (!ice_bench_find_event(&b, ICE_EVENT_PAIR_LOST));
+	now += NS_PER_S;
+	assert_int_equal(ice_bench_request(&b, &check, &other, now), 0);
+	assert_int_equal(b.out_count, 2); /* the answer, and the question back */
+	assert_int_equal(ice_bench_answer_from(&b, &b.out[1], 0, ICE_BENCH_PWD, &other, now + MS),
+			 0);
+	assert_non_null(ice_bench_find_event(&b, ICE_EVENT_PAIR_VALID));
+	if (!b.out_count)
+		ice_bench_next_output(&b);
+	assert_int_equal(stun_parse(&msg, b.out[0].data, b.out[0].len), 0);
+	assert_true(stun_has(&msg, STUN_ATTR_USE_CANDIDATE));
+	ice_agent_free(b.agent);
+}
+
 static void test_controlled_is_told(void **state)
 {
 	const struct ice_bench_request plain = { .controlling = true };
@@ -444,6 +473,7 @@ int main(void)
 		cmocka_unit_test(test_response_from_elsewhere_fails_the_pair),
 		cmocka_unit_test(test_forged_responses_ignored),
 		cmocka_unit_test(test_controlling_nominates_once),
+		cmocka_unit_test(test_a_nomination_that_died_is_made_anew),
 		cmocka_unit_test(test_controlled_is_told),
 		cmocka_unit_test(test_nominated_before_valid),
 		cmocka_unit_test(test_requests_answered_and_refused),
