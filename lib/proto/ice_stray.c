@@ -97,5 +97,8 @@ int ice_stray_input(struct ice_agent *agent, const struct stun_message *msg,
 	age_ms = (now_ns / NS_PER_MS - load_be16(t + SENT_AT)) % TIME_SPAN;
 	attempt.sent_ns = now_ns - age_ms * NS_PER_MS;
 	ice_check_succeed(agent, s, pair, &attempt, now_ns);
+	/* No answer counts twice, or a copy would be consent: what is asked next has a new secret.
+	 */
+	s->stray_addr = (struct ip_addr){ 0 };
 	return 0;
 }

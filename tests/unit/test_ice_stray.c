@@ -50,6 +50,9 @@ static void an_answer_makes_the_pair(void **state)
 	assert_true(endpoint_equal(&event->pair.remote, &hit));
 	assert_true(endpoint_equal(&event->pair.local, &b.local));
 	assert_int_equal(event->pair.rtt_ns, 30 * MS);
+	/* Whoever saw the answer cannot keep the pair alive with it. */
+	assert_int_equal(ice_bench_answer_from(&b, &other, 0, ICE_BENCH_PWD, &hit, now + NS_PER_S),
+			 -EPERM);
 	ice_agent_free(b.agent);
 }
 
