@@ -226,6 +226,15 @@ uint64_t mdns_next_timeout(const struct mdns_resolver *resolver)
 	return next;
 }
 
+static bool may_ask(struct mdns_resolver *resolver, uint64_t now_ns)
+{
+	if (now_ns - resolver->second_ns >= NS_PER_S) {
+		resolver->second_ns = now_ns;
+		resolver->questions = 0;
+	}
+	return resolver->questions++ < MDNS_QUESTIONS_PER_S;
+}
+
 bool mdns_poll_query(struct mdns_resolver *resolver, char name[static MDNS_NAME_SIZE],
 		     uint64_t now_ns)
 {
@@ -234,6 +243,10 @@ bool mdns_poll_query(struct mdns_resolver *resolver, char name[static MDNS_NAME_
 
 		if (!asked->name[0] || asked->due_ns > now_ns || asked->end_ns <= now_ns)
 			continue;
+		if (!may_ask(resolver, now_ns)) {
+			asked->due_ns = resolver->second_ns + NS_PER_S;
+			continue;
+		}
 		asked->due_ns = asked->sent < REPEATS
 					? now_ns + (FIRST_MS << asked->sent) * NS_PER_MS
 					: CLOCK_NEVER;

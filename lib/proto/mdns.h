@@ -52,6 +52,8 @@ size_t mdns_encode_answer(uint8_t *out, uint16_t id, const char *name, const str
  * so is everything after the first good one.
  */
 #define MDNS_PATIENCE_MS 3000
+/* Peers choose what is asked for, and every question goes to all machines on every link. */
+#define MDNS_QUESTIONS_PER_S 40
 
 struct mdns_resolver {
 	struct mdns_asked {
@@ -61,6 +63,8 @@ struct mdns_resolver {
 		unsigned int sent;
 		struct ip_addr addr; /* family 0: not answered */
 	} asked[MDNS_ASKED_MAX];
+	uint64_t second_ns; /* for the rate of questions */
+	unsigned int questions;
 };
 
 /* Under way already, or from now on. 0, -EINVAL for another kind of name, -ENOSPC. */

@@ -154,6 +154,29 @@ static void test_the_first_single_answer_counts(void **state)
 	assert_false(mdns_poll_query(&r, name, T0 + NS_PER_S));
 }
 
+/* A peer may name what is not there, all along and as much as there is room for. */
+static void test_questions_are_bounded(void **state)
+{
+	struct mdns_resolver r = { 0 };
+	char name[MDNS_NAME_SIZE];
+	struct ip_addr found;
+	struct rng rng = rng_system();
+	unsigned int questions = 0;
+
+	(void)state;
+	for (uint64_t now_ns = T0; now_ns < T0 + 10 * NS_PER_S; now_ns += 10 * NS_PER_MS) {
+		do
+			mdns_name_new(name, &rng);
+		while (mdns_ask(&r, name, now_ns) == 0);
+		while (mdns_poll_query(&r, name, now_ns))
+			questions++;
+		assert_true(mdns_next_timeout(&r) > now_ns);
+		while (mdns_poll_result(&r, name, &found, now_ns + 10 * NS_PER_MS))
+			;
+	}
+	assert_in_range(questions, MDNS_ASKED_MAX, 10 * MDNS_QUESTIONS_PER_S);
+}
+
 static void test_the_table_is_bounded(void **state)
 {
 	struct mdns_resolver r = { 0 };
@@ -176,6 +199,7 @@ int main(void)
 		cmocka_unit_test(test_answers),
 		cmocka_unit_test(test_repeats_and_gives_up),
 		cmocka_unit_test(test_the_first_single_answer_counts),
+		cmocka_unit_test(test_questions_are_bounded),
 		cmocka_unit_test(test_the_table_is_bounded),
 	};
 
