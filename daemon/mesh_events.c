@@ -175,6 +175,21 @@ static void on_relay_refused(void *arg, uint32_t relay, unsigned int code)
 	show_refusal(arg);
 }
 
+static void show_udp(struct mesh *mesh)
+{
+	const char *transport = NULL;
+	uint32_t relay;
+	size_t cursor = 0;
+
+	/* Then one at least is up otherwise. */
+	while (relays_udp_blocked(mesh->relays) && !transport &&
+	       (relay = relays_next(mesh->relays, &cursor)))
+		transport = relays_transport(mesh->relays, relay);
+	mesh_set_health(mesh, HEALTH_UDP,
+			transport ? "udp is blocked here; everything goes by relay over %s" : NULL,
+			transport);
+}
+
 static void on_relay_up(void *arg, uint32_t relay)
 {
 	struct mesh *mesh = arg;
@@ -182,11 +197,7 @@ static void on_relay_up(void *arg, uint32_t relay)
 	mesh_set_health(mesh, HEALTH_RELAY, NULL);
 	show_refusal(mesh);
 	relayed_tell_all(mesh, relay);
-	mesh_set_health(mesh, HEALTH_UDP,
-			relays_udp_blocked(mesh->relays)
-				? "udp is blocked here; everything goes by relay over %s"
-				: NULL,
-			relays_transport(mesh->relays, relay));
+	show_udp(mesh);
 	for_each_peer(mesh, mesh_peer_relay_up, relay);
 	portmap_relay_up(mesh->portmap);
 	enrolment_relay_up(mesh->enrolment);
@@ -196,6 +207,7 @@ static void on_relay_down(void *arg, uint32_t relay)
 {
 	struct mesh *mesh = arg;
 
+	show_udp(mesh);
 	for_each_peer(mesh, mesh_peer_relay_down, relay);
 }
 
