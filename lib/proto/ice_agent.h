@@ -100,9 +100,12 @@ int ice_check_input(struct ice_agent *agent, const struct stun_message *msg,
 		    const struct endpoint *local, const struct endpoint *remote, uint64_t now_ns);
 
 /* ice_respond.c */
-/* The remote candidate of that address: known, or learnt now as peer-reflexive; NULL when full. */
+/*
+ * The remote candidate of that address: known, or learnt now as peer-reflexive; NULL when full.
+ * chosen: the peer nominates it, and has a place kept for that.
+ */
 const struct candidate *ice_agent_learn_remote(struct ice_session *s, const struct endpoint *remote,
-					       uint32_t priority, uint64_t now_ns);
+					       uint32_t priority, bool chosen, uint64_t now_ns);
 int ice_respond_input(struct ice_agent *agent, const struct stun_message *msg,
 		      const struct endpoint *local, const struct endpoint *remote, uint64_t now_ns);
 

@@ -74,8 +74,11 @@ static unsigned int settle_roles(struct ice_agent *agent, const struct stun_mess
 	return 0;
 }
 
-/* Room for another address that a check tells of. */
-static bool make_room(struct ice_session *s, uint64_t now_ns)
+/*
+ * Room for another address that a check tells of. When guessed ports have taken and proven all
+ * places, the peer may still nominate yet another one.
+ */
+static bool make_room(struct ice_session *s, bool chosen, uint64_t now_ns)
 {
 	size_t learnt = 0, oldest = s->remote_count;
 
@@ -83,10 +86,11 @@ static bool make_room(struct ice_session *s, uint64_t now_ns)
 		if (s->remotes[i].type != CANDIDATE_PRFLX)
 			continue;
 		learnt++;
-		if (!ice_session_is_proven(s, &s->remotes[i].addr))
+		if (!ice_session_is_proven(s, &s->remotes[i].addr) &&
+		    (chosen || !ice_session_is_chosen(s, &s->remotes[i].addr)))
 			oldest = i;
 	}
-	if (learnt < ICE_LEARNT_MAX)
+	if (learnt < ICE_LEARNT_MAX + (chosen ? 1 : 0))
 		return true;
 	/* However many come, each gets the time to answer. */
 	if (oldest == s->remote_count || now_ns < s->learn_ns)
@@ -97,7 +101,7 @@ static bool make_room(struct ice_session *s, uint64_t now_ns)
 }
 
 const struct candidate *ice_agent_learn_remote(struct ice_session *s, const struct endpoint *remote,
-					       uint32_t priority, uint64_t now_ns)
+					       uint32_t priority, bool chosen, uint64_t now_ns)
 {
 	struct candidate *c;
 
@@ -105,7 +109,7 @@ const struct candidate *ice_agent_learn_remote(struct ice_session *s, const stru
 		if (endpoint_equal(&s->remotes[i].addr, remote))
 			return &s->remotes[i];
 	}
-	if (!make_room(s, now_ns))
+	if (!make_room(s, chosen, now_ns))
 		return NULL;
 	c = &s->remotes[s->remote_count++];
 	*c = (struct candidate){ .type = CANDIDATE_PRFLX, .addr = *remote, .priority = priority };
@@ -114,11 +118,8 @@ const struct candidate *ice_agent_learn_remote(struct ice_session *s, const stru
 }
 
 /* RFC 8445 sections 7.3.1.4 and 7.3.1.5. */
-static void trigger(struct ice_agent *agent, struct ice_pair *pair, bool use_candidate,
-		    uint64_t now_ns)
+static void trigger(struct ice_agent *agent, struct ice_pair *pair, bool chosen, uint64_t now_ns)
 {
-	bool chosen = use_candidate && !agent->controlling;
-
 	if (pair->state == ICE_PAIR_VALID) {
 		if (chosen)
 			ice_agent_select(agent, &agent->current, pair, now_ns);
@@ -170,6 +171,7 @@ int ice_respond_input(struct ice_agent *agent, const struct stun_message *msg,
 	struct ice_pair *pair;
 	uint32_t priority;
 	unsigned int code;
+	bool chosen;
 
 	if (!msg->has_fingerprint || !ice_stray_find_base(agent, local, &base) ||
 	    !candidate_addr_allowed(remote, agent->refused, agent->refused_count))
@@ -189,11 +191,12 @@ int ice_respond_input(struct ice_agent *agent, const struct stun_message *msg,
 	/* A session that is over only keeps its valid pairs; it takes on nothing new. */
 	if (code || s != &agent->current)
 		return code ? -EPERM : 0;
-	learnt = ice_agent_learn_remote(s, remote, priority, now_ns);
+	chosen = !agent->controlling && stun_has(msg, STUN_ATTR_USE_CANDIDATE);
+	learnt = ice_agent_learn_remote(s, remote, priority, chosen, now_ns);
 	pair = ice_session_find(s, &base.base, remote);
 	if (!pair && learnt)
 		pair = ice_agent_pair(agent, &base, learnt, now_ns);
 	if (pair)
-		trigger(agent, pair, stun_has(msg, STUN_ATTR_USE_CANDIDATE), now_ns);
+		trigger(agent, pair, chosen, now_ns);
 	return 0;
 }

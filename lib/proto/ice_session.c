@@ -72,6 +72,15 @@ bool ice_session_is_proven(const struct ice_session *s, const struct endpoint *r
 	return false;
 }
 
+bool ice_session_is_chosen(const struct ice_session *s, const struct endpoint *remote)
+{
+	for (size_t i = 0; i < s->pair_count; i++) {
+		if (s->pairs[i].use_candidate && endpoint_equal(&s->pairs[i].remote, remote))
+			return true;
+	}
+	return false;
+}
+
 void ice_session_remove_remote(struct ice_session *s, size_t index)
 {
 	const struct endpoint remote = s->remotes[index].addr;

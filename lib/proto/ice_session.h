@@ -7,7 +7,7 @@
 
 #include "proto/ice_pair.h"
 
-#define ICE_LEARNT_MAX   8  /* addresses of the peer that only checks told of, not proven yet */
+#define ICE_LEARNT_MAX   8  /* addresses of the peer that only checks told of */
 #define ICE_PORTS_MAX    16 /* of one address of the peer's that are believed */
 #define ICE_OPENERS_MAX  16
 #define ICE_CHECKS_HEARD 64 /* the peer's transactions that are remembered */
@@ -28,7 +28,8 @@ struct ice_session {
 	char remote_pwd[ICE_PWD_SIZE];
 	uint64_t remote_rtt_ns; /* the peer's, to where its signals are passed on; 0: unknown */
 
-	struct candidate remotes[ICE_CANDIDATES_MAX + ICE_LEARNT_MAX]; /* the oldest first */
+	/* The oldest first; one place is for the address that the peer nominates. */
+	struct candidate remotes[ICE_CANDIDATES_MAX + ICE_LEARNT_MAX + 1];
 	size_t remote_count;
 	struct ip_addr stray_addr; /* whom stray checks are for, family 0: nobody yet */
 	uint8_t stray_secret[6];   /* see ice_stray.h */
@@ -70,6 +71,8 @@ struct ice_pair *ice_session_add(struct ice_session *s, const struct ice_pair *l
 void ice_session_remove(struct ice_session *s, struct ice_pair *pair);
 /* Whether that address of the peer is the end of a valid pair. */
 bool ice_session_is_proven(const struct ice_session *s, const struct endpoint *remote);
+/* Whether the peer has nominated a pair with that address which is not valid yet. */
+bool ice_session_is_chosen(const struct ice_session *s, const struct endpoint *remote);
 /* Forgets a candidate of the peer, and its pairs. None of them may be valid. */
 void ice_session_remove_remote(struct ice_session *s, size_t index);
 /* A check of the peer: false when the same one came from another address before. */

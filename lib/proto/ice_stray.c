@@ -88,7 +88,7 @@ int ice_stray_input(struct ice_agent *agent, const struct stun_message *msg,
 	if (!pair) {
 		learnt = ice_agent_learn_remote(s, remote,
 						candidate_priority(CANDIDATE_PRFLX, UINT16_MAX),
-						now_ns);
+						false, now_ns);
 		pair = learnt ? ice_agent_pair(agent, &base, learnt, now_ns) : NULL;
 	}
 	if (!pair)

@@ -314,14 +314,13 @@ static bool may_be_guessed(const struct scenario *s)
 	return !sim_place_direct(&s->place) && has_hard_nat(s);
 }
 
-static const char *judge_direct(const struct sim_world *w, bool troubled, bool guessed)
+static const char *judge_direct(const struct sim_world *w, bool troubled)
 {
 	const struct sim_node *a = &w->nodes[0], *b = &w->nodes[1];
 
 	if (ice_is_controlling(a->agent) == ice_is_controlling(b->agent))
 		return "both have the same role";
-	return guessed || nominations_agree(w, troubled) ? NULL
-							 : "they disagree on the nominated pair";
+	return nominations_agree(w, troubled) ? NULL : "they disagree on the nominated pair";
 }
 
 static const char *judge(const struct sim_world *w, const struct scenario *s, bool troubled)
@@ -341,8 +340,7 @@ static const char *judge(const struct sim_world *w, const struct scenario *s, bo
 			return direct ? "no direct path though one is possible"
 				      : "not by relay though nothing else is possible";
 	}
-	/* Guesses leave several pairs, which end one by one and not at both ends at once. */
-	return direct && !is_restless(s) ? judge_direct(w, troubled, has_hard_nat(s)) : NULL;
+	return direct && !is_restless(s) ? judge_direct(w, troubled) : NULL;
 }
 
 static void note_time(struct totals *t, const struct sim_world *w, uint64_t begin_ns)

@@ -8,6 +8,7 @@
 
 #include <cmocka.h>
 
+#include "proto/ice_agent.h"
 #include "tests/support/ice_bench.h"
 
 static struct endpoint other_port(const struct ice_bench *b)
@@ -135,6 +136,90 @@ static void thousands_leave_the_check_list_as_it_is(void **state)
 	ice_agent_free(b.agent);
 }
 
+/* The peer's check from that port of one address; our own to it, sent within a second. */
+static struct ice_datagram ask_back(struct ice_bench *b, uint16_t port, bool nominating,
+				    uint64_t *now)
+{
+	const struct ice_bench_request request = { .controlling = true,
+						   .use_candidate = nominating };
+	struct endpoint from = ice_bench_endpoint("198.51.100.77:1");
+	uint64_t end = *now + NS_PER_S;
+
+	from.port = port;
+	assert_int_equal(ice_bench_request(b, &request, &from, *now), 0);
+	for (;;) {
+		for (size_t i = 0; i < b->out_count; i++) {
+			if (ice_bench_is_request(&b->out[i]) &&
+			    endpoint_equal(&b->out[i].remote, &from))
+				return b->out[i];
+		}
+		*now = ice_next_timeout(b->agent);
+		assert_true(*now < end);
+		ice_expire(b->agent, *now);
+		ice_bench_drain(b, *now);
+	}
+}
+
+/* As many addresses as have a place are proven; the peer has more pairs than that. */
+static uint64_t fill_with_proven(struct ice_bench *b)
+{
+	uint64_t now = T0;
+
+	ice_bench_init(b, false);
+	ice_bench_bind(b, now);
+	ice_bench_drain(b, now);
+	for (uint16_t i = 0; i < ICE_LEARNT_MAX; i++, now += MS) {
+		struct ice_datagram check = ask_back(b, (uint16_t)(2000 + i), false, &now);
+
+		assert_int_equal(ice_bench_answer_from(b, &check, 0, ICE_BENCH_PWD, &check.remote,
+						       now),
+				 0);
+	}
+	return now;
+}
+
+static void the_nominated_one_of_many_pairs_has_a_place(void **state)
+{
+	const struct ice_bench_request plain = { .controlling = true };
+	struct endpoint more = ice_bench_endpoint("198.51.100.77:4000");
+	const struct ice_event *event;
+	struct ice_datagram check;
+	struct ice_bench b;
+	uint64_t now;
+
+	(void)state;
+	now = fill_with_proven(&b);
+	assert_int_equal(ice_bench_request(&b, &plain, &more, now), 0);
+	assert_null(ice_session_find(&b.agent->current, &b.local, &more));
+	check = ask_back(&b, 3000, true, &now);
+	/* Others do not push it out before it has answered. */
+	for (; more.port < 4100; more.port++, now += MS)
+		assert_int_equal(ice_bench_request(&b, &plain, &more, now), 0);
+	assert_int_equal(ice_bench_answer_from(&b, &check, 0, ICE_BENCH_PWD, &check.remote, now),
+			 0);
+	event = ice_bench_find_event(&b, ICE_EVENT_SELECTED);
+	assert_non_null(event);
+	assert_int_equal(event->pair.remote.port, 3000);
+	ice_agent_free(b.agent);
+}
+
+static void who_nominates_everything_gets_one_place_more(void **state)
+{
+	const struct ice_bench_request nominating = { .controlling = true, .use_candidate = true };
+	struct endpoint from = ice_bench_endpoint("198.51.100.77:4000");
+	struct ice_bench b;
+	uint64_t now;
+
+	(void)state;
+	now = fill_with_proven(&b);
+	for (; from.port < 5000; from.port++, now += MS) {
+		assert_int_equal(ice_bench_request(&b, &nominating, &from, now), 0);
+		/* With the one that was told. */
+		assert_int_equal(b.agent->current.remote_count, 1 + ICE_LEARNT_MAX + 1);
+	}
+	ice_agent_free(b.agent);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -142,6 +227,8 @@ int main(void)
 		cmocka_unit_test(another_port_of_ours_is_a_base),
 		cmocka_unit_test(nothing_goes_where_nothing_may_go),
 		cmocka_unit_test(thousands_leave_the_check_list_as_it_is),
+		cmocka_unit_test(the_nominated_one_of_many_pairs_has_a_place),
+		cmocka_unit_test(who_nominates_everything_gets_one_place_more),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
