@@ -73,13 +73,18 @@ bool connection_resolve_path(struct connection *conn, const struct path_current 
 
 static void use_path(struct connection *conn, const struct path_current *current)
 {
+	const struct dp_path nowhere = { .kind = DP_PATH_NONE };
 	struct ice_pair_info pair;
 	struct dp_path path;
 
 	if (current->kind == PATH_RELAY)
 		conn->latency_ns = 0;
-	if (!connection_resolve_path(conn, current, &path))
+	if (!connection_resolve_path(conn, current, &path)) {
+		/* Another way that may be in force yet is not what the user asked for. */
+		if (conn->choice.mode == PATH_MODE_RELAY)
+			peer_set_path(connection_wireguard(conn), &nowhere);
 		return;
+	}
 	log_path(conn, current);
 	if (current->kind == PATH_DIRECT && ice_pair_find(conn->ice, current->id, &pair)) {
 		connection_note_route(conn, &pair);

@@ -86,14 +86,14 @@ static void begin_probe(struct ping *ping);
 static void try_probe(struct ping *ping)
 {
 	uint64_t now_ns = loop_now_ns(ping->pings->mesh->loop);
+	uint64_t next_ns;
 
 	ping->waiting = !peer_has_session(mesh_peer_wireguard(ping->peer)) ||
 			mesh_peer_probe(ping->peer) < 0;
 	ping->awaiting = !ping->waiting;
-	if (ping->waiting && now_ns + PING_RETRY_MS * NS_PER_MS < ping->deadline_ns)
-		loop_timer_set(&ping->timer, now_ns + PING_RETRY_MS * NS_PER_MS);
-	else
-		loop_timer_set(&ping->timer, ping->deadline_ns);
+	/* A probe may be lost, or the path be another one before it is answered. */
+	next_ns = now_ns + (ping->waiting ? PING_RETRY_MS : PING_AGAIN_MS) * NS_PER_MS;
+	loop_timer_set(&ping->timer, next_ns < ping->deadline_ns ? next_ns : ping->deadline_ns);
 }
 
 static void end_turn(struct ping *ping)

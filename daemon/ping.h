@@ -15,8 +15,9 @@ struct pings;
 
 #define PINGS_MAX               64
 #define PING_INTERVAL_MS        1000
-#define PING_DIRECT_INTERVAL_MS 200 /* while waiting for a direct path */
-#define PING_RETRY_MS           20  /* while there is no path or session yet */
+#define PING_DIRECT_INTERVAL_MS 200  /* while waiting for a direct path */
+#define PING_RETRY_MS           20   /* while there is no path or session yet */
+#define PING_AGAIN_MS           1000 /* a probe that is not answered */
 
 /* NULL when out of memory. */
 struct pings *pings_new(struct mesh *mesh);
