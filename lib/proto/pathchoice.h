@@ -113,6 +113,7 @@ struct path_slot {
 	enum path_reason failure;
 	bool unproven;     /* failed: alive only when an echo comes back, where there are echoes */
 	unsigned int deaf; /* while unproven: checks answered since the last echo */
+	unsigned int late; /* late answers in a row after a failure */
 	unsigned int trials; /* how often it delivered badly */
 	bool on_trial;       /* delivered badly: taken again after a train of echoes only */
 	unsigned int loss;   /* permille, when that was found */

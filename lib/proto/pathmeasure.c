@@ -217,10 +217,16 @@ static void dead_answered(struct pathchoice *pc, struct path_slot *slot, uint64_
 	slot->deaf = 0;
 	if (slot->alive)
 		return;
-	if (slot->kind == PATH_DIRECT && relay && pathmeasure_is_slow(slot, relay))
-		pathchoice_fail(pc, slot, PATH_REASON_THROTTLED, now_ns);
-	else
+	if (slot->kind != PATH_DIRECT || !relay || !pathmeasure_is_slow(slot, relay)) {
+		slot->late = 0;
 		pathchoice_revive(pc, slot);
+	} else if (++slot->late < BAD_IN_A_ROW) {
+		slot->echoes_wanted =
+			1; /* one or two may have waited for an end that stood still */
+	} else {
+		slot->late = 0;
+		pathchoice_fail(pc, slot, PATH_REASON_THROTTLED, now_ns);
+	}
 }
 
 void pathchoice_echo_answered(struct pathchoice *pc, uint32_t token, uint32_t expected,

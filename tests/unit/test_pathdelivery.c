@@ -83,6 +83,24 @@ static void test_a_deaf_pair_is_left_within_two_seconds(void **state)
 	assert_int_equal(b.changes, 1);
 }
 
+/* The first answers of a pair that comes back waited for an end that stood still, as one asleep. */
+static void test_late_answers_of_one_that_slept(void **state)
+{
+	uint64_t rtt_ns;
+
+	(void)state;
+	begin(1);
+	rtt_ns = direct->rtt_ns;
+	direct->dead = true;
+	assert_true(path_bench_until(&b, PATH_RELAY, 7, NS_PER_S));
+	path_bench_run(&b, 3 * NS_PER_S);
+	direct->dead = false;
+	direct->rtt_ns = 900 * MS;
+	path_bench_run(&b, 3000 * MS);
+	direct->rtt_ns = rtt_ns;
+	assert_true(path_bench_until(&b, PATH_DIRECT, 1, 3 * NS_PER_S));
+}
+
 /* Nothing is answered but echoes. */
 static void test_one_way_traffic_stays(void **state)
 {
@@ -326,6 +344,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_a_dead_pair_is_left_at_once),
 		cmocka_unit_test(test_a_deaf_pair_is_left_within_two_seconds),
+		cmocka_unit_test(test_late_answers_of_one_that_slept),
 		cmocka_unit_test(test_one_way_traffic_stays),
 		cmocka_unit_test(test_the_other_relay_takes_over),
 		cmocka_unit_test(test_a_silent_peer_is_no_dead_relay),
