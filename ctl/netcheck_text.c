@@ -42,9 +42,17 @@ static void print_relays(const json_t *relays, FILE *out)
 
 void netcheck_text_print(const json_t *netcheck, FILE *out)
 {
-	print_row(out, "udp", json_is_true(json_object_get(netcheck, "udp")) ? "yes" : "blocked");
-	print_row(out, "ipv4", status_text(netcheck, "ipv4", "no"));
-	print_row(out, "ipv6", status_text(netcheck, "ipv6", "no"));
+	const json_t *udp = json_object_get(netcheck, "udp");
+	/* Without a relay to ask, as before the first `up`, nothing can be told. */
+	const char *otherwise =
+		json_is_boolean(udp) ? "no answer" : "not tested: no relay is known";
+
+	print_row(out, "udp",
+		  json_is_true(udp)    ? "yes"
+		  : json_is_false(udp) ? "blocked"
+				       : otherwise);
+	print_row(out, "ipv4", status_text(netcheck, "ipv4", otherwise));
+	print_row(out, "ipv6", status_text(netcheck, "ipv6", otherwise));
 	print_row(out, "mapping", status_text(netcheck, "mapping", "unknown"));
 	print_row(out, "filtering", status_text(netcheck, "filtering", "unknown"));
 	print_row(out, "port mapping", status_text(netcheck, "port_mapping", "unknown"));

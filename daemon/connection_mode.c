@@ -29,8 +29,10 @@ static void apply(struct connection *conn)
 	} else {
 		pathchoice_set_mode(&conn->choice, conn->mode, connection_now_ns(conn));
 		connection_see_obstacle(conn);
-		if (!conn->ice)
+		if (!conn->ice) {
+			connection_punch_begin_anew(conn);
 			connection_ice_begin(conn);
+		}
 	}
 	connection_let_go(conn, was_held);
 }

@@ -309,8 +309,11 @@ void connection_punch_end(struct connection *conn)
 
 	close_sockets(punch);
 	release_unused(conn);
-	if (punch->core)
+	if (punch->core) {
 		punch_restart(punch->core, connection_now_ns(conn));
+		/* The agent took its pairs along without a word. */
+		punch_set_direct(punch->core, false, connection_now_ns(conn));
+	}
 	loop_timer_clear(&punch->timer);
 }
 
@@ -326,6 +329,12 @@ void connection_punch_network_changed(struct connection *conn)
 {
 	if (conn->punch.core)
 		punch_network_changed(conn->punch.core, connection_now_ns(conn));
+}
+
+void connection_punch_begin_anew(struct connection *conn)
+{
+	if (conn->punch.core)
+		punch_begin_anew(conn->punch.core, connection_now_ns(conn));
 }
 
 /* Notes which of the pairs was won by guessing. */

@@ -159,6 +159,8 @@ void connection_punch_report(struct connection *conn, struct ice_description *d)
 void connection_punch_note(struct connection *conn, const struct ice_description *d);
 /* Our addresses changed: before the agent begins anew. */
 void connection_punch_network_changed(struct connection *conn);
+/* The user no longer forces the relay. */
+void connection_punch_begin_anew(struct connection *conn);
 void connection_punch_pair_event(struct connection *conn, const struct ice_event *event);
 /* Both NATs are known to choose ports that cannot be foreseen. */
 bool connection_punch_is_hopeless(const struct connection *conn);

@@ -352,6 +352,12 @@ void mesh_peer_unanswered(struct mesh_peer *peer)
 		connection_unanswered(peer->conn);
 }
 
+void mesh_peer_suspect(struct mesh_peer *peer)
+{
+	if (peer->conn)
+		connection_heard_elsewhere(peer->conn, false);
+}
+
 void mesh_peer_path_mtu(struct mesh_peer *peer, unsigned int mtu)
 {
 	/* As large as the device's: the routes need not say it. */
@@ -437,6 +443,10 @@ static enum status_path status_path(const struct mesh_peer *peer)
 		return STATUS_PATH_RELAY;
 	if (!mesh_peer_online(peer))
 		return STATUS_PATH_OFFLINE;
+	/* A session that ran out while nobody had anything to say. */
+	if (current && current->kind != PATH_NONE && !up &&
+	    !peer_handshake_under_way(peer->wireguard))
+		return STATUS_PATH_IDLE;
 	return current ? STATUS_PATH_CONNECTING : STATUS_PATH_IDLE;
 }
 

@@ -68,6 +68,8 @@ void mesh_peer_heard_elsewhere(struct mesh_peer *peer, bool by_relay);
 void mesh_peer_echoed(struct mesh_peer *peer, const struct dp_echo *echo);
 void mesh_peer_unanswered(struct mesh_peer *peer);
 
+/* A probe by the path in use was not answered: is the path still one? */
+void mesh_peer_suspect(struct mesh_peer *peer);
 /* The path takes inner packets of this size. */
 void mesh_peer_path_mtu(struct mesh_peer *peer, unsigned int mtu);
 /* The device's MTU is another one, which its route's is held against. */

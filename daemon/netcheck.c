@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "base/addr.h"
+#include "daemon/dataplane.h"
 #include "daemon/http_proxy.h"
 #include "daemon/local_server.h"
 #include "daemon/mesh.h"
@@ -98,6 +99,22 @@ static json_t *relays_json(const struct relays *relays)
 	return list;
 }
 
+/* What has been learnt in passing, by the relays' second ports too, may tell more. */
+static enum nat_behaviour best_mapping(const struct netcheck_run *run)
+{
+	const struct mesh *mesh = run->netcheck->mesh;
+	const struct endpoint base = { .addr = run->result.local.addr,
+				       .port = dataplane_port(mesh->dp) };
+	struct nat_report learnt;
+
+	if (!run->result.udp || run->result.mapping == NAT_ENDPOINT_INDEPENDENT)
+		return run->result.mapping;
+	learnt = nat_mapping_report(&mesh->nat, &base, loop_now_ns(mesh->loop));
+	return learnt.mapping == NAT_ADDRESS_PORT_DEPENDENT || run->result.mapping == NAT_UNKNOWN
+		       ? learnt.mapping
+		       : run->result.mapping;
+}
+
 static const char *behaviour(const struct netcheck_run *run, enum nat_behaviour what)
 {
 	if (run->result.udp && !run->result.translated)
@@ -115,12 +132,15 @@ static void finish(struct netcheck *netcheck)
 	json_t *fields;
 
 	portmap_describe(netcheck->mesh->portmap, port_mapping);
-	fields = json_pack("{s:b,s:o,s:o,s:s,s:s,s:s,s:o,s:s?,s:o}", "udp",
-			   v4->result.udp || v6->result.udp, "ipv4", mapped_json(v4), "ipv6",
-			   mapped_json(v6), "mapping", behaviour(nat, nat->result.mapping),
-			   "filtering", nat_behaviour_text(nat->result.filtering), "port_mapping",
-			   port_mapping, "port_mappings", portmap_to_json(netcheck->mesh->portmap),
-			   "proxy", http_proxy_name(&netcheck->mesh->http_proxy), "relays",
+	fields = json_pack("{s:o,s:o,s:o,s:s,s:s,s:s,s:o,s:s?,s:o}", "udp",
+			   v4->server_count + v6->server_count
+				   ? json_boolean(v4->result.udp || v6->result.udp)
+				   : json_null(),
+			   "ipv4", mapped_json(v4), "ipv6", mapped_json(v6), "mapping",
+			   behaviour(nat, best_mapping(nat)), "filtering",
+			   nat_behaviour_text(nat->result.filtering), "port_mapping", port_mapping,
+			   "port_mappings", portmap_to_json(netcheck->mesh->portmap), "proxy",
+			   http_proxy_name(&netcheck->mesh->http_proxy), "relays",
 			   relays_json(netcheck->mesh->relays));
 
 	netcheck_free(netcheck);

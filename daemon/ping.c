@@ -88,6 +88,8 @@ static void try_probe(struct ping *ping)
 	uint64_t now_ns = loop_now_ns(ping->pings->mesh->loop);
 	uint64_t next_ns;
 
+	if (ping->awaiting)
+		mesh_peer_suspect(ping->peer);
 	ping->waiting = !peer_has_session(mesh_peer_wireguard(ping->peer)) ||
 			mesh_peer_probe(ping->peer) < 0;
 	ping->awaiting = !ping->waiting;

@@ -418,6 +418,14 @@ void punch_network_changed(struct punch *punch, uint64_t now_ns)
 	memset(&punch->last_target, 0, sizeof(punch->last_target));
 }
 
+void punch_begin_anew(struct punch *punch, uint64_t now_ns)
+{
+	punch->failures = 0;
+	punch->breaks = 0;
+	if (punch->allowed_ns > now_ns)
+		punch->allowed_ns = now_ns;
+}
+
 void punch_set_own(struct punch *punch, const struct nat_report *report,
 		   const struct ip_addr *outside, uint64_t now_ns)
 {

@@ -48,6 +48,8 @@ void punch_set_peer(struct punch *punch, const struct nat_report *report,
 void punch_restart(struct punch *punch, uint64_t now_ns);
 /* Our addresses changed: what failed before may succeed now. Before punch_restart. */
 void punch_network_changed(struct punch *punch, uint64_t now_ns);
+/* The user wants a direct path again: a run that had to wait need not any more. */
+void punch_begin_anew(struct punch *punch, uint64_t now_ns);
 /* There is a valid direct pair, or none any more. */
 void punch_set_direct(struct punch *punch, bool direct, uint64_t now_ns);
 

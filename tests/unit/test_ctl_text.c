@@ -264,7 +264,7 @@ static void test_netcheck(void **state)
 	fclose(out);
 	assert_string_equal(text, "udp           yes\n"
 				  "ipv4          203.0.113.7:41641\n"
-				  "ipv6          no\n"
+				  "ipv6          no answer\n"
 				  "mapping       endpoint-independent\n"
 				  "filtering     unknown\n"
 				  "port mapping  none\n"

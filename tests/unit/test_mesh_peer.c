@@ -14,6 +14,7 @@
 #define peer_dp                     fake_peer_dp
 #define peer_set_owner              fake_peer_set_owner
 #define peer_has_session            fake_peer_has_session
+#define peer_handshake_under_way    fake_peer_handshake_under_way
 #define peer_last_handshake_ns      fake_peer_last_handshake_ns
 #define dataplane_allowed_ip_set    fake_dataplane_allowed_ip_set
 #define dataplane_allowed_ips_clear fake_dataplane_allowed_ips_clear
@@ -65,6 +66,12 @@ void peer_set_owner(struct peer *peer, void *owner)
 {
 	(void)peer;
 	(void)owner;
+}
+
+bool peer_handshake_under_way(const struct peer *wireguard)
+{
+	(void)wireguard;
+	return true;
 }
 
 bool peer_has_session(const struct peer *peer)

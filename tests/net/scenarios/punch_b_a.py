@@ -41,3 +41,12 @@ def scenario(lab):
     for node, other in ((other_b, hard_b), (hard_b, other_b)):
         wait_until(f"{node.name} says why {other.name} is relayed",
                    lambda n=node, o=other: (n.peer(o)["path"], n.peer(o)["reason"]) == ("relay", "mapping"), 10)
+
+    # Who was told to use the relay and may go directly again does not wait for another time to guess.
+    hard_b.ctl("set", "path", "easy", "relay")
+    for node, other in ((hard_b, easy), (easy, hard_b)):
+        wait_until(f"{node.name} is told", lambda n=node, o=other: n.peer(o)["reason"] == "forced", 5)
+    hard_b.ctl("set", "path", "easy", "auto")
+    start = time.monotonic()
+    connect(hard_b, easy)
+    check(time.monotonic() - start < DIRECT_MAX_S, "it took too long")
