@@ -213,9 +213,13 @@ static void explain_end(const struct control_client *client, char *text, size_t 
 			enum ws_close why, const char *detail)
 {
 	const struct token_address *at = &client->addresses[client->next_address];
+	const char *proxy = http_proxy_for(client->http_proxy, at->host)
+				    ? http_proxy_name(client->http_proxy)
+				    : NULL;
 
 	if (!opened || why == WS_CLOSE_UNREACHABLE)
-		snprintf(text, size, "cannot connect to %s port %u: %s", at->host, at->port,
+		snprintf(text, size, "cannot connect to %s port %u%s%s: %s", at->host, at->port,
+			 proxy ? " through the proxy " : "", proxy ? proxy : "",
 			 detail && detail[0] ? detail : "no answer");
 	else if (!control_channel_ready(client->channel))
 		/* It cannot read what was sealed for another key, so it just hangs up. */
