@@ -125,12 +125,8 @@ bool addr_is_private(const struct ip_addr *addr)
 
 bool addr_is_global(const struct ip_addr *addr)
 {
-	const uint8_t *b = addr->bytes;
-
-	if (addr->family != AF_INET || b[0] == 0 || b[0] == 10 || b[0] == 127 || b[0] >= 224)
-		return false;
-	return !(b[0] == 100 && (b[1] & 0xc0) == 64) && !(b[0] == 169 && b[1] == 254) &&
-	       !(b[0] == 172 && (b[1] & 0xf0) == 16) && !(b[0] == 192 && b[1] == 168);
+	return addr->family == AF_INET && addr->bytes[0] != 0 && addr->bytes[0] < 224 &&
+	       !addr_is_loopback(addr) && !addr_is_private(addr);
 }
 
 /* Decimal digits up to 65535, nothing else. */

@@ -135,6 +135,34 @@ static void prefixes_contain_and_overlap(void **state)
 	assert_true(prefix_overlaps(&all, &other));
 }
 
+static void test_private_and_global(void **state)
+{
+	static const struct {
+		const char *text;
+		bool private, global; /* global is asked of IPv4 only */
+	} cases[] = {
+		{ "9.255.255.255", false, true },    { "10.0.0.0", true, false },
+		{ "100.63.255.255", false, true },   { "100.64.0.0", true, false },
+		{ "100.127.255.255", true, false },  { "100.128.0.0", false, true },
+		{ "172.15.0.1", false, true },       { "172.16.0.1", true, false },
+		{ "172.31.255.1", true, false },     { "172.32.0.1", false, true },
+		{ "192.168.0.1", true, false },      { "192.169.0.1", false, true },
+		{ "169.254.1.1", true, false },      { "127.0.0.1", false, false },
+		{ "0.1.2.3", false, false },         { "224.0.0.1", false, false },
+		{ "255.255.255.255", false, false }, { "223.255.255.255", false, true },
+		{ "fd00::1", true, false },          { "fe80::1", true, false },
+		{ "2001:db8::1", false, false },
+	};
+	struct ip_addr addr;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		assert_int_equal(addr_parse(&addr, cases[i].text), 0);
+		assert_int_equal(addr_is_private(&addr), cases[i].private);
+		assert_int_equal(addr_is_global(&addr), cases[i].global);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -145,6 +173,7 @@ int main(void)
 		cmocka_unit_test(endpoints_parse_and_format),
 		cmocka_unit_test(prefixes_parse_strictly),
 		cmocka_unit_test(prefixes_contain_and_overlap),
+		cmocka_unit_test(test_private_and_global),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
