@@ -12,7 +12,8 @@ BIN := $(if $(filter release,$(VARIANT)),build/bin,$(O)/bin)
 VERSION := 0.1.0
 
 PROGRAMS := warrend warren warren-coord warren-relay
-PKGS := libsodium libcrypto libssl libuv libwebsockets jansson sqlite3 libmnl liburcu-bp inih
+PKGS := libsodium libcrypto libssl libuv libwebsockets jansson sqlite3 libpq libcurl cjose libmnl \
+	liburcu-bp inih
 # Debian's libipsec-mb exists for x86-64 only.
 IPSEC_MB := $(if $(filter x86_64,$(shell uname -m)),yes)
 # Loaded at run time where it is installed; sanitizers cannot follow.
@@ -55,7 +56,7 @@ CFLAGS ?= -g
 ALL_CFLAGS = -std=gnu17 -D_GNU_SOURCE -DWARREN_VERSION='"$(VERSION)"' -Ilib -I. $(WARN) $(HARDEN) \
 	$(OPT_$(VARIANT)) $(if $(IPSEC_MB),-DHAVE_IPSEC_MB) \
 	$(if $(BORINGSSL),-DHAVE_BORINGSSL='"$(BORINGSSL)"') $(CFLAGS) $(PKG_CFLAGS)
-ALL_LDFLAGS = -pie -Wl,-z,relro,-z,now,-z,noexecstack $(OPT_$(VARIANT)) $(LDFLAGS)
+ALL_LDFLAGS = -pie -Wl,--as-needed,-z,relro,-z,now,-z,noexecstack $(OPT_$(VARIANT)) $(LDFLAGS)
 
 # Every folder is a static library of its sources without main.c, so tests can link any part of it.
 FOLDERS := lib kernel-iface relay daemon ctl coord

@@ -100,7 +100,7 @@ static const struct option long_options[] = {
 	{ NULL, 0, NULL, 0 },
 };
 
-#define MASK(option) (1u << ((option)-OPTION_DATA))
+#define MASK(option) (1ull << ((option)-OPTION_DATA))
 
 /* A command, the arguments after its words, and the options it knows besides the common ones. */
 static const struct {
@@ -108,7 +108,7 @@ static const struct {
 	const char *verb; /* NULL: the noun is all */
 	enum command command;
 	int arguments;
-	unsigned int options;
+	uint64_t options;
 } commands[] = {
 	{ "init", NULL, COMMAND_INIT, 0,
 	  MASK(OPTION_PUBLIC) | MASK(OPTION_NAME) | MASK(OPTION_POOL4) | MASK(OPTION_POOL6) },
@@ -292,7 +292,7 @@ static int find_command(int count, char **words)
 	return complain(known_noun ? "%s wants a verb" : "there is no command %s", words[0]);
 }
 
-static int take_command(struct options *options, int count, char **words, unsigned int used)
+static int take_command(struct options *options, int count, char **words, uint64_t used)
 {
 	int place = find_command(count, words);
 	int skip;
@@ -332,7 +332,7 @@ static void set_defaults(struct options *options)
 
 int coord_options_parse(struct options *options, int argc, char **argv)
 {
-	unsigned int used = 0;
+	uint64_t used = 0;
 	int option;
 
 	set_defaults(options);
