@@ -23,11 +23,11 @@ static void print_node(struct admin_request *request, const struct node *node)
 
 	labels_format(groups, &node->groups);
 	labels_format(tags, &node->tags);
-	fprintf(request->out, "%-20s  %-15s  %-8s  %-20s  %-10s  %-16s  %s\n", node->name,
+	fprintf(request->out, "%-20s  %-15s  %-8s  %-20s  %-10s  %-16s  %-16s  %s\n", node->name,
 		addr_format(addr, &node->address4), node_state(node),
 		node->session ? "now" : admin_time(seen, node->last_seen_s),
 		node->home_relay[0] ? node->home_relay : "-", groups[0] ? groups : "-",
-		tags[0] ? tags : "-");
+		tags[0] ? tags : "-", node->owner[0] ? node->owner : "-");
 }
 
 static json_t *labels_json(const struct labels *labels)
@@ -48,15 +48,16 @@ static json_t *node_json(const struct node *node)
 
 	encoding_base64_key(key, node->device_key);
 	encoding_base64_key(wireguard_key, node->wireguard_key);
-	return json_pack("{s:s,s:[s,s],s:s,s:s,s:s,s:I,s:s,s:b,s:s,s:s,s:I,s:I,s:o,s:o}", "name",
-			 node->name, "addresses", addr_format(addr4, &node->address4),
+	return json_pack("{s:s,s:[s,s],s:s,s:s,s:s,s:I,s:s,s:b,s:s,s:s,s:I,s:I,s:o,s:o,s:s,s:I}",
+			 "name", node->name, "addresses", addr_format(addr4, &node->address4),
 			 addr_format(addr6, &node->address6), "state", node_state(node), "key", key,
 			 "wireguard_key", wireguard_key, "last_seen_s",
 			 (json_int_t)node->last_seen_s, "home_relay", node->home_relay, "ephemeral",
 			 node->ephemeral, "version", node->version, "os", node->os, "serial",
 			 (json_int_t)node->serial, "certificate_until_s",
 			 (json_int_t)node->not_after_s, "groups", labels_json(&node->groups),
-			 "tags", labels_json(&node->tags));
+			 "tags", labels_json(&node->tags), "owner", node->owner, "login_until_s",
+			 (json_int_t)node->login_until_s);
 }
 
 static int compare_names(const void *a, const void *b)
@@ -89,8 +90,9 @@ void admin_node_list(struct admin_request *request)
 	struct node **nodes = sorted_nodes(request->sessions->network, &count);
 
 	if (!request->json)
-		fprintf(request->out, "%-20s  %-15s  %-8s  %-20s  %-10s  %-16s  %s\n", "NAME",
-			"ADDRESS", "STATE", "LAST SEEN", "RELAY", "GROUPS", "TAGS");
+		fprintf(request->out, "%-20s  %-15s  %-8s  %-20s  %-10s  %-16s  %-16s  %s\n",
+			"NAME", "ADDRESS", "STATE", "LAST SEEN", "RELAY", "GROUPS", "TAGS",
+			"OWNER");
 	for (size_t i = 0; i < count; i++) {
 		if (request->json)
 			json_array_append_new(array, node_json(nodes[i]));

@@ -16,6 +16,7 @@ static void describe(const struct network *network, const struct node *node, str
 	cert->tag_count = node->tags.count;
 	memcpy(cert->groups, node->groups.names, sizeof(cert->groups));
 	cert->group_count = node->groups.count;
+	strcpy(cert->owner, node->owner);
 }
 
 int certificate_issue(struct network *network, struct node *node, uint64_t now_s)

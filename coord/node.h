@@ -23,7 +23,9 @@ struct node {
 	struct ip_addr address6;
 	struct labels groups;
 	struct labels tags;
-	bool ephemeral; /* deleted when it stays away */
+	char owner[CERT_OWNER_MAX + 1]; /* the user who signed it in; empty: nobody's */
+	uint64_t login_until_s;         /* its user must sign in again then; 0: never */
+	bool ephemeral;                 /* deleted when it stays away */
 	bool revoked;
 	uint64_t created_s;
 	uint64_t last_seen_s; /* 0: never */

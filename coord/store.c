@@ -10,7 +10,7 @@
 #include "base/buf.h"
 #include "coord/store_statement.h"
 
-#define SCHEMA_VERSION  3
+#define SCHEMA_VERSION  4
 #define BUSY_TIMEOUT_MS 5000
 
 static const char schema[] =
@@ -26,12 +26,13 @@ static const char schema[] =
 	" ephemeral INTEGER NOT NULL, revoked INTEGER NOT NULL, created_s INTEGER NOT NULL,"
 	" last_seen_s INTEGER NOT NULL, version TEXT NOT NULL, os TEXT NOT NULL,"
 	" serial INTEGER NOT NULL UNIQUE, not_before_s INTEGER NOT NULL,"
-	" not_after_s INTEGER NOT NULL, cert BLOB NOT NULL) STRICT;"
+	" not_after_s INTEGER NOT NULL, cert BLOB NOT NULL,"
+	" owner TEXT NOT NULL DEFAULT '', login_until_s INTEGER NOT NULL DEFAULT 0) STRICT;"
 	"CREATE TABLE revoked (serial INTEGER PRIMARY KEY, until_s INTEGER NOT NULL) STRICT;"
 	"CREATE TABLE relay (name TEXT PRIMARY KEY, hosts TEXT NOT NULL,"
 	" udp_port INTEGER NOT NULL, tls_port INTEGER NOT NULL, secret BLOB NOT NULL,"
 	" kind INTEGER NOT NULL DEFAULT 0) STRICT;"
-	"PRAGMA user_version = 3;";
+	"PRAGMA user_version = 4;";
 
 /*
  * From version 1, which let two nodes have one WireGuard key. Peers obey only one of them, so the
@@ -50,6 +51,12 @@ static const char from_version_1[] =
 /* From version 2, whose relays were all of one kind. */
 static const char from_version_2[] = "ALTER TABLE relay ADD COLUMN kind INTEGER NOT NULL DEFAULT 0;"
 				     "PRAGMA user_version = 3;";
+
+/* From version 3, in which nodes belonged to nobody. */
+static const char from_version_3[] =
+	"ALTER TABLE node ADD COLUMN owner TEXT NOT NULL DEFAULT '';"
+	"ALTER TABLE node ADD COLUMN login_until_s INTEGER NOT NULL DEFAULT 0;"
+	"PRAGMA user_version = 4;";
 
 static int execute(struct store *store, const char *sql)
 {
@@ -184,6 +191,8 @@ int store_open(struct store **out, const char *path)
 		err = execute_whole(store, from_version_1);
 	if (err == 0 && version <= 2)
 		err = execute_whole(store, from_version_2);
+	if (err == 0 && version <= 3)
+		err = execute_whole(store, from_version_3);
 	if (err < 0) {
 		store_close(store);
 		return err;

@@ -8,7 +8,8 @@
 
 #define COLUMNS                                                                                   \
 	"device_key, box_key, wireguard_key, name, address4, address6, groups, tags, ephemeral, " \
-	"revoked, created_s, last_seen_s, version, os, serial, not_before_s, not_after_s, cert"
+	"revoked, created_s, last_seen_s, version, os, serial, not_before_s, not_after_s, cert, " \
+	"owner, login_until_s"
 
 int store_node_put(struct store *store, const struct node *node)
 {
@@ -18,7 +19,7 @@ int store_node_put(struct store *store, const struct node *node)
 	 */
 	statement_init(&s, store,
 		       "INSERT INTO node (" COLUMNS
-		       ") VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+		       ") VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 		       " ON CONFLICT (device_key) DO UPDATE SET box_key = excluded.box_key,"
 		       " wireguard_key = excluded.wireguard_key, name = excluded.name,"
 		       " groups = excluded.groups, tags = excluded.tags,"
@@ -26,7 +27,8 @@ int store_node_put(struct store *store, const struct node *node)
 		       " last_seen_s = excluded.last_seen_s, version = excluded.version,"
 		       " os = excluded.os, serial = excluded.serial,"
 		       " not_before_s = excluded.not_before_s, not_after_s = excluded.not_after_s,"
-		       " cert = excluded.cert");
+		       " cert = excluded.cert, owner = excluded.owner,"
+		       " login_until_s = excluded.login_until_s");
 	statement_blob(&s, node->device_key, 32);
 	statement_blob(&s, node->box_key, 32);
 	statement_blob(&s, node->wireguard_key, 32);
@@ -45,6 +47,8 @@ int store_node_put(struct store *store, const struct node *node)
 	statement_u64(&s, node->not_before_s);
 	statement_u64(&s, node->not_after_s);
 	statement_blob(&s, node->cert, node->cert_len);
+	statement_text(&s, node->owner);
+	statement_u64(&s, node->login_until_s);
 	return statement_run(&s);
 }
 
@@ -78,6 +82,8 @@ static void read_node(struct statement *s, struct node *node)
 	node->not_before_s = statement_get_u64(s);
 	node->not_after_s = statement_get_u64(s);
 	statement_get_blob(s, node->cert, sizeof(node->cert), &node->cert_len);
+	statement_get_text(s, node->owner, sizeof(node->owner));
+	node->login_until_s = statement_get_u64(s);
 }
 
 int store_node_each(struct store *store, int (*each)(void *arg, const struct node *node), void *arg)

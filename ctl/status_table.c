@@ -120,12 +120,12 @@ static void print_headline(const json_t *status, FILE *out)
 	fputc('\n', out);
 }
 
-/* Who stands behind the node: its owner, or its first tag. */
+/* Who stands behind the node: its first tag, or the user who signed it in. */
 static const char *peer_owner(const json_t *peer)
 {
 	const char *tag = json_string_value(json_array_get(json_object_get(peer, "tags"), 0));
 
-	return status_text(peer, "owner", tag ? tag : "-");
+	return tag ? tag : status_text(peer, "owner", "-");
 }
 
 static const char *offline_via(char out[static TEXT_MAX], const json_t *peer)

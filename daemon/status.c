@@ -103,9 +103,9 @@ static json_t *count_json(uint64_t count)
 
 static json_t *self_json(const struct status_self *self)
 {
-	return json_pack("{s:o, s:o, s:o}", "name", text_json(self->name), "addresses",
+	return json_pack("{s:o, s:o, s:o, s:o}", "name", text_json(self->name), "addresses",
 			 addresses_json(self->addresses, self->address_count), "public_key",
-			 key_json(self->public_key));
+			 key_json(self->public_key), "owner", text_json(self->owner));
 }
 
 static json_t *coordinator_json(const struct status_coordinator *coordinator)

@@ -36,6 +36,7 @@ struct status_self {
 	const struct ip_addr *addresses;
 	size_t address_count;
 	const uint8_t *public_key; /* node key, 32 bytes, or NULL */
+	const char *owner;         /* the user who signed it in, or NULL */
 };
 
 struct status_coordinator {
@@ -68,7 +69,7 @@ struct status_peer {
 	const struct ip_addr *addresses;
 	size_t address_count;
 	const uint8_t *public_key; /* node key, 32 bytes */
-	const char *owner;         /* who enrolled it, or NULL: then the tags are shown */
+	const char *owner;         /* the user who signed it in, or NULL */
 	const char *const *tags;
 	size_t tag_count;
 	bool online;

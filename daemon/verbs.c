@@ -48,6 +48,7 @@ static size_t own_addresses(const struct cert *cert, struct ip_addr out[static 2
 struct peer_texts {
 	struct ip_addr addresses[2];
 	const char *tags[CERT_LABELS_MAX];
+	char tag_texts[CERT_LABELS_MAX][sizeof("tag:") + CERT_LABEL_MAX];
 };
 
 static void fill_peer(struct mesh_peer *peer, struct status_peer *out, struct peer_texts *texts)
@@ -59,8 +60,11 @@ static void fill_peer(struct mesh_peer *peer, struct status_peer *out, struct pe
 	out->public_key = cert->device_key;
 	out->addresses = texts->addresses;
 	out->address_count = own_addresses(cert, texts->addresses);
-	for (i = 0; i < cert->tag_count; i++)
-		texts->tags[i] = cert->tags[i];
+	out->owner = cert->owner[0] ? cert->owner : NULL;
+	for (i = 0; i < cert->tag_count; i++) {
+		snprintf(texts->tag_texts[i], sizeof(texts->tag_texts[i]), "tag:%s", cert->tags[i]);
+		texts->tags[i] = texts->tag_texts[i];
+	}
 	out->tags = texts->tags;
 	out->tag_count = cert->tag_count;
 	mesh_peer_status(peer, out);
@@ -129,6 +133,7 @@ static void fill_self(const struct mesh *mesh, struct status *status,
 		status->network = mesh->membership.network_name;
 		status->self.name = cert->name;
 		status->self.public_key = cert->device_key;
+		status->self.owner = cert->owner[0] ? cert->owner : NULL;
 		status->self.addresses = addresses;
 		status->self.address_count = own_addresses(cert, addresses);
 	}

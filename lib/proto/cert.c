@@ -27,6 +27,7 @@ enum field {
 	FIELD_NOT_BEFORE = 12,
 	FIELD_NOT_AFTER = 13,
 	FIELD_NOT_CRITICAL = 0x8000, /* the first that may be skipped */
+	FIELD_OWNER = 0x8000,
 	FIELD_SIGNATURE = 0xffff,
 };
 
@@ -62,6 +63,19 @@ int cert_label_check(const char *label)
 	return 0;
 }
 
+int cert_owner_check(const char *owner)
+{
+	size_t len = strlen(owner);
+
+	if (len == 0 || len > CERT_OWNER_MAX)
+		return -EINVAL;
+	for (size_t i = 0; i < len; i++)
+		if (!isgraph((unsigned char)owner[i]) || isupper((unsigned char)owner[i]) ||
+		    strchr("\"\\<>,;:", owner[i]))
+			return -EINVAL;
+	return 0;
+}
+
 static bool labels_valid(const char (*labels)[CERT_LABEL_MAX + 1], size_t count)
 {
 	if (count > CERT_LABELS_MAX)
@@ -89,6 +103,7 @@ static bool cert_valid(const struct cert *cert)
 	return cert_name_check(cert->name) == 0 && routes_valid(cert->routes, cert->route_count) &&
 	       labels_valid(cert->tags, cert->tag_count) &&
 	       labels_valid(cert->groups, cert->group_count) &&
+	       (!cert->owner[0] || cert_owner_check(cert->owner) == 0) &&
 	       (cert->address4.family == AF_INET || cert->address4.family == 0) &&
 	       (cert->address6.family == AF_INET6 || cert->address6.family == 0) &&
 	       (cert->address4.family || cert->address6.family) &&
@@ -197,6 +212,8 @@ int cert_sign(uint8_t out[static CERT_ENCODED_MAX], size_t *len, const struct ce
 	put_labels(&w, FIELD_GROUPS, c.groups, c.group_count);
 	put_u64(&w, FIELD_NOT_BEFORE, c.not_before_s);
 	put_u64(&w, FIELD_NOT_AFTER, c.not_after_s);
+	if (c.owner[0])
+		put_field(&w, FIELD_OWNER, c.owner, strlen(c.owner));
 	err = sign_make(signature, authority_secret, DOMAIN, data, w.len);
 	if (err < 0)
 		return err;
@@ -328,6 +345,8 @@ static int get_field(struct cert *cert, uint16_t number, const uint8_t *data, si
 		return get_u64(&cert->not_before_s, data, len);
 	case FIELD_NOT_AFTER:
 		return get_u64(&cert->not_after_s, data, len);
+	case FIELD_OWNER:
+		return len ? get_text(cert->owner, sizeof(cert->owner), data, len) : -EBADMSG;
 	default:
 		return number >= FIELD_NOT_CRITICAL ? 0 : -EPROTONOSUPPORT;
 	}

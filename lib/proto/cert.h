@@ -19,6 +19,7 @@
 #define CERT_LABEL_MAX       47 /* bytes of a tag or group, without its "tag:" or "group:" */
 #define CERT_ROUTES_MAX      32
 #define CERT_LABELS_MAX      16 /* tags, and as many groups */
+#define CERT_OWNER_MAX       127
 #define CERT_ENCODED_MAX     4096
 #define CERT_SIGNATURE_SIZE  64
 
@@ -39,6 +40,7 @@ struct cert {
 	size_t group_count;
 	uint64_t not_before_s; /* seconds since 1970, both ends inclusive */
 	uint64_t not_after_s;
+	char owner[CERT_OWNER_MAX + 1]; /* the user whose machine it is; empty: nobody's */
 };
 
 /*
@@ -67,5 +69,10 @@ int cert_check_time(const struct cert *cert, uint64_t now_s);
 int cert_name_check(const char *name);
 /* A tag or group name: letters, digits, '-', '_', '.', 1 to CERT_LABEL_MAX bytes. 0 or -EINVAL. */
 int cert_label_check(const char *label);
+/*
+ * A user: 1 to CERT_OWNER_MAX visible ASCII bytes, such as a mail address, in lower case, so that
+ * one user has one spelling; none of `"`, `\`, `<`, `>`, `,`, `;`, `:`. 0 or -EINVAL.
+ */
+int cert_owner_check(const char *owner);
 
 #endif

@@ -31,6 +31,7 @@ static struct cert full(void)
 	prefix_parse(&cert.routes[0], "192.168.1.0/24");
 	prefix_parse(&cert.routes[1], "2001:db8::/32");
 	cert.route_count = 2;
+	strcpy(cert.owner, "alice@example.com");
 	return cert;
 }
 
@@ -45,6 +46,30 @@ static void test_round_trip(void **state)
 	assert_int_equal(cert_sign(data, &len, &cert, authority.secret), 0);
 	assert_int_equal(cert_verify(&parsed, data, len, authority.key, authority.network_id), 0);
 	assert_memory_equal(&parsed, &cert, sizeof(cert));
+}
+
+static void test_an_owner_has_one_spelling(void **state)
+{
+	static const char *const bad[] = {
+		"",    "Alice@example.com", "a b", "a\n", "a:b", "a,b", "a\"b", "a\\b",
+		"<a>", "\xc3\xa9@b",        "a;b"
+	};
+	struct cert cert = full();
+	uint8_t data[CERT_ENCODED_MAX];
+	char longest[CERT_OWNER_MAX + 2];
+	size_t len;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		assert_int_equal(cert_owner_check(bad[i]), -EINVAL);
+		strcpy(cert.owner, bad[i]);
+		assert_int_equal(cert_sign(data, &len, &cert, authority.secret),
+				 bad[i][0] ? -EINVAL : 0);
+	}
+	memset(longest, 'a', sizeof(longest));
+	longest[sizeof(longest) - 1] = '\0';
+	assert_int_equal(cert_owner_check(longest), -EINVAL);
+	assert_int_equal(cert_owner_check(longest + 1), 0);
 }
 
 static void test_encoding_does_not_depend_on_order(void **state)
@@ -184,6 +209,7 @@ static void test_unknown_fields(void **state)
 	size_t len;
 
 	(void)state;
+	cert.owner[0] = '\0'; /* its number would come before */
 	authority_sign(&authority, &cert, data, &len);
 	len = insert_field(data, len, 0x8001);
 	assert_int_equal(cert_verify(&parsed, data, len, authority.key, authority.network_id), 0);
@@ -217,6 +243,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_round_trip),
+		cmocka_unit_test(test_an_owner_has_one_spelling),
 		cmocka_unit_test(test_encoding_does_not_depend_on_order),
 		cmocka_unit_test(test_every_changed_byte_is_refused),
 		cmocka_unit_test(test_strangers_are_refused),

@@ -31,7 +31,8 @@ static void test_before_enrolment(void **state)
 	(void)state;
 	assert_string_equal(
 		text, "{\"schema\":1,\"network\":null,\"state\":\"needs-login\","
-		      "\"self\":{\"name\":null,\"addresses\":[],\"public_key\":null},"
+		      "\"self\":{\"name\":null,\"addresses\":[],\"public_key\":null,"
+		      "\"owner\":null},"
 		      "\"coordinator\":{\"state\":\"none\",\"latency_ms\":null,"
 		      "\"transport\":null,\"error\":null},\"home_relay\":null,"
 		      "\"data_plane\":null,\"port_mapping\":null,\"peers\":[],\"health\":[]}");
@@ -82,7 +83,7 @@ static void test_the_contract(void **state)
 	const struct status status = {
 		.network = "acme",
 		.state = STATUS_CONNECTED,
-		.self = { "laptop", &self, 1, key },
+		.self = { "laptop", &self, 1, key, "bob@example.com" },
 		.coordinator = { "ok", "wss", NULL, 12 },
 		.home_relay = { "fra", "udp", 8 },
 		.data_plane = { "ipsec-mb", 4, { true, false, true, true } },
@@ -99,7 +100,7 @@ static void test_the_contract(void **state)
 		text,
 		"{\"schema\":1,\"network\":\"acme\",\"state\":\"connected\","
 		"\"self\":{\"name\":\"laptop\",\"addresses\":[\"100.64.0.1\"],"
-		"\"public_key\":\"AQAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=\"},"
+		"\"public_key\":\"AQAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=\",\"owner\":\"bob@example.com\"},"
 		"\"coordinator\":{\"state\":\"ok\",\"latency_ms\":12.0,\"transport\":\"wss\","
 		"\"error\":null},"
 		"\"home_relay\":{\"name\":\"fra\",\"transport\":\"udp\",\"latency_ms\":8.0},"

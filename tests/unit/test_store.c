@@ -282,8 +282,13 @@ static void test_damaged_or_foreign_files(void **state)
 	assert_int_equal(store_open(&other, path), -EUCLEAN);
 }
 
+/* What version 4 added, taken away. */
+#define TO_VERSION_3                          \
+	"ALTER TABLE node DROP COLUMN owner;" \
+	"ALTER TABLE node DROP COLUMN login_until_s;"
+
 /* The node table as version 1 had it, with what is in the present one. */
-static const char to_version_1[] =
+static const char to_version_1[] = TO_VERSION_3
 	"ALTER TABLE node RENAME TO newer;"
 	"CREATE TABLE node (device_key BLOB PRIMARY KEY, box_key BLOB NOT NULL UNIQUE,"
 	" wireguard_key BLOB NOT NULL, name TEXT NOT NULL UNIQUE, address4 BLOB NOT NULL UNIQUE,"
@@ -348,9 +353,9 @@ static int copy_relay(void *arg, const struct store_relay *relay)
 static void test_version_2_knew_one_kind_of_relay(void **state)
 {
 	static const char to_version_2[] =
-		"ALTER TABLE relay DROP COLUMN kind;"
-		"INSERT INTO relay VALUES ('old', '192.0.2.1', 3478, 443, x'0102');"
-		"PRAGMA user_version = 2;";
+		TO_VERSION_3 "ALTER TABLE relay DROP COLUMN kind;"
+			     "INSERT INTO relay VALUES ('old', '192.0.2.1', 3478, 443, x'0102');"
+			     "PRAGMA user_version = 2;";
 	struct store_relay relay = { .secret_len = 0 };
 
 	(void)state;
@@ -367,6 +372,33 @@ static void test_version_2_knew_one_kind_of_relay(void **state)
 	assert_int_equal(store_relay_each(store, copy_relay, &relay), 0);
 	assert_int_equal(relay.relay.kind, NETMAP_RELAY_TURN);
 	assert_int_equal(relay.secret_len, 2);
+}
+
+static int check_owner(void *arg, const struct node *node)
+{
+	const char *owner = arg;
+
+	assert_string_equal(node->owner, owner);
+	assert_int_equal(node->login_until_s, owner[0] ? 77 : 0);
+	return 0;
+}
+
+static void test_version_3_knew_no_owners(void **state)
+{
+	static const char to_version_3[] = TO_VERSION_3 "PRAGMA user_version = 3;";
+	struct node node = make_node(1);
+
+	(void)state;
+	assert_int_equal(store_node_put(store, &node), 0);
+	assert_int_equal(sqlite3_exec(store->db, to_version_3, NULL, NULL, NULL), SQLITE_OK);
+	reopen();
+	assert_int_equal(store_node_each(store, check_owner, ""), 0);
+	strcpy(node.owner, "alice@example.com");
+	node.login_until_s = 77;
+	assert_int_equal(store_node_put(store, &node), 0);
+	reopen();
+	assert_int_equal(node_count(), 1);
+	assert_int_equal(store_node_each(store, check_owner, node.owner), 0);
 }
 
 static void test_newer_schema(void **state)
@@ -419,6 +451,7 @@ int main(void)
 		TEST(test_damaged_or_foreign_files),
 		TEST(test_version_1_with_one_key_thrice),
 		TEST(test_version_2_knew_one_kind_of_relay),
+		TEST(test_version_3_knew_no_owners),
 		TEST(test_newer_schema),
 		TEST(test_relays_and_backup),
 	};
