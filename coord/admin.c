@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <jansson.h>
+#include <pwd.h>
 #include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -23,6 +24,7 @@ struct connection {
 	struct admin *admin;
 	struct loop_watch *watch;
 	struct loop_timer timer;
+	struct admin_caller caller;
 	int fd;
 	char *request; /* ADMIN_REQUEST_MAX + 1 bytes */
 	size_t request_len;
@@ -88,8 +90,8 @@ static void answer(struct connection *connection)
 {
 	struct sessions *sessions = connection->admin->sessions;
 
-	connection->answer = admin_verbs_run(sessions, connection->request, connection->request_len,
-					     clock_wall_s());
+	connection->answer = admin_verbs_run(sessions, &connection->caller, connection->request,
+					     connection->request_len, clock_wall_s());
 	if (!connection->answer) {
 		connection_free(connection);
 		return;
@@ -130,13 +132,25 @@ static void on_connection(void *arg, int revents)
 		receive(connection);
 }
 
-static bool is_allowed(int fd)
+static bool is_allowed(int fd, struct ucred *peer)
 {
-	struct ucred peer;
-	socklen_t len = sizeof(peer);
+	socklen_t len = sizeof(*peer);
 
-	return getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) == 0 &&
-	       (peer.uid == 0 || peer.uid == geteuid());
+	return getsockopt(fd, SOL_SOCKET, SO_PEERCRED, peer, &len) == 0 &&
+	       (peer->uid == 0 || peer->uid == geteuid());
+}
+
+void admin_local_caller(struct admin_caller *caller, uid_t uid)
+{
+	char buffer[1024];
+	struct passwd entry;
+	struct passwd *found = NULL;
+
+	*caller = (struct admin_caller){ .from = "local", .may_change = true };
+	if (getpwuid_r(uid, &entry, buffer, sizeof(buffer), &found) == 0 && found)
+		snprintf(caller->who, sizeof(caller->who), "local:%.64s", entry.pw_name);
+	else
+		snprintf(caller->who, sizeof(caller->who), "local:%u", (unsigned int)uid);
 }
 
 /* One line, sent if it fits into the socket's buffer: nobody is waited for. */
@@ -153,7 +167,7 @@ static void refuse(int fd, bool full)
 	close(fd);
 }
 
-static struct connection *connection_new(struct admin *admin, int fd)
+static struct connection *connection_new(struct admin *admin, int fd, const struct ucred *peer)
 {
 	struct connection *connection = calloc(1, sizeof(*connection));
 
@@ -163,6 +177,7 @@ static struct connection *connection_new(struct admin *admin, int fd)
 	}
 	connection->admin = admin;
 	connection->fd = fd;
+	admin_local_caller(&connection->caller, peer->uid);
 	connection->request = calloc(1, ADMIN_REQUEST_MAX + 1);
 	loop_timer_init(&connection->timer, admin->loop, on_deadline, connection);
 	if (!connection->request || loop_watch_new(&connection->watch, admin->loop, fd, UV_READABLE,
@@ -178,6 +193,7 @@ static void on_listener(void *arg, int revents)
 {
 	struct admin *admin = arg;
 	int fd = accept4(admin->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+	struct ucred peer;
 	size_t place = 0;
 
 	(void)revents;
@@ -185,11 +201,11 @@ static void on_listener(void *arg, int revents)
 		return;
 	while (place < ADMIN_CONNECTIONS_MAX && admin->connections[place])
 		place++;
-	if (place == ADMIN_CONNECTIONS_MAX || !is_allowed(fd)) {
+	if (place == ADMIN_CONNECTIONS_MAX || !is_allowed(fd, &peer)) {
 		refuse(fd, place == ADMIN_CONNECTIONS_MAX);
 		return;
 	}
-	admin->connections[place] = connection_new(admin, fd);
+	admin->connections[place] = connection_new(admin, fd, &peer);
 }
 
 /* A socket file that nobody answers on is left over from a crash. */

@@ -3,7 +3,9 @@
 
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
+struct admin_caller;
 struct loop;
 struct sessions;
 
@@ -22,5 +24,7 @@ struct admin;
 int admin_new(struct admin **admin, struct loop *loop, struct sessions *sessions, const char *path);
 /* Also removes the socket. Accepts NULL. */
 void admin_free(struct admin *admin);
+/* Who comes by a socket of the data folder, under this user. */
+void admin_local_caller(struct admin_caller *caller, uid_t uid);
 
 #endif

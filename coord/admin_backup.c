@@ -18,9 +18,10 @@ void admin_backup(struct admin_request *request)
 		return;
 	err = backup_write(network, network->dir, path);
 	if (err == -EEXIST)
-		admin_fail(request, "%s is there already; choose another name", path);
+		admin_fail(request, ADMIN_CONFLICT, "%s is there already; choose another name",
+			   path);
 	else if (err < 0)
-		admin_fail(request, "%.300s: cannot write: %s", path, strerror(-err));
+		admin_fail(request, ADMIN_FAILED, "%.300s: cannot write: %s", path, strerror(-err));
 	else
 		log_info("backup-written");
 }

@@ -50,7 +50,10 @@ void admin_key_create(struct admin_request *request)
 	}
 	encoding_hex(text, sizeof(text), id, sizeof(id));
 	log_info("key-created id=%s", text);
-	fprintf(request->out, "%s\n", token);
+	if (request->json)
+		admin_answer(request, json_pack("{s:s,s:s}", "id", text, "token", token));
+	else
+		fprintf(request->out, "%s\n", token);
 	sodium_memzero(token, sizeof(token));
 }
 
@@ -119,14 +122,7 @@ void admin_key_list(struct admin_request *request)
 	err = store_key_each(request->sessions->network->store, list_one, &listing);
 	if (err < 0)
 		admin_fail_store(request, err);
-	if (request->json) {
-		json_t *object = json_pack("{s:i,s:O}", "schema", 1, "keys", listing.keys);
-
-		json_dumpf(object, request->out, JSON_COMPACT);
-		fputc('\n', request->out);
-		json_decref(object);
-	}
-	json_decref(listing.keys);
+	admin_answer(request, json_pack("{s:o}", "keys", listing.keys));
 }
 
 void admin_key_revoke(struct admin_request *request)
@@ -143,7 +139,7 @@ void admin_key_revoke(struct admin_request *request)
 	else
 		err = store_key_revoke(request->sessions->network->store, id);
 	if (err == -ENOENT)
-		admin_fail(request, "no key %s; see key list", text);
+		admin_fail(request, ADMIN_NOT_FOUND, "no key %s; see key list", text);
 	else if (err < 0)
 		admin_fail_store(request, err);
 	else

@@ -60,6 +60,11 @@ static json_t *node_json(const struct node *node)
 			 (json_int_t)node->login_until_s);
 }
 
+static void answer_node(struct admin_request *request, const struct node *node)
+{
+	admin_answer(request, json_pack("{s:o}", "node", node_json(node)));
+}
+
 static int compare_names(const void *a, const void *b)
 {
 	const struct node *const *x = a;
@@ -100,14 +105,7 @@ void admin_node_list(struct admin_request *request)
 			print_node(request, nodes[i]);
 	}
 	free(nodes);
-	if (request->json) {
-		json_t *object = json_pack("{s:i,s:O}", "schema", 1, "nodes", array);
-
-		json_dumpf(object, request->out, JSON_COMPACT);
-		fputc('\n', request->out);
-		json_decref(object);
-	}
-	json_decref(array);
+	admin_answer(request, json_pack("{s:o}", "nodes", array));
 }
 
 /* The node that the request names, or NULL and a failure. */
@@ -120,7 +118,7 @@ static struct node *get_node(struct admin_request *request)
 	if (!request->fields.failed) {
 		node = network_find_name(request->sessions->network, name);
 		if (!node)
-			admin_fail(request, "no node %s; see node list", name);
+			admin_fail(request, ADMIN_NOT_FOUND, "no node %s; see node list", name);
 	}
 	return node;
 }
@@ -138,6 +136,7 @@ void admin_node_revoke(struct admin_request *request)
 		return;
 	}
 	log_info("node-revoked name=%s", node->name);
+	answer_node(request, node);
 	sessions_cut_off(request->sessions, node,
 			 "this machine was removed from the network by its admin");
 }
@@ -150,6 +149,7 @@ void admin_node_delete(struct admin_request *request)
 	if (!node)
 		return;
 	log_info("node-deleted name=%s", node->name);
+	answer_node(request, node);
 	sessions_cut_off(request->sessions, node,
 			 "this machine was deleted from the network by its admin; join again with "
 			 "a token");
@@ -169,14 +169,16 @@ void admin_node_rename(struct admin_request *request)
 		return;
 	err = network_rename(request->sessions->network, node, name, request->now_s);
 	if (err == -EINVAL)
-		admin_fail(request, "%s is no name: want small letters, digits, inner hyphens",
-			   name);
+		admin_fail(request, ADMIN_INVALID,
+			   "%s is no name: want small letters, digits, inner hyphens", name);
 	else if (err == -EEXIST)
-		admin_fail(request, "there is a node %s already; choose another name", name);
+		admin_fail(request, ADMIN_CONFLICT,
+			   "there is a node %s already; choose another name", name);
 	else if (err < 0)
 		admin_fail_store(request, err);
 	if (err < 0)
 		return;
+	answer_node(request, node);
 	sessions_want_flush(request->sessions);
 	if (node->session)
 		session_send_certificate(node->session);

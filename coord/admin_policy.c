@@ -17,7 +17,10 @@ void admin_policy_get(struct admin_request *request)
 		admin_fail_store(request, err);
 		return;
 	}
-	fwrite(text, 1, len, request->out);
+	if (request->json)
+		admin_answer(request, json_pack("{s:s%}", "policy", text, len));
+	else
+		fwrite(text, 1, len, request->out);
 	free(text);
 }
 
@@ -26,10 +29,10 @@ static void explain(struct admin_request *request, int err, const struct policy_
 	if (err != -EINVAL && err != -EPERM && err != -EFBIG)
 		admin_fail_store(request, err);
 	else if (problem->line > 0)
-		admin_fail(request, "the policy was refused: line %d: %s", problem->line,
-			   problem->text);
+		admin_fail(request, ADMIN_REFUSED, "the policy was refused: line %d: %s",
+			   problem->line, problem->text);
 	else
-		admin_fail(request, "the policy was refused: %s", problem->text);
+		admin_fail(request, ADMIN_REFUSED, "the policy was refused: %s", problem->text);
 }
 
 /* Borrowed from the request; NULL and failed when it is not there. */
@@ -76,5 +79,6 @@ void admin_policy_check(struct admin_request *request)
 		return;
 	}
 	policy_free(policy);
-	fputs("the policy is good\n", request->out);
+	if (!request->json)
+		fputs("the policy is good\n", request->out);
 }

@@ -46,14 +46,7 @@ void admin_relay_list(struct admin_request *request)
 			fprintf(request->out, "%-16s  %-32s  %-5u  %-5u  %s\n", relay->name, hosts,
 				relay->udp_port, relay->tls_port, kind_text(relay));
 	}
-	if (request->json) {
-		json_t *object = json_pack("{s:i,s:O}", "schema", 1, "relays", array);
-
-		json_dumpf(object, request->out, JSON_COMPACT);
-		fputc('\n', request->out);
-		json_decref(object);
-	}
-	json_decref(array);
+	admin_answer(request, json_pack("{s:o}", "relays", array));
 }
 
 static void get_relay(struct admin_request *request, struct store_relay *relay)
@@ -100,13 +93,14 @@ void admin_relay_add(struct admin_request *request)
 		err = network_add_relay(network, &relay);
 	sodium_memzero(relay.secret, sizeof(relay.secret));
 	if (err == -EINVAL)
-		admin_fail(request, "%s is no name: want small letters, digits, inner hyphens",
+		admin_fail(request, ADMIN_INVALID,
+			   "%s is no name: want small letters, digits, inner hyphens",
 			   relay.relay.name);
 	else if (err == -EEXIST)
-		admin_fail(request, "there is a relay %s already; remove it first",
+		admin_fail(request, ADMIN_CONFLICT, "there is a relay %s already; remove it first",
 			   relay.relay.name);
 	else if (err == -ENOSPC)
-		admin_fail(request, "there are %d relays already; remove one first",
+		admin_fail(request, ADMIN_CONFLICT, "there are %d relays already; remove one first",
 			   NETMAP_RELAYS_MAX);
 	else if (err < 0)
 		admin_fail_store(request, err);
@@ -126,7 +120,7 @@ void admin_relay_remove(struct admin_request *request)
 		return;
 	err = network_remove_relay(request->sessions->network, name);
 	if (err == -ENOENT)
-		admin_fail(request, "no relay %s was added; see relay list", name);
+		admin_fail(request, ADMIN_NOT_FOUND, "no relay %s was added; see relay list", name);
 	else if (err < 0)
 		admin_fail_store(request, err);
 	if (err < 0)

@@ -5,23 +5,30 @@
 #include <stdint.h>
 #include <stdio.h>
 
+#include "coord/admin_verbs.h"
 #include "proto/json_fields.h"
-
-struct sessions;
 
 /* One request while it is answered, for admin_*.c only. */
 struct admin_request {
 	struct sessions *sessions;
+	const struct admin_caller *caller;
 	struct json_fields fields;
 	uint64_t now_s;
-	FILE *out;       /* what the command will print */
-	bool json;       /* it wants JSON */
-	char error[400]; /* not empty: it failed */
+	FILE *out;            /* what the command will print */
+	bool json;            /* it wants JSON: admin_answer instead of out */
+	json_t *answer;       /* what admin_answer was given */
+	enum admin_kind kind; /* not ADMIN_OK: it failed */
+	char error[400];
 };
 
 /* Notes a failure in one line: what, why, what to do. */
-void admin_fail(struct admin_request *request, const char *fmt, ...)
-	__attribute__((format(printf, 2, 3)));
+void admin_fail(struct admin_request *request, enum admin_kind kind, const char *fmt, ...)
+	__attribute__((format(printf, 3, 4)));
+/*
+ * The answer in JSON mode, an object that is stolen; "schema" is added. A verb that gives none
+ * answers {"schema":1}.
+ */
+void admin_answer(struct admin_request *request, json_t *object);
 /* For errors of the store. */
 void admin_fail_store(struct admin_request *request, int err);
 /* "2026-11-21 01:02 UTC", or "-" for 0. */

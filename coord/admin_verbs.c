@@ -1,5 +1,7 @@
 #include "coord/admin_verbs.h"
 
+#include <errno.h>
+#include <sodium.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,25 +11,58 @@
 #include "coord/admin_reply.h"
 #include "coord/sessions.h"
 
-#define DEPTH_MAX 4
+#define DEPTH_MAX   4
+#define EXIT_DENIED 6
 
 static const struct {
 	const char *name;
 	void (*run)(struct admin_request *request);
+	bool changes; /* only for callers who may */
 } verbs[] = {
-	{ "key-create", admin_key_create },     { "key-list", admin_key_list },
-	{ "key-revoke", admin_key_revoke },     { "node-list", admin_node_list },
-	{ "node-revoke", admin_node_revoke },   { "node-delete", admin_node_delete },
-	{ "node-rename", admin_node_rename },   { "policy-get", admin_policy_get },
-	{ "policy-set", admin_policy_set },     { "policy-check", admin_policy_check },
-	{ "relay-list", admin_relay_list },     { "relay-add", admin_relay_add },
-	{ "relay-remove", admin_relay_remove }, { "backup", admin_backup },
+	{ "key-create", admin_key_create, true },     { "key-list", admin_key_list, false },
+	{ "key-revoke", admin_key_revoke, true },     { "node-list", admin_node_list, false },
+	{ "node-revoke", admin_node_revoke, true },   { "node-delete", admin_node_delete, true },
+	{ "node-rename", admin_node_rename, true },   { "policy-get", admin_policy_get, false },
+	{ "policy-set", admin_policy_set, true },     { "policy-check", admin_policy_check, false },
+	{ "relay-list", admin_relay_list, false },    { "relay-add", admin_relay_add, true },
+	{ "relay-remove", admin_relay_remove, true }, { "backup", admin_backup, true },
 };
 
-void admin_fail(struct admin_request *request, const char *fmt, ...)
+static const struct {
+	const char *text;
+	int http_status;
+} kinds[] = {
+	[ADMIN_OK] = { "ok", 200 },
+	[ADMIN_INVALID] = { "invalid", 400 },
+	[ADMIN_DENIED] = { "denied", 403 },
+	[ADMIN_NOT_FOUND] = { "not-found", 404 },
+	[ADMIN_CONFLICT] = { "conflict", 409 },
+	[ADMIN_CHANGED] = { "changed", 412 },
+	[ADMIN_REFUSED] = { "refused", 422 },
+	[ADMIN_FAILED] = { "failed", 500 },
+	[ADMIN_UNAVAILABLE] = { "unavailable", 503 },
+};
+
+int admin_exit_code(enum admin_kind kind)
+{
+	return kind == ADMIN_OK ? 0 : kind == ADMIN_DENIED ? EXIT_DENIED : EXIT_FAILURE;
+}
+
+int admin_http_status(enum admin_kind kind)
+{
+	return kinds[kind].http_status;
+}
+
+const char *admin_kind_text(enum admin_kind kind)
+{
+	return kinds[kind].text;
+}
+
+void admin_fail(struct admin_request *request, enum admin_kind kind, const char *fmt, ...)
 {
 	va_list args;
 
+	request->kind = kind;
 	va_start(args, fmt);
 	vsnprintf(request->error, sizeof(request->error), fmt, args);
 	va_end(args);
@@ -35,8 +70,15 @@ void admin_fail(struct admin_request *request, const char *fmt, ...)
 
 void admin_fail_store(struct admin_request *request, int err)
 {
-	admin_fail(request, "the database refused: %s; nothing was changed, see the server's log",
+	admin_fail(request, ADMIN_UNAVAILABLE,
+		   "the database refused: %s; nothing was changed, see the server's log",
 		   strerror(-err));
+}
+
+void admin_answer(struct admin_request *request, json_t *object)
+{
+	json_decref(request->answer);
+	request->answer = object;
 }
 
 const char *admin_time(char out[static 32], uint64_t time_s)
@@ -57,25 +99,83 @@ static void dispatch(struct admin_request *request)
 	if (json_fields_has(&request->fields, "json"))
 		json_fields_bool(&request->fields, "json", &request->json);
 	for (size_t i = 0; i < sizeof(verbs) / sizeof(verbs[0]); i++) {
-		if (strcmp(verb, verbs[i].name) == 0) {
+		if (strcmp(verb, verbs[i].name) != 0)
+			continue;
+		if (verbs[i].changes && !request->caller->may_change)
+			admin_fail(request, ADMIN_DENIED,
+				   "%s may look but not change; ask an admin",
+				   request->caller->who);
+		else
 			verbs[i].run(request);
-			return;
-		}
+		return;
 	}
-	admin_fail(request, "the server does not know this command; update the older side");
+	admin_fail(request, ADMIN_NOT_FOUND,
+		   "the server does not know this command; update the older side");
+}
+
+/* What was said by admin_answer, as the text. */
+static void print_answer(struct admin_request *request)
+{
+	json_t *object = request->answer ? request->answer : json_object();
+
+	json_object_set_new(object, "schema", json_integer(1));
+	json_dumpf(object, request->out, JSON_COMPACT);
+	fputc('\n', request->out);
+	json_decref(object);
+	request->answer = NULL;
+}
+
+int admin_verbs_call(struct sessions *sessions, const struct admin_caller *caller, json_t *object,
+		     uint64_t now_s, struct admin_result *result)
+{
+	struct admin_request request = { .sessions = sessions, .caller = caller, .now_s = now_s };
+	char *printed = NULL;
+	size_t printed_len = 0;
+
+	request.out = open_memstream(&printed, &printed_len);
+	if (!request.out)
+		return -ENOMEM;
+	json_fields_init(&request.fields, object);
+	if (request.fields.failed)
+		admin_fail(&request, ADMIN_INVALID,
+			   "the request is no JSON object of at most %u bytes", ADMIN_REQUEST_MAX);
+	else
+		dispatch(&request);
+	if (request.fields.failed && request.kind == ADMIN_OK)
+		admin_fail(&request, ADMIN_INVALID,
+			   "the request is malformed; update the older side");
+	if (request.json && request.kind == ADMIN_OK)
+		print_answer(&request);
+	json_decref(request.answer);
+	if (fclose(request.out) != 0) {
+		free(printed);
+		return -ENOMEM;
+	}
+	*result =
+		(struct admin_result){ .kind = request.kind, .text = printed, .len = printed_len };
+	memcpy(result->error, request.error, sizeof(result->error));
+	return 0;
+}
+
+void admin_result_clear(struct admin_result *result)
+{
+	if (result->text)
+		sodium_memzero(result->text, result->len);
+	free(result->text);
+	result->text = NULL;
 }
 
 /* The answer as a line. */
-static char *render(const struct admin_request *request, const char *text)
+static char *render(const struct admin_result *result)
 {
-	bool failed = request->error[0];
+	bool failed = result->kind != ADMIN_OK;
 	json_t *object = json_object();
 	char *dumped;
 	char *line;
 
-	json_object_set_new(object, "code", json_integer(failed));
+	json_object_set_new(object, "code", json_integer(admin_exit_code(result->kind)));
 	json_object_set_new(object, failed ? "error" : "text",
-			    json_string(failed ? request->error : text));
+			    json_string(failed ? result->error : result->text));
 	dumped = json_dumps(object, JSON_COMPACT);
 	json_decref(object);
 	if (!dumped || asprintf(&line, "%s\n", dumped) < 0)
@@ -84,30 +184,17 @@ static char *render(const struct admin_request *request, const char *text)
 	return line;
 }
 
-char *admin_verbs_run(struct sessions *sessions, const char *text, size_t len, uint64_t now_s)
+char *admin_verbs_run(struct sessions *sessions, const struct admin_caller *caller,
+		      const char *text, size_t len, uint64_t now_s)
 {
-	struct admin_request request = { .sessions = sessions, .now_s = now_s };
 	json_t *object = json_fields_load(text, len, ADMIN_REQUEST_MAX, DEPTH_MAX);
-	char *printed = NULL;
-	size_t printed_len;
-	char *line;
+	struct admin_result result;
+	char *line = NULL;
 
-	json_fields_init(&request.fields, object);
-	request.out = open_memstream(&printed, &printed_len);
-	if (!request.out) {
-		json_decref(object);
-		return NULL;
+	if (admin_verbs_call(sessions, caller, object, now_s, &result) == 0) {
+		line = render(&result);
+		admin_result_clear(&result);
 	}
-	if (request.fields.failed)
-		admin_fail(&request, "the request is no JSON object of at most %u bytes",
-			   ADMIN_REQUEST_MAX);
-	else
-		dispatch(&request);
-	if (request.fields.failed && !request.error[0])
-		admin_fail(&request, "the request is malformed; update the older side");
-	fclose(request.out);
-	line = render(&request, printed);
-	free(printed);
 	json_decref(object);
 	return line;
 }
