@@ -14,7 +14,8 @@ int store_key_add(struct store *store, const struct store_key *key)
 	struct statement s;
 
 	statement_init(&s, store,
-		       "INSERT INTO key (" COLUMNS ") VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)");
+		       "INSERT INTO key (" COLUMNS ")"
+		       " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)");
 	statement_blob(&s, key->id, sizeof(key->id));
 	statement_blob(&s, key->secret_hash, sizeof(key->secret_hash));
 	statement_text(&s, key->name);
@@ -52,7 +53,7 @@ int store_key_find(struct store *store, const uint8_t id[static TOKEN_KEY_ID_SIZ
 	bool found;
 	int err;
 
-	statement_init(&s, store, "SELECT " COLUMNS " FROM key WHERE id = ?");
+	statement_init(&s, store, "SELECT " COLUMNS " FROM key WHERE id = $1");
 	statement_blob(&s, id, TOKEN_KEY_ID_SIZE);
 	found = statement_row(&s);
 	if (found)
@@ -65,12 +66,10 @@ static int change_one(struct store *store, const char *sql,
 		      const uint8_t id[static TOKEN_KEY_ID_SIZE])
 {
 	struct statement s;
-	int err;
 
 	statement_init(&s, store, sql);
 	statement_blob(&s, id, TOKEN_KEY_ID_SIZE);
-	err = statement_run(&s);
-	return err < 0 ? err : sqlite3_changes(store->db) ? 0 : -ENOENT;
+	return statement_run_found(&s);
 }
 
 int store_key_use(struct store *store, const uint8_t id[static TOKEN_KEY_ID_SIZE])
@@ -81,15 +80,15 @@ int store_key_use(struct store *store, const uint8_t id[static TOKEN_KEY_ID_SIZE
 	if (err < 0)
 		return err;
 	/* The condition decides, not what was read above. */
-	err = change_one(store,
-			 "UPDATE key SET uses = uses + 1 WHERE id = ? AND (reusable OR uses = 0)",
-			 id);
+	err = change_one(
+		store,
+		"UPDATE key SET uses = uses + 1 WHERE id = $1 AND (reusable <> 0 OR uses = 0)", id);
 	return err == -ENOENT ? -EBUSY : err;
 }
 
 int store_key_revoke(struct store *store, const uint8_t id[static TOKEN_KEY_ID_SIZE])
 {
-	return change_one(store, "UPDATE key SET revoked = 1 WHERE id = ?", id);
+	return change_one(store, "UPDATE key SET revoked = 1 WHERE id = $1", id);
 }
 
 int store_key_each(struct store *store, int (*each)(void *arg, const struct store_key *key),
@@ -103,7 +102,7 @@ int store_key_each(struct store *store, int (*each)(void *arg, const struct stor
 	statement_init(&s, store, "SELECT " COLUMNS " FROM key ORDER BY created_s, id");
 	while (result == 0 && statement_row(&s)) {
 		read_key(&s, &key);
-		if (s.err == SQLITE_OK)
+		if (s.err == 0)
 			result = each(arg, &key);
 	}
 	err = statement_end(&s);

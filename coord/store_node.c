@@ -19,7 +19,8 @@ int store_node_put(struct store *store, const struct node *node)
 	 */
 	statement_init(&s, store,
 		       "INSERT INTO node (" COLUMNS
-		       ") VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+		       ") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14,"
+		       " $15, $16, $17, $18, $19, $20)"
 		       " ON CONFLICT (device_key) DO UPDATE SET box_key = excluded.box_key,"
 		       " wireguard_key = excluded.wireguard_key, name = excluded.name,"
 		       " groups = excluded.groups, tags = excluded.tags,"
@@ -56,7 +57,7 @@ int store_node_delete(struct store *store, const uint8_t device_key[static 32])
 {
 	struct statement s;
 
-	statement_init(&s, store, "DELETE FROM node WHERE device_key = ?");
+	statement_init(&s, store, "DELETE FROM node WHERE device_key = $1");
 	statement_blob(&s, device_key, 32);
 	return statement_run(&s);
 }
@@ -98,7 +99,7 @@ int store_node_each(struct store *store, int (*each)(void *arg, const struct nod
 	statement_init(&s, store, "SELECT " COLUMNS " FROM node ORDER BY created_s, name");
 	while (result == 0 && statement_row(&s)) {
 		read_node(&s, node);
-		if (s.err == SQLITE_OK)
+		if (s.err == 0)
 			result = each(arg, node);
 	}
 	err = statement_end(&s);
@@ -110,7 +111,9 @@ int store_revoked_add(struct store *store, uint64_t serial, uint64_t until_s)
 {
 	struct statement s;
 
-	statement_init(&s, store, "INSERT OR REPLACE INTO revoked VALUES (?, ?)");
+	statement_init(&s, store,
+		       "INSERT INTO revoked (serial, until_s) VALUES ($1, $2)"
+		       " ON CONFLICT (serial) DO UPDATE SET until_s = excluded.until_s");
 	statement_u64(&s, serial);
 	statement_u64(&s, until_s);
 	return statement_run(&s);
@@ -120,7 +123,7 @@ int store_revoked_purge(struct store *store, uint64_t now_s)
 {
 	struct statement s;
 
-	statement_init(&s, store, "DELETE FROM revoked WHERE until_s < ?");
+	statement_init(&s, store, "DELETE FROM revoked WHERE until_s < $1");
 	statement_u64(&s, now_s);
 	return statement_run(&s);
 }

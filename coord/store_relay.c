@@ -18,7 +18,12 @@ int store_relay_put(struct store *store, const struct store_relay *relay)
 	for (size_t i = 0; i < relay->relay.host_count; i++)
 		len += (size_t)snprintf(hosts + len, sizeof(hosts) - len, "%s%s", i ? " " : "",
 					relay->relay.hosts[i]);
-	statement_init(&s, store, "INSERT OR REPLACE INTO relay VALUES (?, ?, ?, ?, ?, ?)");
+	statement_init(&s, store,
+		       "INSERT INTO relay (name, hosts, udp_port, tls_port, secret, kind)"
+		       " VALUES ($1, $2, $3, $4, $5, $6)"
+		       " ON CONFLICT (name) DO UPDATE SET hosts = excluded.hosts,"
+		       " udp_port = excluded.udp_port, tls_port = excluded.tls_port,"
+		       " secret = excluded.secret, kind = excluded.kind");
 	statement_text(&s, relay->relay.name);
 	statement_text(&s, hosts);
 	statement_u64(&s, relay->relay.udp_port);
@@ -31,12 +36,10 @@ int store_relay_put(struct store *store, const struct store_relay *relay)
 int store_relay_delete(struct store *store, const char *name)
 {
 	struct statement s;
-	int err;
 
-	statement_init(&s, store, "DELETE FROM relay WHERE name = ?");
+	statement_init(&s, store, "DELETE FROM relay WHERE name = $1");
 	statement_text(&s, name);
-	err = statement_run(&s);
-	return err < 0 ? err : sqlite3_changes(store->db) ? 0 : -ENOENT;
+	return statement_run_found(&s);
 }
 
 static void read_hosts(struct statement *s, struct netmap_relay *relay)
@@ -69,7 +72,7 @@ int store_relay_each(struct store *store, int (*each)(void *arg, const struct st
 		relay.relay.tls_port = (uint16_t)statement_get_u64(&s);
 		statement_get_blob(&s, relay.secret, sizeof(relay.secret), &relay.secret_len);
 		relay.relay.kind = statement_get_u64(&s) ? NETMAP_RELAY_TURN : NETMAP_RELAY_WARREN;
-		if (s.err == SQLITE_OK)
+		if (s.err == 0)
 			result = each(arg, &relay);
 	}
 	err = statement_end(&s);

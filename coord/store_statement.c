@@ -1,34 +1,47 @@
 #include "coord/store_statement.h"
 
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
-void statement_init(struct statement *s, struct store *store, const char *sql)
-{
-	*s = (struct statement){ .db = store->db };
-	s->err = sqlite3_prepare_v2(store->db, sql, -1, &s->stmt, NULL);
-}
+#include "base/buf.h"
+#include "coord/store_driver.h"
 
 static void note(struct statement *s, int err)
 {
-	if (s->err == SQLITE_OK)
+	if (s->err == 0 && err < 0)
 		s->err = err;
+}
+
+void statement_init(struct statement *s, struct store *store, const char *sql)
+{
+	*s = (struct statement){ .store = store, .sql = sql };
+	s->err = store->driver->prepare(s);
+}
+
+static void give(struct statement *s, enum store_kind kind, const void *data, size_t len)
+{
+	if (s->err == 0)
+		note(s, s->store->driver->bind(s, kind, data, len));
+	s->parameter++;
 }
 
 void statement_u64(struct statement *s, uint64_t value)
 {
-	note(s, sqlite3_bind_int64(s->stmt, ++s->parameter, (sqlite3_int64)value));
+	uint8_t bytes[8];
+
+	store_be64(bytes, value);
+	give(s, STORE_NUMBER, bytes, sizeof(bytes));
 }
 
 void statement_text(struct statement *s, const char *text)
 {
-	note(s, sqlite3_bind_text(s->stmt, ++s->parameter, text, -1, SQLITE_TRANSIENT));
+	give(s, STORE_TEXT, text, strlen(text));
 }
 
 void statement_blob(struct statement *s, const void *data, size_t len)
 {
-	note(s,
-	     sqlite3_bind_blob64(s->stmt, ++s->parameter, len ? data : "", len, SQLITE_TRANSIENT));
+	give(s, STORE_BLOB, len ? data : "", len);
 }
 
 void statement_address(struct statement *s, const struct ip_addr *addr)
@@ -46,44 +59,82 @@ void statement_labels(struct statement *s, const struct labels *labels)
 
 bool statement_row(struct statement *s)
 {
-	int err;
+	int got;
 
-	if (s->err != SQLITE_OK)
+	if (s->err < 0)
 		return false;
-	err = sqlite3_step(s->stmt);
+	got = s->store->driver->step(s);
 	s->column = 0;
-	if (err != SQLITE_ROW && err != SQLITE_DONE)
-		note(s, err);
-	return err == SQLITE_ROW;
+	note(s, got);
+	return got > 0;
 }
 
 uint64_t statement_get_u64(struct statement *s)
 {
-	return (uint64_t)sqlite3_column_int64(s->stmt, s->column++);
+	uint64_t value = 0;
+
+	if (s->err == 0)
+		note(s, s->store->driver->number(s, s->column++, &value));
+	return value;
+}
+
+/* Of the next column; false with err set. */
+static bool get_bytes(struct statement *s, const void **data, size_t *len)
+{
+	if (s->err == 0)
+		note(s, s->store->driver->bytes(s, s->column++, data, len));
+	return s->err == 0;
 }
 
 void statement_get_text(struct statement *s, char *out, size_t size)
 {
-	const char *text = (const char *)sqlite3_column_text(s->stmt, s->column++);
+	const void *text;
+	size_t len;
 
-	if (!text || strlen(text) >= size)
-		note(s, SQLITE_CORRUPT);
-	else
-		strcpy(out, text);
+	if (!get_bytes(s, &text, &len))
+		return;
+	if (len >= size || memchr(text, '\0', len)) {
+		note(s, -EUCLEAN);
+		return;
+	}
+	memcpy(out, text, len);
+	out[len] = '\0';
 }
 
 void statement_get_blob(struct statement *s, uint8_t *out, size_t size, size_t *len)
 {
-	const void *data = sqlite3_column_blob(s->stmt, s->column);
-	size_t got = (size_t)sqlite3_column_bytes(s->stmt, s->column++);
+	const void *data;
+	size_t got;
 
+	if (!get_bytes(s, &data, &got))
+		return;
 	if (got > size) {
-		note(s, SQLITE_CORRUPT);
+		note(s, -EUCLEAN);
 		return;
 	}
 	if (got)
 		memcpy(out, data, got);
 	*len = got;
+}
+
+uint8_t *statement_get_copy(struct statement *s, size_t *len)
+{
+	const void *data;
+	uint8_t *copy;
+	size_t got;
+
+	if (!get_bytes(s, &data, &got))
+		return NULL;
+	copy = malloc(got + 1);
+	if (!copy) {
+		note(s, -ENOMEM);
+		return NULL;
+	}
+	if (got)
+		memcpy(copy, data, got);
+	copy[got] = '\0';
+	*len = got;
+	return copy;
 }
 
 void statement_get_bytes(struct statement *s, uint8_t *out, size_t len)
@@ -92,7 +143,7 @@ void statement_get_bytes(struct statement *s, uint8_t *out, size_t len)
 
 	statement_get_blob(s, out, len, &got);
 	if (got != len)
-		note(s, SQLITE_CORRUPT);
+		note(s, -EUCLEAN);
 }
 
 void statement_get_address(struct statement *s, int family, struct ip_addr *addr)
@@ -100,7 +151,7 @@ void statement_get_address(struct statement *s, int family, struct ip_addr *addr
 	uint8_t bytes[16];
 
 	statement_get_bytes(s, bytes, family == AF_INET ? 4 : 16);
-	if (s->err == SQLITE_OK)
+	if (s->err == 0)
 		*addr = addr_from_bytes(family, bytes);
 }
 
@@ -110,35 +161,13 @@ void statement_get_labels(struct statement *s, struct labels *labels)
 
 	statement_get_text(s, text, sizeof(text));
 	if (labels_parse(labels, text) < 0)
-		note(s, SQLITE_CORRUPT);
-}
-
-static int to_errno(int err)
-{
-	switch (err & 0xff) {
-	case SQLITE_OK:
-	case SQLITE_DONE:
-	case SQLITE_ROW:
-		return 0;
-	case SQLITE_NOMEM:
-		return -ENOMEM;
-	case SQLITE_FULL:
-		return -ENOSPC;
-	case SQLITE_CONSTRAINT:
-		return -EEXIST;
-	case SQLITE_CORRUPT:
-	case SQLITE_NOTADB:
-		return -EUCLEAN;
-	default:
-		return -EIO;
-	}
+		note(s, -EUCLEAN);
 }
 
 int statement_end(struct statement *s)
 {
-	sqlite3_finalize(s->stmt);
-	s->stmt = NULL;
-	return to_errno(s->err);
+	s->store->driver->finish(s);
+	return s->err;
 }
 
 int statement_run(struct statement *s)
@@ -146,4 +175,11 @@ int statement_run(struct statement *s)
 	while (statement_row(s))
 		;
 	return statement_end(s);
+}
+
+int statement_run_found(struct statement *s)
+{
+	int err = statement_run(s);
+
+	return err < 0 ? err : s->changes ? 0 : -ENOENT;
 }

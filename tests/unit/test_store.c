@@ -12,9 +12,10 @@
 #include <unistd.h>
 
 #include <cmocka.h>
+#include <sqlite3.h>
 
 #include "coord/store.h"
-#include "coord/store_statement.h"
+#include "coord/store_driver.h"
 
 static char dir[64];
 static char path[128];
@@ -282,13 +283,78 @@ static void test_damaged_or_foreign_files(void **state)
 	assert_int_equal(store_open(&other, path), -EUCLEAN);
 }
 
-/* What version 4 added, taken away. */
-#define TO_VERSION_3                          \
-	"ALTER TABLE node DROP COLUMN owner;" \
-	"ALTER TABLE node DROP COLUMN login_until_s;"
+static void execute(const char *sql)
+{
+	assert_int_equal(sqlite3_exec(store->db, sql, NULL, NULL, NULL), SQLITE_OK);
+}
+
+/* The tables of version 3, as it made them, and their columns. */
+static const struct {
+	const char *name;
+	const char *sql;
+	const char *columns;
+} version_3[] = {
+	{ "value", "name TEXT PRIMARY KEY, value BLOB NOT NULL", "name, value" },
+	{ "key",
+	  "id BLOB PRIMARY KEY, secret_hash BLOB NOT NULL, name TEXT NOT NULL,"
+	  " reusable INTEGER NOT NULL, ephemeral INTEGER NOT NULL, revoked INTEGER NOT NULL,"
+	  " groups TEXT NOT NULL, tags TEXT NOT NULL, created_s INTEGER NOT NULL,"
+	  " expires_s INTEGER NOT NULL, uses INTEGER NOT NULL, CHECK (reusable OR uses <= 1)",
+	  "id, secret_hash, name, reusable, ephemeral, revoked, groups, tags, created_s,"
+	  " expires_s, uses" },
+	{ "node",
+	  "device_key BLOB PRIMARY KEY, box_key BLOB NOT NULL UNIQUE,"
+	  " wireguard_key BLOB NOT NULL UNIQUE, name TEXT NOT NULL UNIQUE,"
+	  " address4 BLOB NOT NULL UNIQUE, address6 BLOB NOT NULL UNIQUE, groups TEXT NOT NULL,"
+	  " tags TEXT NOT NULL, ephemeral INTEGER NOT NULL, revoked INTEGER NOT NULL,"
+	  " created_s INTEGER NOT NULL, last_seen_s INTEGER NOT NULL, version TEXT NOT NULL,"
+	  " os TEXT NOT NULL, serial INTEGER NOT NULL UNIQUE, not_before_s INTEGER NOT NULL,"
+	  " not_after_s INTEGER NOT NULL, cert BLOB NOT NULL",
+	  "device_key, box_key, wireguard_key, name, address4, address6, groups, tags, ephemeral,"
+	  " revoked, created_s, last_seen_s, version, os, serial, not_before_s, not_after_s, cert" },
+	{ "revoked", "serial INTEGER PRIMARY KEY, until_s INTEGER NOT NULL", "serial, until_s" },
+	{ "relay",
+	  "name TEXT PRIMARY KEY, hosts TEXT NOT NULL, udp_port INTEGER NOT NULL,"
+	  " tls_port INTEGER NOT NULL, secret BLOB NOT NULL, kind INTEGER NOT NULL DEFAULT 0",
+	  "name, hosts, udp_port, tls_port, secret, kind" },
+};
+
+/* A database as version 3 would have left it, with what is in the present one. */
+static void to_version_3(void)
+{
+	char old_path[160];
+	char sql[2048];
+
+	snprintf(old_path, sizeof(old_path), "%s.copy", path);
+	fclose(fopen(old_path, "w")); /* the store's handle may not make files */
+	snprintf(sql, sizeof(sql), "ATTACH '%s' AS old", old_path);
+	execute(sql);
+	for (size_t i = 0; i < sizeof(version_3) / sizeof(version_3[0]); i++) {
+		snprintf(sql, sizeof(sql),
+			 "CREATE TABLE old.%s (%s) STRICT;"
+			 "INSERT INTO old.%s SELECT %s FROM main.%s ORDER BY 1;",
+			 version_3[i].name, version_3[i].sql, version_3[i].name,
+			 version_3[i].columns, version_3[i].name);
+		execute(sql);
+	}
+	execute("PRAGMA old.user_version = 3; DETACH old;");
+	store_close(store);
+	store = NULL;
+	assert_int_equal(rename(old_path, path), 0);
+}
+
+/* Changes the file behind the store's back. */
+static void execute_raw(const char *sql)
+{
+	sqlite3 *db;
+
+	assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
+	assert_int_equal(sqlite3_exec(db, sql, NULL, NULL, NULL), SQLITE_OK);
+	sqlite3_close(db);
+}
 
 /* The node table as version 1 had it, with what is in the present one. */
-static const char to_version_1[] = TO_VERSION_3
+static const char to_version_1[] =
 	"ALTER TABLE node RENAME TO newer;"
 	"CREATE TABLE node (device_key BLOB PRIMARY KEY, box_key BLOB NOT NULL UNIQUE,"
 	" wireguard_key BLOB NOT NULL, name TEXT NOT NULL UNIQUE, address4 BLOB NOT NULL UNIQUE,"
@@ -301,8 +367,7 @@ static const char to_version_1[] = TO_VERSION_3
 	"DROP TABLE newer;"
 	"UPDATE node SET wireguard_key = (SELECT wireguard_key FROM node WHERE name = 'node2')"
 	" WHERE name IN ('node3', 'node4');"
-	"ALTER TABLE relay DROP COLUMN kind;"
-	"PRAGMA user_version = 1;";
+	"ALTER TABLE relay DROP COLUMN kind;";
 
 static int forbid_third(void *arg, const struct node *node)
 {
@@ -329,7 +394,9 @@ static void test_version_1_with_one_key_thrice(void **state)
 
 		assert_int_equal(store_node_put(store, &node), 0);
 	}
-	assert_int_equal(sqlite3_exec(store->db, to_version_1, NULL, NULL, NULL), SQLITE_OK);
+	to_version_3();
+	execute_raw(to_version_1);
+	execute_raw("PRAGMA user_version = 1");
 	/* The oldest node keeps the key. */
 	reopen();
 	assert_int_equal(node_count(), 3);
@@ -353,13 +420,14 @@ static int copy_relay(void *arg, const struct store_relay *relay)
 static void test_version_2_knew_one_kind_of_relay(void **state)
 {
 	static const char to_version_2[] =
-		TO_VERSION_3 "ALTER TABLE relay DROP COLUMN kind;"
-			     "INSERT INTO relay VALUES ('old', '192.0.2.1', 3478, 443, x'0102');"
-			     "PRAGMA user_version = 2;";
+		"ALTER TABLE relay DROP COLUMN kind;"
+		"INSERT INTO relay VALUES ('old', '192.0.2.1', 3478, 443, x'0102');";
 	struct store_relay relay = { .secret_len = 0 };
 
 	(void)state;
-	assert_int_equal(sqlite3_exec(store->db, to_version_2, NULL, NULL, NULL), SQLITE_OK);
+	to_version_3();
+	execute_raw(to_version_2);
+	execute_raw("PRAGMA user_version = 2");
 	reopen();
 	assert_int_equal(store_relay_each(store, copy_relay, &relay), 0);
 	assert_string_equal(relay.relay.name, "old");
@@ -374,6 +442,30 @@ static void test_version_2_knew_one_kind_of_relay(void **state)
 	assert_int_equal(relay.secret_len, 2);
 }
 
+static void test_version_3_keeps_all_it_has(void **state)
+{
+	struct store_key key = make_key(1, false);
+	struct node node = make_node(1);
+	struct node read;
+	uint64_t value;
+
+	(void)state;
+	assert_int_equal(store_key_add(store, &key), 0);
+	assert_int_equal(store_node_put(store, &node), 0);
+	assert_int_equal(store_set_u64(store, "n", 7), 0);
+	to_version_3();
+	reopen();
+	assert_int_equal(store_key_use(store, key.id), 0);
+	assert_int_equal(store_node_each(store, keep_last, &read), 0);
+	assert_memory_equal(&read, &node, sizeof(node));
+	assert_int_equal(store_get_u64(store, "n", &value), 0);
+	assert_int_equal(value, 7);
+	/* As a new one: what is written now can be read again. */
+	assert_int_equal(store_node_put(store, &read), 0);
+	reopen();
+	assert_int_equal(node_count(), 1);
+}
+
 static int check_owner(void *arg, const struct node *node)
 {
 	const char *owner = arg;
@@ -385,12 +477,11 @@ static int check_owner(void *arg, const struct node *node)
 
 static void test_version_3_knew_no_owners(void **state)
 {
-	static const char to_version_3[] = TO_VERSION_3 "PRAGMA user_version = 3;";
 	struct node node = make_node(1);
 
 	(void)state;
 	assert_int_equal(store_node_put(store, &node), 0);
-	assert_int_equal(sqlite3_exec(store->db, to_version_3, NULL, NULL, NULL), SQLITE_OK);
+	to_version_3();
 	reopen();
 	assert_int_equal(store_node_each(store, check_owner, ""), 0);
 	strcpy(node.owner, "alice@example.com");
@@ -406,7 +497,7 @@ static void test_newer_schema(void **state)
 	struct store *other;
 
 	(void)state;
-	assert_int_equal(sqlite3_exec(store->db, "PRAGMA user_version = 99", NULL, NULL, NULL), 0);
+	execute("PRAGMA user_version = 99");
 	store_close(store);
 	store = NULL;
 	assert_int_equal(store_open(&other, path), -EPROTO);
@@ -451,6 +542,7 @@ int main(void)
 		TEST(test_damaged_or_foreign_files),
 		TEST(test_version_1_with_one_key_thrice),
 		TEST(test_version_2_knew_one_kind_of_relay),
+		TEST(test_version_3_keeps_all_it_has),
 		TEST(test_version_3_knew_no_owners),
 		TEST(test_newer_schema),
 		TEST(test_relays_and_backup),

@@ -1,0 +1,97 @@
+/*
+ * The tables, and how older ones become them. The texts are SQLite's; for PostgreSQL the words
+ * INTEGER, BLOB, AUTOINCREMENT and STRICT are replaced by what it calls them.
+ */
+#include <errno.h>
+
+#include "coord/store.h"
+#include "coord/store_driver.h"
+
+#define SCHEMA_VERSION 4
+
+static const char version_3[] =
+	"CREATE TABLE value (name TEXT PRIMARY KEY, value BLOB NOT NULL) STRICT;"
+	"CREATE TABLE key (id BLOB PRIMARY KEY, secret_hash BLOB NOT NULL, name TEXT NOT NULL,"
+	" reusable INTEGER NOT NULL, ephemeral INTEGER NOT NULL, revoked INTEGER NOT NULL,"
+	" groups TEXT NOT NULL, tags TEXT NOT NULL, created_s INTEGER NOT NULL,"
+	" expires_s INTEGER NOT NULL, uses INTEGER NOT NULL,"
+	" CHECK (reusable <> 0 OR uses <= 1)) STRICT;"
+	"CREATE TABLE node (device_key BLOB PRIMARY KEY, box_key BLOB NOT NULL UNIQUE,"
+	" wireguard_key BLOB NOT NULL UNIQUE, name TEXT NOT NULL UNIQUE, address4 BLOB NOT NULL UNIQUE,"
+	" address6 BLOB NOT NULL UNIQUE, groups TEXT NOT NULL, tags TEXT NOT NULL,"
+	" ephemeral INTEGER NOT NULL, revoked INTEGER NOT NULL, created_s INTEGER NOT NULL,"
+	" last_seen_s INTEGER NOT NULL, version TEXT NOT NULL, os TEXT NOT NULL,"
+	" serial INTEGER NOT NULL UNIQUE, not_before_s INTEGER NOT NULL,"
+	" not_after_s INTEGER NOT NULL, cert BLOB NOT NULL) STRICT;"
+	"CREATE TABLE revoked (serial INTEGER PRIMARY KEY, until_s INTEGER NOT NULL) STRICT;"
+	"CREATE TABLE relay (name TEXT PRIMARY KEY, hosts TEXT NOT NULL,"
+	" udp_port INTEGER NOT NULL, tls_port INTEGER NOT NULL, secret BLOB NOT NULL,"
+	" kind INTEGER NOT NULL DEFAULT 0) STRICT;";
+
+/*
+ * From version 1, which let two nodes have one WireGuard key. Peers obey only one of them, so the
+ * older node keeps it; the other one is deleted, its certificate revoked, and it has to join anew.
+ */
+static const char from_version_1[] =
+	"CREATE TEMP TABLE twin AS SELECT device_key, serial, not_after_s FROM node"
+	" WHERE EXISTS (SELECT 1 FROM node AS older WHERE older.wireguard_key = node.wireguard_key"
+	" AND (older.created_s, older.rowid) < (node.created_s, node.rowid));"
+	"INSERT OR REPLACE INTO revoked SELECT serial, not_after_s FROM twin;"
+	"DELETE FROM node WHERE device_key IN (SELECT device_key FROM twin);"
+	"DROP TABLE twin;"
+	"CREATE UNIQUE INDEX node_wireguard_key ON node (wireguard_key);";
+
+/* From version 2, whose relays were all of one kind. */
+static const char from_version_2[] =
+	"ALTER TABLE relay ADD COLUMN kind INTEGER NOT NULL DEFAULT 0;";
+
+/*
+ * From version 3. A new database is made the same way, from version 3, so tables and columns of
+ * version 4 stand here and nowhere else.
+ */
+static const char from_version_3[] =
+	"ALTER TABLE node ADD COLUMN owner TEXT NOT NULL DEFAULT '';"
+	"ALTER TABLE node ADD COLUMN login_until_s INTEGER NOT NULL DEFAULT 0;"
+	/* Which coordinators serve this database, and until when the others may believe it. */
+	"CREATE TABLE coordinator (id BLOB PRIMARY KEY, address TEXT NOT NULL,"
+	" seen_s INTEGER NOT NULL) STRICT;";
+
+/* By the version that it leaves behind. */
+static const char *const migrations[SCHEMA_VERSION] = {
+	[1] = from_version_1,
+	[2] = from_version_2,
+	[3] = from_version_3,
+};
+
+/* A step and the version that it leads to, both or neither. */
+static int step(struct store *store, const char *sql, uint64_t version)
+{
+	int err = store_begin(store);
+
+	if (err < 0)
+		return err;
+	err = store->driver->script(store, sql);
+	if (err == 0)
+		err = store->driver->set_version(store, version);
+	if (err == 0)
+		err = store_commit(store);
+	if (err < 0)
+		store_rollback(store);
+	return err;
+}
+
+int store_schema_settle(struct store *store, bool create)
+{
+	uint64_t version = 0;
+	int err = store->driver->version(store, &version);
+
+	if (err == 0 && version == 0) {
+		err = create ? step(store, version_3, 3) : -EUCLEAN;
+		version = 3;
+	}
+	if (err == 0 && version > SCHEMA_VERSION)
+		return -EPROTO;
+	for (; err == 0 && version < SCHEMA_VERSION; version++)
+		err = step(store, migrations[version], version + 1);
+	return err;
+}
