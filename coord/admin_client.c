@@ -43,13 +43,21 @@ static json_t *labels_json(const struct labels *labels)
 static const char *verb_name(enum command command)
 {
 	static const char *const names[] = {
-		[COMMAND_KEY_CREATE] = "key-create",     [COMMAND_KEY_LIST] = "key-list",
-		[COMMAND_KEY_REVOKE] = "key-revoke",     [COMMAND_NODE_LIST] = "node-list",
-		[COMMAND_NODE_REVOKE] = "node-revoke",   [COMMAND_NODE_DELETE] = "node-delete",
-		[COMMAND_NODE_RENAME] = "node-rename",   [COMMAND_POLICY_GET] = "policy-get",
-		[COMMAND_POLICY_SET] = "policy-set",     [COMMAND_POLICY_CHECK] = "policy-check",
-		[COMMAND_RELAY_LIST] = "relay-list",     [COMMAND_RELAY_ADD] = "relay-add",
-		[COMMAND_RELAY_REMOVE] = "relay-remove", [COMMAND_BACKUP] = "backup",
+		[COMMAND_KEY_CREATE] = "key-create",
+		[COMMAND_KEY_LIST] = "key-list",
+		[COMMAND_KEY_REVOKE] = "key-revoke",
+		[COMMAND_NODE_LIST] = "node-list",
+		[COMMAND_NODE_REVOKE] = "node-revoke",
+		[COMMAND_NODE_DELETE] = "node-delete",
+		[COMMAND_NODE_RENAME] = "node-rename",
+		[COMMAND_POLICY_GET] = "policy-get",
+		[COMMAND_POLICY_SET] = "policy-set",
+		[COMMAND_POLICY_CHECK] = "policy-check",
+		[COMMAND_RELAY_LIST] = "relay-list",
+		[COMMAND_RELAY_ADD] = "relay-add",
+		[COMMAND_RELAY_REMOVE] = "relay-remove",
+		[COMMAND_BACKUP] = "backup",
+		[COMMAND_LIMITS] = "limits",
 	};
 
 	return names[command];

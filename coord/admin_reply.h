@@ -48,5 +48,6 @@ void admin_relay_list(struct admin_request *request);
 void admin_relay_add(struct admin_request *request);
 void admin_relay_remove(struct admin_request *request);
 void admin_backup(struct admin_request *request);
+void admin_limits(struct admin_request *request);
 
 #endif

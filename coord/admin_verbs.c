@@ -19,13 +19,23 @@ static const struct {
 	void (*run)(struct admin_request *request);
 	bool changes; /* only for callers who may */
 } verbs[] = {
-	{ "key-create", admin_key_create, true },     { "key-list", admin_key_list, false },
-	{ "key-revoke", admin_key_revoke, true },     { "node-list", admin_node_list, false },
-	{ "node-revoke", admin_node_revoke, true },   { "node-delete", admin_node_delete, true },
-	{ "node-rename", admin_node_rename, true },   { "policy-get", admin_policy_get, false },
-	{ "policy-set", admin_policy_set, true },     { "policy-check", admin_policy_check, false },
-	{ "relay-list", admin_relay_list, false },    { "relay-add", admin_relay_add, true },
-	{ "relay-remove", admin_relay_remove, true }, { "backup", admin_backup, true },
+	/* clang-format off */
+	{ "key-create", admin_key_create, true },
+	{ "key-list", admin_key_list, false },
+	{ "key-revoke", admin_key_revoke, true },
+	{ "node-list", admin_node_list, false },
+	{ "node-revoke", admin_node_revoke, true },
+	{ "node-delete", admin_node_delete, true },
+	{ "node-rename", admin_node_rename, true },
+	{ "policy-get", admin_policy_get, false },
+	{ "policy-set", admin_policy_set, true },
+	{ "policy-check", admin_policy_check, false },
+	{ "relay-list", admin_relay_list, false },
+	{ "relay-add", admin_relay_add, true },
+	{ "relay-remove", admin_relay_remove, true },
+	{ "backup", admin_backup, true },
+	{ "limits", admin_limits, false },
+	/* clang-format on */
 };
 
 static const struct {

@@ -8,7 +8,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/config.h"
+#include "base/file.h"
+
 #define DEFAULT_DATA       "/var/lib/warren-coord"
+#define DEFAULT_CONFIG     "/etc/warren/coord.conf"
 #define DEFAULT_PORT       443
 #define DEFAULT_RELAY_PORT 3478
 #define DEFAULT_EXPIRES_S  (24 * 3600)
@@ -20,9 +24,12 @@ static const char usage[] =
 	"  init --public HOST[:PORT]... [--name NET] [--pool4 CIDR] [--pool6 CIDR]\n"
 	"                              create a network; the last line is a join token\n"
 	"  serve [--listen ADDR:PORT] [--relay-listen ADDR:PORT] [--relay-name N] [--no-relay]\n"
-	"        [--relay-alt ADDR:PORT]\n"
+	"        [--relay-alt ADDR:PORT] [--tls-cert F --tls-key F | --no-tls]\n"
+	"        [--http-listen ADDR:PORT] [--acme-dir DIR] [--trusted-proxy CIDR]...\n"
+	"        [--log-format text|json] [--limit NAME=VALUE]...\n"
 	"                              run (443/tcp and 3478/udp unless said otherwise); --relay-alt\n"
 	"                              is a second address and port for NAT discovery (RFC 5780)\n"
+	"  limits [--json]             what nodes and strangers may ask of the server\n"
 	"  key create [--reusable] [--ephemeral] [--expires 24h] [--group G]... [--tag T]...\n"
 	"             [--name N]       print a join token, for one machine unless reusable\n"
 	"  key list [--json]           the join keys\n"
@@ -43,6 +50,7 @@ static const char usage[] =
 	"  restore FILE                the other way, into a --data DIR without a network\n"
 	"\n"
 	"  --data DIR   where everything is kept (default " DEFAULT_DATA ")\n"
+	"  --config F   key = value lines, the options of serve (" DEFAULT_CONFIG ")\n"
 	"  --verbose    log more\n"
 	"  --help, --version\n"
 	"\n"
@@ -69,6 +77,15 @@ enum option_id {
 	OPTION_TLS_PORT,
 	OPTION_SECRET_FILE,
 	OPTION_TURN,
+	OPTION_CONFIG,
+	OPTION_TLS_CERT,
+	OPTION_TLS_KEY,
+	OPTION_NO_TLS,
+	OPTION_HTTP_LISTEN,
+	OPTION_ACME_DIR,
+	OPTION_TRUSTED_PROXY,
+	OPTION_LOG_FORMAT,
+	OPTION_LIMIT,
 	OPTION_VERBOSE,
 	OPTION_HELP,
 	OPTION_VERSION,
@@ -94,6 +111,15 @@ static const struct option long_options[] = {
 	{ "tls-port", required_argument, NULL, OPTION_TLS_PORT },
 	{ "secret-file", required_argument, NULL, OPTION_SECRET_FILE },
 	{ "turn", no_argument, NULL, OPTION_TURN },
+	{ "config", required_argument, NULL, OPTION_CONFIG },
+	{ "tls-cert", required_argument, NULL, OPTION_TLS_CERT },
+	{ "tls-key", required_argument, NULL, OPTION_TLS_KEY },
+	{ "no-tls", no_argument, NULL, OPTION_NO_TLS },
+	{ "http-listen", required_argument, NULL, OPTION_HTTP_LISTEN },
+	{ "acme-dir", required_argument, NULL, OPTION_ACME_DIR },
+	{ "trusted-proxy", required_argument, NULL, OPTION_TRUSTED_PROXY },
+	{ "log-format", required_argument, NULL, OPTION_LOG_FORMAT },
+	{ "limit", required_argument, NULL, OPTION_LIMIT },
 	{ "verbose", no_argument, NULL, OPTION_VERBOSE },
 	{ "help", no_argument, NULL, OPTION_HELP },
 	{ "version", no_argument, NULL, OPTION_VERSION },
@@ -114,7 +140,10 @@ static const struct {
 	  MASK(OPTION_PUBLIC) | MASK(OPTION_NAME) | MASK(OPTION_POOL4) | MASK(OPTION_POOL6) },
 	{ "serve", NULL, COMMAND_SERVE, 0,
 	  MASK(OPTION_LISTEN) | MASK(OPTION_RELAY_LISTEN) | MASK(OPTION_RELAY_ALT) |
-		  MASK(OPTION_RELAY_NAME) | MASK(OPTION_NO_RELAY) },
+		  MASK(OPTION_RELAY_NAME) | MASK(OPTION_NO_RELAY) | MASK(OPTION_TLS_CERT) |
+		  MASK(OPTION_TLS_KEY) | MASK(OPTION_NO_TLS) | MASK(OPTION_HTTP_LISTEN) |
+		  MASK(OPTION_ACME_DIR) | MASK(OPTION_TRUSTED_PROXY) | MASK(OPTION_LOG_FORMAT) |
+		  MASK(OPTION_LIMIT) },
 	{ "key", "create", COMMAND_KEY_CREATE, 0,
 	  MASK(OPTION_REUSABLE) | MASK(OPTION_EPHEMERAL) | MASK(OPTION_EXPIRES) |
 		  MASK(OPTION_GROUP) | MASK(OPTION_TAG) | MASK(OPTION_NAME) },
@@ -131,12 +160,15 @@ static const struct {
 	{ "relay", "add", COMMAND_RELAY_ADD, 2,
 	  MASK(OPTION_TLS_PORT) | MASK(OPTION_SECRET_FILE) | MASK(OPTION_TURN) },
 	{ "relay", "remove", COMMAND_RELAY_REMOVE, 1, 0 },
+	{ "limits", NULL, COMMAND_LIMITS, 0, MASK(OPTION_JSON) },
 	{ "backup", NULL, COMMAND_BACKUP, 1, 0 },
 	{ "restore", NULL, COMMAND_RESTORE, 1, 0 },
 };
 
 #define COMMAND_COUNT (sizeof(commands) / sizeof(commands[0]))
-#define COMMON        (MASK(OPTION_DATA) | MASK(OPTION_VERBOSE) | MASK(OPTION_HELP) | MASK(OPTION_VERSION))
+#define COMMON                                                                                \
+	(MASK(OPTION_DATA) | MASK(OPTION_CONFIG) | MASK(OPTION_VERBOSE) | MASK(OPTION_HELP) | \
+	 MASK(OPTION_VERSION))
 
 __attribute__((format(printf, 1, 2))) static int complain(const char *fmt, ...)
 {
@@ -212,9 +244,65 @@ static int parse_public(struct options *options, const char *text)
 	return token_address_parse(&options->public[options->public_count++], text, DEFAULT_PORT);
 }
 
+/* One or several, separated by commas. */
+static int parse_proxies(struct options *options, const char *text)
+{
+	while (*text) {
+		size_t len = strcspn(text, ",");
+		char one[64];
+
+		if (options->trusted_proxy_count == OPTIONS_PROXIES_MAX || len >= sizeof(one))
+			return -EINVAL;
+		memcpy(one, text, len);
+		one[len] = '\0';
+		if (prefix_parse(&options->trusted_proxies[options->trusted_proxy_count], one) < 0)
+			return -EINVAL;
+		options->trusted_proxy_count++;
+		text += len + (text[len] == ',');
+	}
+	return 0;
+}
+
+/* NAME=VALUE */
+static int parse_limit(struct options *options, const char *text)
+{
+	const char *equals = strchr(text, '=');
+	char name[32];
+
+	if (!equals || (size_t)(equals - text) >= sizeof(name))
+		return -EINVAL;
+	memcpy(name, text, (size_t)(equals - text));
+	name[equals - text] = '\0';
+	return limits_set(&options->limits, name, equals + 1);
+}
+
+/* Texts of the command line live on; those of the file are copied. */
 static int take_option(struct options *options, int option, const char *value)
 {
 	switch (option) {
+	case OPTION_CONFIG:
+		return 0; /* was read before */
+	case OPTION_TLS_CERT:
+		options->tls_cert = value;
+		return 0;
+	case OPTION_TLS_KEY:
+		options->tls_key = value;
+		return 0;
+	case OPTION_NO_TLS:
+		options->no_tls = true;
+		return 0;
+	case OPTION_HTTP_LISTEN:
+		return parse_endpoint(&options->http_listen, value);
+	case OPTION_ACME_DIR:
+		options->acme_dir = value;
+		return 0;
+	case OPTION_TRUSTED_PROXY:
+		return parse_proxies(options, value);
+	case OPTION_LOG_FORMAT:
+		options->log_json = strcmp(value, "json") == 0;
+		return options->log_json || strcmp(value, "text") == 0 ? 0 : -EINVAL;
+	case OPTION_LIMIT:
+		return parse_limit(options, value);
 	case OPTION_DATA:
 		options->data = value;
 		return 0;
@@ -313,6 +401,10 @@ static int take_command(struct options *options, int count, char **words, uint64
 			return complain("%s does not know --%s", words[0], option_name(option));
 	if (options->command == COMMAND_INIT && options->public_count == 0)
 		return complain("init wants --public HOST[:PORT], where nodes reach this machine");
+	if (!options->tls_cert != !options->tls_key)
+		return complain("--tls-cert and --tls-key belong together");
+	if (options->tls_cert && options->no_tls)
+		return complain("--no-tls and --tls-cert exclude each other");
 	if (options->command == COMMAND_RELAY_ADD && !options->secret_file)
 		return complain("relay add wants --secret-file, the secret that the relay was "
 				"started with");
@@ -326,8 +418,106 @@ static void set_defaults(struct options *options)
 	*options = (struct options){ .data = DEFAULT_DATA,
 				     .relay_name = "home",
 				     .expires_s = DEFAULT_EXPIRES_S };
+	limits_init(&options->limits);
 	options->listen = (struct endpoint){ .addr = any, .port = DEFAULT_PORT };
 	options->relay_listen = (struct endpoint){ .addr = any, .port = DEFAULT_RELAY_PORT };
+}
+
+/* Options of serve that a file may have as keys: all, and `limit-NAME`. */
+#define FILE_OPTIONS                                                                     \
+	(MASK(OPTION_DATA) | MASK(OPTION_LISTEN) | MASK(OPTION_RELAY_LISTEN) |           \
+	 MASK(OPTION_RELAY_ALT) | MASK(OPTION_RELAY_NAME) | MASK(OPTION_NO_RELAY) |      \
+	 MASK(OPTION_TLS_CERT) | MASK(OPTION_TLS_KEY) | MASK(OPTION_NO_TLS) |            \
+	 MASK(OPTION_HTTP_LISTEN) | MASK(OPTION_ACME_DIR) | MASK(OPTION_TRUSTED_PROXY) | \
+	 MASK(OPTION_LOG_FORMAT) | MASK(OPTION_VERBOSE))
+
+static const char *set_from_file(void *arg, const char *name, const char *value)
+{
+	const struct option *option = long_options;
+	bool yes = true;
+	char *copy;
+
+	if (strncmp(name, "limit-", 6) == 0) {
+		int err = limits_set(&((struct options *)arg)->limits, name + 6, value);
+
+		return err == -ERANGE ? "out of bounds; see warren-coord limits"
+		       : err < 0      ? "no number"
+				      : NULL;
+	}
+	while (strcmp(option->name, name) != 0)
+		option++;
+	if (option->has_arg == no_argument && config_bool(&yes, value) < 0)
+		return "must be yes or no";
+	if (!yes)
+		return NULL;
+	copy = strdup(value);
+	if (!copy)
+		return "out of memory";
+	return take_option(arg, option->val, copy) < 0 ? "no good value" : NULL;
+}
+
+/* The names of all keys, in static memory. */
+static size_t file_keys(const char *names[static CONFIG_KEYS_MAX])
+{
+	static char limit_names[LIMIT_COUNT][40];
+	size_t count = 0;
+
+	for (size_t i = 0; long_options[i].name; i++)
+		if (MASK(long_options[i].val) & FILE_OPTIONS)
+			names[count++] = long_options[i].name;
+	for (size_t i = 0; i < LIMIT_COUNT; i++) {
+		snprintf(limit_names[i], sizeof(limit_names[i]), "limit-%s", limit_infos[i].name);
+		names[count++] = limit_names[i];
+	}
+	return count;
+}
+
+static int parse_file(struct options *options, const char *path, const char *text, size_t len)
+{
+	struct config_error error = { .line = 0 };
+	const char *names[CONFIG_KEYS_MAX];
+	size_t count = file_keys(names);
+	int err = config_parse_named(text, len, names, count, set_from_file, options, &error);
+
+	if (err == -EINVAL)
+		fprintf(stderr, "warren-coord: %s line %u: %s; correct the file\n", path,
+			error.line, error.text);
+	else if (err < 0)
+		fprintf(stderr, "warren-coord: %s: %s\n", path, strerror(-err));
+	return err < 0 ? -EINVAL : 0;
+}
+
+/*
+ * The file comes before every option of the command line, wherever it is named there. The one that
+ * nobody named need not be there, nor be readable for who only asks the server.
+ */
+static int load_file(struct options *options, int argc, char **argv)
+{
+	const char *path = DEFAULT_CONFIG;
+	bool named = false;
+	uint8_t *text;
+	size_t len;
+	int option;
+	int err;
+
+	optind = 0;
+	while ((option = getopt_long(argc, argv, ":", long_options, NULL)) != -1) {
+		if (option == OPTION_CONFIG) {
+			path = optarg;
+			named = true;
+		}
+	}
+	err = file_read(path, CONFIG_SIZE_MAX, &text, &len);
+	if (!named && (err == -ENOENT || err == -EACCES))
+		return 0;
+	if (err < 0) {
+		fprintf(stderr, "warren-coord: cannot read %s: %s; name a file with --config\n",
+			path, strerror(-err));
+		return -EINVAL;
+	}
+	err = parse_file(options, path, (char *)text, len);
+	free(text);
+	return err;
 }
 
 int coord_options_parse(struct options *options, int argc, char **argv)
@@ -337,6 +527,8 @@ int coord_options_parse(struct options *options, int argc, char **argv)
 
 	set_defaults(options);
 	opterr = 0;
+	if (load_file(options, argc, argv) < 0)
+		return -EINVAL;
 	optind = 0; /* also when called again, in tests */
 	while ((option = getopt_long(argc, argv, ":", long_options, NULL)) != -1) {
 		if (option == ':')

@@ -6,6 +6,7 @@
 
 #include "base/addr.h"
 #include "coord/labels.h"
+#include "coord/limits.h"
 #include "proto/netmap.h"
 #include "proto/token.h"
 
@@ -26,12 +27,14 @@ enum command {
 	COMMAND_RELAY_ADD,
 	COMMAND_RELAY_REMOVE,
 	COMMAND_BACKUP,
+	COMMAND_LIMITS,
 	COMMAND_RESTORE,
 };
 
 #define OPTIONS_ARGUMENTS_MAX 2
+#define OPTIONS_PROXIES_MAX   8
 
-/* The command line, parsed. Texts point into argv. */
+/* The command line and the configuration file, parsed. Texts live as long as the program. */
 struct options {
 	enum command command;
 	const char *data;
@@ -46,6 +49,15 @@ struct options {
 	struct endpoint relay_alt; /* family 0: none */
 	const char *relay_name;
 	bool no_relay;
+	const char *tls_cert; /* NULL: in data, self-signed if nobody put another there */
+	const char *tls_key;
+	bool no_tls;                 /* somebody in front of us does it */
+	struct endpoint http_listen; /* family 0: none */
+	const char *acme_dir;        /* NULL: in data */
+	struct prefix trusted_proxies[OPTIONS_PROXIES_MAX];
+	size_t trusted_proxy_count;
+	bool log_json;
+	struct limits limits;
 	bool reusable;
 	bool ephemeral;
 	bool json;
@@ -59,6 +71,7 @@ struct options {
 };
 
 /*
+ * The file counts for every command, where it has no such option; the command line wins.
  * 0: go on; 1: --help or --version was answered; -EINVAL: a line about what is wrong was printed
  * (exit 2).
  */

@@ -146,7 +146,8 @@ static int open_listener(struct server *server, const struct options *options)
 					   .key_file = key,
 					   .protocols = protocols,
 					   .protocol_count = server->relay ? 2 : 1,
-					   .connections_max = SESSIONS_MAX };
+					   .connections_max =
+						   options->limits.values[LIMIT_CONNECTIONS] };
 	int err = data_dir_path(cert, options->data, DATA_DIR_TLS_CERT);
 
 	if (server->relay)
@@ -214,6 +215,7 @@ static int start(struct server *server, const struct options *options)
 		return 1;
 	}
 	server->sessions.network = &server->network;
+	server->sessions.limits = options->limits;
 	err = loop_new(&server->loop);
 	if (err == 0)
 		err = loop_signal(server->loop, SIGTERM, on_signal, server);

@@ -16,12 +16,17 @@
 
 #define CREDENTIALS_RENEW_S (8 * 3600)
 
+static uint64_t limit(const struct session *session, enum limit which)
+{
+	return session->sessions->limits.values[which];
+}
+
 struct session *session_new(struct sessions *sessions, const struct session_ops *ops, void *arg,
 			    uint64_t now_ns)
 {
 	struct session *session;
 
-	if (sessions->count >= SESSIONS_MAX)
+	if (sessions->count >= sessions->limits.values[LIMIT_CONNECTIONS])
 		return NULL;
 	session = calloc(1, sizeof(*session));
 	if (!session)
@@ -35,7 +40,7 @@ struct session *session_new(struct sessions *sessions, const struct session_ops 
 	session->sessions = sessions;
 	session->ops = ops;
 	session->arg = arg;
-	session->deadline_ns = now_ns + SESSION_GREETING_S * NS_PER_S;
+	session->deadline_ns = now_ns + sessions->limits.values[LIMIT_GREETING_S] * NS_PER_S;
 	session->messages.updated_ns = session->changes.updated_ns = now_ns;
 	session->next = sessions->first;
 	if (session->next)
@@ -213,7 +218,7 @@ static void become_ready(struct session *session, uint64_t now_ns, uint64_t now_
 	if (node->session)
 		hang_up(node->session);
 	session->state = SESSION_READY;
-	session->deadline_ns = now_ns + SESSION_SILENCE_S * NS_PER_S;
+	session->deadline_ns = now_ns + limit(session, LIMIT_SILENCE_S) * NS_PER_S;
 	node->session = session;
 	node->last_seen_s = now_s;
 	log_info("node-online name=%s key=%s", node->name, log_key(node->device_key).text);
@@ -320,7 +325,7 @@ static void handle_signal(struct session *session, const struct control_message 
 		answer_signal(session, key, CONTROL_ERROR_PEER, "no such peer, or it is offline");
 		return;
 	}
-	if (to->ops->queued(to->arg) > SESSION_SIGNAL_QUEUE_MAX) {
+	if (to->ops->queued(to->arg) > limit(session, LIMIT_SIGNAL_QUEUE)) {
 		answer_signal(session, key, CONTROL_ERROR_PEER, "the peer does not keep up");
 		return;
 	}
@@ -376,10 +381,12 @@ static void handle_ping(struct session *session, const struct control_ping *ping
 /* Messages that cost a signature or a write have a bucket of their own. */
 static bool within_rates(struct session *session, enum control_type type, uint64_t now_ns)
 {
-	if (!rate_take(&session->messages, SESSION_MESSAGES_PER_S, SESSION_MESSAGES_BURST, now_ns))
+	if (!rate_take(&session->messages, (double)limit(session, LIMIT_MESSAGES_PER_S),
+		       (double)limit(session, LIMIT_MESSAGES_BURST), now_ns))
 		return false;
 	return (type != CONTROL_UPDATE && type != CONTROL_RESYNC) ||
-	       rate_take(&session->changes, SESSION_CHANGES_PER_S, SESSION_CHANGES_BURST, now_ns);
+	       rate_take(&session->changes, (double)limit(session, LIMIT_CHANGES_PER_MINUTE) / 60,
+			 (double)limit(session, LIMIT_CHANGES_BURST), now_ns);
 }
 
 static void handle_ready(struct session *session, const struct control_message *message,
@@ -454,7 +461,7 @@ void session_input(struct session *session, const uint8_t *frame, size_t len, ui
 	}
 	pump(session);
 	if (session->state == SESSION_READY)
-		session->deadline_ns = now_ns + SESSION_SILENCE_S * NS_PER_S;
+		session->deadline_ns = now_ns + limit(session, LIMIT_SILENCE_S) * NS_PER_S;
 	if (control_channel_poll_message(session->channel, &json, &json_len))
 		handle(session, json, json_len, now_ns, now_s);
 }

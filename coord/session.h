@@ -13,14 +13,7 @@ struct sessions;
 
 /* One connection of a node, from its first frame to its end; the socket is behind the ops. */
 
-#define SESSION_GREETING_S       10 /* from connection to enrol or login */
-#define SESSION_SILENCE_S        60 /* nodes ping four times as often */
-#define SESSION_PROBE_S          3  /* how long an older connection has to show that it lives */
-#define SESSION_SIGNAL_QUEUE_MAX (256u << 10) /* bytes waiting; signals above it are dropped */
-#define SESSION_MESSAGES_PER_S   50
-#define SESSION_MESSAGES_BURST   200
-#define SESSION_CHANGES_PER_S    1 /* messages that cost a signature or a write */
-#define SESSION_CHANGES_BURST    10
+#define SESSION_PROBE_S 3 /* how long an older connection has to show that it lives */
 
 struct session_ops {
 	int (*send)(void *arg, const uint8_t *frame, size_t len);

@@ -178,7 +178,7 @@ static void remove_ephemeral(struct sessions *sessions, uint64_t now_s)
 
 	while ((node = network_next(sessions->network, &cursor))) {
 		if (!node->ephemeral || node->session ||
-		    now_s < node->last_seen_s + SESSIONS_EPHEMERAL_S)
+		    now_s < node->last_seen_s + sessions->limits.values[LIMIT_EPHEMERAL_S])
 			continue;
 		log_info("ephemeral-removed name=%s", node->name);
 		if (network_delete(sessions->network, node, now_s) < 0)

@@ -5,16 +5,15 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "coord/limits.h"
 #include "coord/network.h"
 #include "coord/session.h"
 
 /* All connections, and what is told to more than one of them. */
 
-#define SESSIONS_MAX         20000
-#define SESSIONS_EPHEMERAL_S 300 /* away for so long, an ephemeral node is deleted */
-
 struct sessions {
 	struct network *network;
+	struct limits limits;
 	struct session *first;
 	size_t count;
 	bool flush_wanted; /* something changed that others have to hear */

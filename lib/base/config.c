@@ -7,8 +7,9 @@
 #include <string.h>
 
 struct parse {
-	const struct config_key *keys;
+	const char *const *names;
 	size_t count;
+	const char *(*set)(void *arg, const char *name, const char *value);
 	void *arg;
 	char why[sizeof(((struct config_error *)0)->text)];
 	bool failed;
@@ -40,10 +41,9 @@ static int on_pair(void *user, const char *section, const char *name, const char
 
 	if (parse->failed)
 		return 0;
-	if (section[0])
-		return refuse(parse, section, "sections are not used here");
+	(void)section; /* check_lines refuses them */
 	for (i = 0; i < parse->count; i++) {
-		if (strcmp(parse->keys[i].name, name) == 0)
+		if (strcmp(parse->names[i], name) == 0)
 			break;
 	}
 	if (i == parse->count)
@@ -51,7 +51,7 @@ static int on_pair(void *user, const char *section, const char *name, const char
 	if (parse->seen[i])
 		return refuse(parse, name, "given twice");
 	parse->seen[i] = true;
-	why = parse->keys[i].set(parse->arg, value ? value : "");
+	why = parse->set(parse->arg, name, value ? value : "");
 	return why ? refuse(parse, name, why) : 1;
 }
 
@@ -73,6 +73,10 @@ static int check_lines(const char *text, size_t len, struct config_error *error)
 			*error = (struct config_error){ line, "the line is too long" };
 			return -EINVAL;
 		}
+		if (i > start && text[start] == '[') {
+			*error = (struct config_error){ line, "sections are not used here" };
+			return -EINVAL;
+		}
 		/* A leading blank would continue the value of the line before. */
 		if (i > start && (text[start] == ' ' || text[start] == '\t') &&
 		    strspn(text + start, " \t\r") < i - start) {
@@ -86,10 +90,11 @@ static int check_lines(const char *text, size_t len, struct config_error *error)
 	return 0;
 }
 
-int config_parse(const char *text, size_t len, const struct config_key *keys, size_t count,
-		 void *arg, struct config_error *error)
+int config_parse_named(const char *text, size_t len, const char *const *names, size_t count,
+		       const char *(*set)(void *arg, const char *name, const char *value),
+		       void *arg, struct config_error *error)
 {
-	struct parse parse = { .keys = keys, .count = count, .arg = arg };
+	struct parse parse = { .names = names, .count = count, .set = set, .arg = arg };
 	char *copy;
 	int line;
 
@@ -117,6 +122,34 @@ int config_parse(const char *text, size_t len, const struct config_key *keys, si
 	snprintf(error->text, sizeof(error->text), "%s",
 		 parse.failed ? parse.why : "not of the form key = value");
 	return -EINVAL;
+}
+
+struct table {
+	const struct config_key *keys;
+	void *arg;
+};
+
+static const char *set_by_table(void *arg, const char *name, const char *value)
+{
+	const struct table *table = arg;
+	size_t i = 0;
+
+	while (strcmp(table->keys[i].name, name) != 0)
+		i++;
+	return table->keys[i].set(table->arg, value);
+}
+
+int config_parse(const char *text, size_t len, const struct config_key *keys, size_t count,
+		 void *arg, struct config_error *error)
+{
+	struct table table = { .keys = keys, .arg = arg };
+	const char *names[CONFIG_KEYS_MAX];
+
+	if (count > CONFIG_KEYS_MAX)
+		return -EINVAL;
+	for (size_t i = 0; i < count; i++)
+		names[i] = keys[i].name;
+	return config_parse_named(text, len, names, count, set_by_table, &table, error);
 }
 
 int config_number(unsigned long *out, const char *value, unsigned long min, unsigned long max)

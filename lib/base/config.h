@@ -30,6 +30,10 @@ struct config_key {
  */
 int config_parse(const char *text, size_t len, const struct config_key *keys, size_t count,
 		 void *arg, struct config_error *error);
+/* The same for keys that are known by name only and set in one place. */
+int config_parse_named(const char *text, size_t len, const char *const *names, size_t count,
+		       const char *(*set)(void *arg, const char *name, const char *value),
+		       void *arg, struct config_error *error);
 
 /* Value parsers. 0 or -EINVAL; outputs untouched on failure. */
 int config_number(unsigned long *out, const char *value, unsigned long min, unsigned long max);

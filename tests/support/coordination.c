@@ -29,6 +29,7 @@ static void open_network(struct coordination *c)
 		abort();
 	}
 	c->sessions = (struct sessions){ .network = &c->network };
+	limits_init(&c->sessions.limits);
 }
 
 void coordination_begin(struct coordination *c)
@@ -173,7 +174,7 @@ static size_t on_queued(void *arg)
 {
 	const struct machine *m = arg;
 
-	return m->stalled ? SESSION_SIGNAL_QUEUE_MAX + 1 : 0;
+	return m->stalled ? limit_infos[LIMIT_SIGNAL_QUEUE].normal + 1 : 0;
 }
 
 static void on_close(void *arg)

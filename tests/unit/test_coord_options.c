@@ -3,6 +3,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -47,6 +48,57 @@ static void test_serve(void **state)
 	assert_string_equal(endpoint_format(text, &options.relay_listen), "[::]:3478");
 	assert_int_equal(parse("serve --listen 192.0.2.1:8443 --relay-listen [::1]:99"), 0);
 	assert_string_equal(endpoint_format(text, &options.listen), "192.0.2.1:8443");
+}
+
+static void write_file(const char *path, const char *text)
+{
+	FILE *file = fopen(path, "w");
+
+	assert_non_null(file);
+	fputs(text, file);
+	assert_int_equal(fclose(file), 0);
+}
+
+static void test_configuration_file(void **state)
+{
+	static const char *const bad[] = {
+		"group = a\n",             /* not an option of serve */
+		"tls-cert = /c\n",         /* without its key */
+		"limit-connections = 1\n", /* out of bounds */
+		"limit-nothing = 1\n",
+		"no-relay = maybe\n",
+		"listen = 1\nlisten = 2\n",
+		"trusted-proxy = 10.0.0.1,x\n",
+	};
+	char path[] = "/tmp/warren-options-XXXXXX";
+	char line[96];
+	char text[ENDPOINT_TEXT_SIZE];
+
+	(void)state;
+	close(mkstemp(path));
+	write_file(path, "# the port\nlisten = 192.0.2.1:8443\nno-relay = yes\nno-tls = no\n"
+			 "limit-silence = 90\ntrusted-proxy = 10.0.0.0/8,fd00::1/128\n");
+	snprintf(line, sizeof(line), "serve --relay-name x --config %s --limit greeting=5", path);
+	assert_int_equal(parse(line), 0);
+	assert_string_equal(endpoint_format(text, &options.listen), "192.0.2.1:8443");
+	assert_true(options.no_relay);
+	assert_false(options.no_tls);
+	assert_int_equal(options.limits.values[LIMIT_SILENCE_S], 90);
+	assert_int_equal(options.limits.values[LIMIT_GREETING_S], 5);
+	assert_int_equal(options.limits.values[LIMIT_CONNECTIONS],
+			 limit_infos[LIMIT_CONNECTIONS].normal);
+	assert_int_equal(options.trusted_proxy_count, 2);
+	/* The command line wins, wherever the file is named. */
+	snprintf(line, sizeof(line), "serve --listen [::1]:1 --config %s", path);
+	assert_int_equal(parse(line), 0);
+	assert_string_equal(endpoint_format(text, &options.listen), "[::1]:1");
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		write_file(path, bad[i]);
+		snprintf(line, sizeof(line), "serve --config %s", path);
+		assert_int_equal(parse(line), -EINVAL);
+	}
+	unlink(path);
+	assert_int_equal(parse(line), -EINVAL);
 }
 
 static void test_key_create(void **state)
@@ -112,9 +164,8 @@ static void test_usage_errors(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_serve),
-		cmocka_unit_test(test_key_create),
-		cmocka_unit_test(test_init),
+		cmocka_unit_test(test_serve),        cmocka_unit_test(test_configuration_file),
+		cmocka_unit_test(test_key_create),   cmocka_unit_test(test_init),
 		cmocka_unit_test(test_usage_errors),
 	};
 

@@ -16,6 +16,9 @@
 #include "proto/control_channel.h"
 #include "tests/support/coordination.h"
 
+#define NORMAL(limit)  limit_infos[limit].normal
+#define MESSAGES_BURST NORMAL(LIMIT_MESSAGES_BURST)
+
 static struct coordination c;
 static struct machine a;
 static struct machine b;
@@ -431,11 +434,11 @@ static void test_flood_is_dropped(void **state)
 
 	(void)state;
 	join_both();
-	for (unsigned int i = 0; i < SESSION_MESSAGES_BURST + 20; i++)
+	for (unsigned int i = 0; i < MESSAGES_BURST + 20; i++)
 		machine_send(&a, &ping);
 	while (machine_take(&a, CONTROL_PONG, &got))
 		pongs++;
-	assert_in_range(pongs, SESSION_MESSAGES_BURST - 10, SESSION_MESSAGES_BURST);
+	assert_in_range(pongs, MESSAGES_BURST - 10, MESSAGES_BURST);
 	assert_int_equal(machine_take_error(&a), CONTROL_ERROR_RATE);
 	machine_forget_messages(&a);
 	coordination_pass(&c, 10);
@@ -614,7 +617,7 @@ static void test_ephemeral_node_is_removed_when_away(void **state)
 	machine_join(&b, &token, "beta");
 	coordination_settle(&c);
 	machine_disconnect(&b);
-	for (unsigned int i = 0; i < SESSIONS_EPHEMERAL_S + 5; i += 30) {
+	for (unsigned int i = 0; i < NORMAL(LIMIT_EPHEMERAL_S) + 5; i += 30) {
 		struct control_message ping = { .type = CONTROL_PING };
 
 		coordination_pass(&c, 30);
@@ -646,10 +649,10 @@ static void test_silent_connections_are_closed(void **state)
 	join_both();
 	machine_disconnect(&b);
 	machine_connect(&b);
-	coordination_pass(&c, SESSION_GREETING_S);
+	coordination_pass(&c, NORMAL(LIMIT_GREETING_S));
 	assert_true(b.closed);
 	assert_false(a.closed);
-	coordination_pass(&c, SESSION_SILENCE_S);
+	coordination_pass(&c, NORMAL(LIMIT_SILENCE_S));
 	assert_true(a.closed);
 }
 
@@ -707,7 +710,7 @@ static void test_malformed(void **state)
 static void test_session_table_is_bounded(void **state)
 {
 	(void)state;
-	c.sessions.count = SESSIONS_MAX;
+	c.sessions.count = NORMAL(LIMIT_CONNECTIONS);
 	assert_null(session_new(&c.sessions, NULL, NULL, 0));
 	c.sessions.count = 0;
 }
