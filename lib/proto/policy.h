@@ -40,6 +40,7 @@ struct policy_error {
 /* A node as policy sees it; everything is borrowed. */
 struct policy_node {
 	const char *name;
+	const char *owner; /* the user it belongs to, or NULL */
 	struct ip_addr address4;
 	struct ip_addr address6;
 	const char *const *groups;
@@ -72,7 +73,8 @@ struct policy_rules {
 void policy_rules_clear(struct policy_rules *rules);
 
 /*
- * What `from` may start towards `to`, as rules for to's filter; emptied first. None at all: nothing
+ * What `from` may start towards `to`, as rules for to's filter; emptied first. It needs nothing but
+ * what certificates say, so a node can ask for each of its peers, too. None at all: nothing
  * may be started. Two nodes see each other when this is not empty in one of the directions.
  * 0, -ENOSPC above FILTER_RULES_MAX, -ENOMEM.
  */
