@@ -41,6 +41,7 @@ struct network {
 	uint64_t next_serial;
 	uint64_t version;  /* of the newest map; grows over restarts too */
 	bool all_dirty;    /* every map may have to change */
+	bool report_paths; /* nodes may tell of their paths and health */
 	bool relays_dirty; /* every node wants the relays and credentials again */
 };
 
@@ -54,6 +55,7 @@ struct network {
 #define NETWORK_VALUE_SERIAL    "next_serial"
 #define NETWORK_VALUE_EPOCH     "epoch" /* counts starts: the upper half of map versions */
 #define NETWORK_VALUE_RELAY     "relay_secret"
+#define NETWORK_VALUE_REPORT    "report_paths" /* "no", else yes */
 
 /*
  * Loads everything from DIR. 0, or an error with a line for people in error: what is wrong and what

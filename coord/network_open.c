@@ -132,6 +132,15 @@ static int load_pool(struct network *network)
 	return err < 0 ? err : pool_init(&network->pool, &prefix4, &prefix6);
 }
 
+static int load_report(struct network *network)
+{
+	char text[8] = "";
+	int err = get_text(network, NETWORK_VALUE_REPORT, text, sizeof(text));
+
+	network->report_paths = strcmp(text, "no") != 0;
+	return err == -ENOENT ? 0 : err;
+}
+
 static int load_values(struct network *network)
 {
 	uint64_t epoch = 0;
@@ -151,6 +160,8 @@ static int load_values(struct network *network)
 		err = load_addresses(network);
 	if (err == 0)
 		err = load_pool(network);
+	if (err == 0)
+		err = load_report(network);
 	if (err == 0)
 		err = store_get_u64(network->store, NETWORK_VALUE_SERIAL, &network->next_serial);
 	if (err == 0)

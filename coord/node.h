@@ -8,6 +8,7 @@
 #include "base/addr.h"
 #include "coord/labels.h"
 #include "proto/cert.h"
+#include "proto/control_report.h"
 #include "proto/netmap.h"
 #include "proto/policy.h"
 
@@ -48,6 +49,9 @@ struct node {
 	bool presence_dirty; /* came, went or moved to another relay */
 	bool presence_due;   /* the same, being told in this flush */
 	bool unsaved;        /* was seen since it was stored */
+	/* What it told of its paths and health on this connection; see report.h. */
+	struct control_report report;
+	uint64_t reported_s; /* 0: nothing */
 };
 
 /* Its session must be gone. Accepts NULL. */

@@ -11,6 +11,7 @@
 #include "coord/certificate.h"
 #include "coord/enrolment.h"
 #include "coord/mapmaker.h"
+#include "coord/report.h"
 #include "coord/sessions.h"
 #include "proto/control_channel.h"
 
@@ -59,6 +60,7 @@ static void leave_node(struct session *session)
 		return;
 	node->session = NULL;
 	node->home_relay[0] = '\0';
+	report_forget(node);
 	node->last_seen_s = clock_wall_s();
 	log_info("node-offline name=%s key=%s", node->name, log_key(node->device_key).text);
 	node->unsaved = true;
@@ -373,8 +375,11 @@ static void handle_update(struct session *session, const struct control_update *
 
 static void handle_ping(struct session *session, const struct control_ping *ping, uint64_t now_s)
 {
-	struct control_message pong = { .type = CONTROL_PONG, .ping = { ping->sent_ns, now_s } };
+	struct control_message pong = { .type = CONTROL_PONG };
 
+	pong.ping.sent_ns = ping->sent_ns;
+	pong.ping.time_s = now_s;
+	pong.ping.report = session->sessions->network->report_paths;
 	session_send(session, &pong);
 }
 
@@ -384,13 +389,13 @@ static bool within_rates(struct session *session, enum control_type type, uint64
 	if (!rate_take(&session->messages, (double)limit(session, LIMIT_MESSAGES_PER_S),
 		       (double)limit(session, LIMIT_MESSAGES_BURST), now_ns))
 		return false;
-	return (type != CONTROL_UPDATE && type != CONTROL_RESYNC) ||
+	return (type != CONTROL_UPDATE && type != CONTROL_RESYNC && type != CONTROL_REPORT) ||
 	       rate_take(&session->changes, (double)limit(session, LIMIT_CHANGES_PER_MINUTE) / 60,
 			 (double)limit(session, LIMIT_CHANGES_BURST), now_ns);
 }
 
-static void handle_ready(struct session *session, const struct control_message *message,
-			 uint64_t now_ns, uint64_t now_s)
+static void handle_ready(struct session *session, struct control_message *message, uint64_t now_ns,
+			 uint64_t now_s)
 {
 	if (!within_rates(session, message->type, now_ns)) {
 		answer_signal(session, session->node->device_key, CONTROL_ERROR_RATE,
@@ -400,6 +405,9 @@ static void handle_ready(struct session *session, const struct control_message *
 	switch (message->type) {
 	case CONTROL_UPDATE:
 		handle_update(session, &message->update, now_s);
+		break;
+	case CONTROL_REPORT:
+		report_take(session->sessions->network, session->node, &message->report, now_s);
 		break;
 	case CONTROL_RESYNC:
 		if (!session->map_due)

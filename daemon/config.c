@@ -19,6 +19,7 @@ void daemon_config_init(struct daemon_config *config)
 		.udp_gso = true,
 		.udp_gro = true,
 		.port_mapping = true,
+		.report = true,
 		.idle_s = 90,
 		.log_level = LOG_LEVEL_INFO,
 	};
@@ -127,6 +128,11 @@ static const char *set_port_mapping(void *arg, const char *value)
 	return set_bool(&((struct daemon_config *)arg)->port_mapping, value);
 }
 
+static const char *set_report(void *arg, const char *value)
+{
+	return set_bool(&((struct daemon_config *)arg)->report, value);
+}
+
 static const char *set_idle(void *arg, const char *value)
 {
 	struct daemon_config *config = arg;
@@ -206,6 +212,7 @@ static const struct config_key keys[] = {
 	{ "log-level", set_log_level },
 	{ "port-mapping", set_port_mapping },
 	{ "idle", set_idle },
+	{ "report", set_report },
 	{ "host-addresses", set_host_addresses },
 	{ "proxy", set_proxy },
 	{ "proxy-credentials", set_proxy_credentials },

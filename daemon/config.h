@@ -22,7 +22,7 @@
  *   port-mapping = yes     punch-rate = 10..1000
  *   proxy = URL|none       proxy-credentials = FILE
  *   host-addresses = auto|show|hide
- *   idle = 5..3600
+ *   idle = 5..3600         report = yes
  */
 /* Which peers are told this machine's private addresses; the others get mDNS names. */
 enum host_addresses {
@@ -43,6 +43,7 @@ struct daemon_config {
 	bool udp_gro;
 	unsigned int idle_s; /* without data for so long, a pair lets go of its direct path */
 	bool port_mapping;   /* routers are asked to open the port */
+	bool report;         /* paths and health are told to a coordinator that asks */
 	char cipher[DAEMON_CIPHER_MAX]; /* "": the fastest */
 	enum host_addresses host_addresses;
 	char proxy[DAEMON_PROXY_MAX]; /* "": what the environment says */

@@ -37,6 +37,7 @@ struct control_client {
 	bool has_previous;
 	uint8_t previous[32]; /* handshake hash of the last connection that was welcomed */
 	double latency_ms;
+	bool wants_report; /* said its latest pong */
 };
 
 /*
@@ -66,6 +67,7 @@ static void drop_connection(struct control_client *client)
 	client->dial = NULL;
 	client->conn = NULL;
 	client->ping_sent_ns = 0;
+	client->wants_report = false;
 	control_channel_free(client->channel);
 	client->channel = NULL;
 }
@@ -125,6 +127,7 @@ static void take_pong(struct control_client *client, const struct control_ping *
 	client->latency_ms = (double)(clock_now_ns() - client->ping_sent_ns) / NS_PER_MS;
 	client->ping_sent_ns = 0;
 	client->checked = false;
+	client->wants_report = pong->report;
 	loop_timer_set(&client->timer,
 		       loop_now_ns(client->loop) + CONTROL_PING_INTERVAL_S * NS_PER_S);
 }
@@ -414,6 +417,11 @@ bool control_client_previous(const struct control_client *client, uint8_t hash[s
 	if (client->has_previous)
 		memcpy(hash, client->previous, 32);
 	return client->has_previous;
+}
+
+bool control_client_wants_report(const struct control_client *client)
+{
+	return client->link == CONTROL_LINK_OK && client->wants_report;
 }
 
 double control_client_latency_ms(const struct control_client *client)

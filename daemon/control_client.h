@@ -80,6 +80,8 @@ bool control_client_alive(const struct control_client *client);
 /* The handshake hash of the last connection that was welcomed; false when there was none. */
 bool control_client_previous(const struct control_client *client, uint8_t hash[static 32]);
 /* The last round trip in milliseconds, or -1. */
+/* Does the coordinator want reports of paths and health on this connection? */
+bool control_client_wants_report(const struct control_client *client);
 double control_client_latency_ms(const struct control_client *client);
 
 #endif

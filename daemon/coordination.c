@@ -17,6 +17,7 @@
 #include "daemon/mesh_map.h"
 #include "daemon/mesh_peer.h"
 #include "daemon/relays.h"
+#include "daemon/reporter.h"
 #include "daemon/signalling.h"
 #include "daemon/tunnel.h"
 #include "io/ws.h"
@@ -252,6 +253,7 @@ static void on_changed(void *arg, enum control_link link, const char *error)
 
 	if (link == CONTROL_LINK_OK) {
 		log_info("coordinator state=ok");
+		reporter_forget(mesh->reporter);
 		mesh_set_health(mesh, HEALTH_COORDINATOR, NULL);
 	} else if (error) {
 		log_warn("coordinator state=unreachable error=\"%s\"", error);

@@ -30,6 +30,7 @@
 #include "daemon/ping.h"
 #include "daemon/portmap.h"
 #include "daemon/relays.h"
+#include "daemon/reporter.h"
 #include "daemon/self_test.h"
 #include "daemon/startup.h"
 #include "daemon/stun_index.h"
@@ -367,7 +368,8 @@ static int open_parts(struct mesh *mesh)
 	mesh->pings = pings_new(mesh);
 	mesh->enrolment = enrolment_new(mesh);
 	mesh->portmap = portmap_new(mesh);
-	if (!mesh->pings || !mesh->enrolment || !mesh->portmap)
+	mesh->reporter = reporter_new(mesh);
+	if (!mesh->pings || !mesh->enrolment || !mesh->portmap || !mesh->reporter)
 		return -ENOMEM;
 	err = uapi_new(&mesh->uapi, mesh->loop, mesh->device, 0, true);
 	if (err < 0)
@@ -448,6 +450,7 @@ static int close_all(struct mesh *mesh)
 	local_server_free(mesh->local_server);
 	if (mesh->relays)
 		mesh_stop(mesh);
+	reporter_free(mesh->reporter);
 	portmap_free(mesh->portmap);
 	pings_free(mesh->pings);
 	relays_free(mesh->relays);

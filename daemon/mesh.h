@@ -35,6 +35,7 @@ struct netlink;
 struct pings;
 struct portmap;
 struct relays;
+struct reporter;
 struct stun_index;
 struct uapi;
 struct ws_client;
@@ -108,6 +109,7 @@ struct mesh {
 	unsigned int underlay_mtu; /* inner packets of the widest link */
 	struct relays *relays;
 	struct portmap *portmap;
+	struct reporter *reporter;
 	struct control_client *control; /* NULL while down */
 	struct enrolment *enrolment;
 	struct local_server *local_server;

@@ -15,7 +15,7 @@ static const char *const type_names[CONTROL_TYPE_COUNT] = {
 	[CONTROL_MAP] = "map",         [CONTROL_DELTA] = "delta",
 	[CONTROL_RELAYS] = "relays",   [CONTROL_PRESENCE] = "presence",
 	[CONTROL_REVOKED] = "revoked", [CONTROL_ERROR] = "error",
-	[CONTROL_PONG] = "pong",
+	[CONTROL_PONG] = "pong",       [CONTROL_REPORT] = "report",
 };
 
 static const char *const error_names[CONTROL_ERROR_CODE_COUNT] = {
@@ -66,6 +66,9 @@ void control_message_clear(struct control_message *message)
 				       message->relays.count *
 					       sizeof(*message->relays.credentials));
 		free(message->relays.credentials);
+		break;
+	case CONTROL_REPORT:
+		control_report_clear(&message->report);
 		break;
 	case CONTROL_PRESENCE:
 		free(message->presence.entries);

@@ -7,6 +7,7 @@
 
 #include "base/addr.h"
 #include "proto/cert.h"
+#include "proto/control_report.h"
 #include "proto/netmap.h"
 #include "proto/token.h"
 
@@ -35,6 +36,7 @@ enum control_type {
 	CONTROL_UPDATE,
 	CONTROL_RESYNC, /* "send the whole map": a delta did not fit */
 	CONTROL_PING,
+	CONTROL_REPORT, /* paths and health, while pongs ask for it */
 	/* Both ways. */
 	CONTROL_SIGNAL,
 	/* Coordinator to node. */
@@ -178,6 +180,7 @@ struct control_error {
 struct control_ping {
 	uint64_t sent_ns; /* opaque, comes back in the pong */
 	uint64_t time_s;  /* pong: the coordinator's wall clock */
+	bool report;      /* pong: it wants CONTROL_REPORT */
 };
 
 struct control_message {
@@ -193,6 +196,7 @@ struct control_message {
 		struct control_presence presence;
 		struct control_error error; /* ERROR and REVOKED */
 		struct control_ping ping;   /* PING and PONG */
+		struct control_report report;
 	};
 };
 

@@ -164,7 +164,9 @@ static int put_ping(json_t *object, const struct control_ping *ping)
 	/* JSON integers end at 63 bits here. */
 	uint64_t sent_ns = ping->sent_ns & INT64_MAX;
 
-	return put_u64(object, "sent", sent_ns) | put_u64(object, "time", ping->time_s);
+	int err = put_u64(object, "sent", sent_ns) | put_u64(object, "time", ping->time_s);
+
+	return ping->report ? err | json_object_set_new(object, "report", json_true()) : err;
 }
 
 static int put_body(json_t *object, const struct control_message *message)
@@ -178,6 +180,8 @@ static int put_body(json_t *object, const struct control_message *message)
 		return put_update(object, &message->update);
 	case CONTROL_RESYNC:
 		return 0;
+	case CONTROL_REPORT:
+		return control_report_put(object, &message->report);
 	case CONTROL_SIGNAL:
 		return put_signal(object, &message->signal);
 	case CONTROL_WELCOME:

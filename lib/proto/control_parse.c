@@ -167,6 +167,8 @@ static void get_ping(struct json_fields *f, struct control_ping *ping)
 {
 	json_fields_u64(f, "sent", INT64_MAX, &ping->sent_ns);
 	json_fields_u64(f, "time", INT64_MAX, &ping->time_s);
+	if (json_fields_has(f, "report"))
+		json_fields_bool(f, "report", &ping->report);
 }
 
 static void get_body(struct json_fields *f, struct control_message *message)
@@ -206,6 +208,9 @@ static void get_body(struct json_fields *f, struct control_message *message)
 	case CONTROL_PING:
 	case CONTROL_PONG:
 		get_ping(f, &message->ping);
+		break;
+	case CONTROL_REPORT:
+		control_report_get(f, &message->report);
 		break;
 	case CONTROL_RESYNC:
 	case CONTROL_TYPE_COUNT:

@@ -12,6 +12,7 @@
 #include "base/log.h"
 #include "base/map.h"
 #include "coord/certificate.h"
+#include "coord/report.h"
 #include "crypto/dh.h"
 #include "proto/control_channel.h"
 #include "tests/support/coordination.h"
@@ -715,6 +716,64 @@ static void test_session_table_is_bounded(void **state)
 	c.sessions.count = 0;
 }
 
+static void send_report(const struct machine *peer)
+{
+	struct control_report_peer path = { .path = CONTROL_REPORT_RELAY, .relay = "fra" };
+	char line[1][CONTROL_REPORT_TEXT_MAX + 1] = { "port 203.0.113.5:4 is closed" };
+	struct control_message message = { .type = CONTROL_REPORT,
+					   .report = { &path, 1, line, 1 } };
+
+	memcpy(path.node_key, peer->device_key, 32);
+	machine_send(&a, &message);
+}
+
+static bool pong_asks(void)
+{
+	struct control_message ping = { .type = CONTROL_PING, .ping = { .sent_ns = 7 } };
+	struct control_message pong;
+
+	machine_send(&a, &ping);
+	assert_true(machine_take(&a, CONTROL_PONG, &pong));
+	return pong.ping.report;
+}
+
+/* Kept while the node is connected, without addresses, and only while the setting allows. */
+static void test_report(void **state)
+{
+	const struct control_report_peer *path;
+	struct node *node;
+
+	(void)state;
+	join_both();
+	node = network_find(&c.network, a.device_key);
+	assert_true(pong_asks());
+	assert_int_equal(node->reported_s, 0);
+	send_report(&b);
+	assert_int_equal(node->reported_s, c.now_s);
+	path = report_find(node, b.device_key);
+	assert_non_null(path);
+	assert_string_equal(path->relay, "fra");
+	assert_null(report_find(node, a.device_key));
+	assert_string_equal(node->report.health[0], "port (address) is closed");
+	machine_disconnect(&a);
+	assert_int_equal(node->reported_s, 0);
+	assert_null(report_find(node, b.device_key));
+	machine_connect(&a);
+	machine_login(&a);
+	send_report(&b);
+	assert_non_null(report_find(node, b.device_key));
+	assert_int_equal(report_allow(&c.network, false), 0);
+	assert_null(report_find(node, b.device_key));
+	assert_false(pong_asks());
+	send_report(&b);
+	assert_int_equal(node->reported_s, 0);
+	assert_false(a.closed);
+	machine_disconnect(&a);
+	machine_disconnect(&b);
+	coordination_restart(&c);
+	assert_false(c.network.report_paths);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, begin, end)
 
 int main(void)
@@ -751,6 +810,7 @@ int main(void)
 		TEST(test_cloned_machine),
 		TEST(test_dead_connection_is_replaced),
 		TEST(test_malformed),
+		TEST(test_report),
 		TEST(test_session_table_is_bounded),
 	};
 
