@@ -14,6 +14,7 @@
 #include "coord/admin.h"
 #include "coord/builtin_relay.h"
 #include "coord/data_dir.h"
+#include "coord/http.h"
 #include "coord/options.h"
 #include "coord/sessions.h"
 #include "io/loop.h"
@@ -29,6 +30,7 @@ struct server {
 	struct network network;
 	struct sessions sessions;
 	struct ws_server *ws;
+	struct http http;
 	struct admin *admin;
 	struct relay *relay; /* NULL with --no-relay */
 	struct loop_timer flush_timer;
@@ -147,7 +149,9 @@ static int open_listener(struct server *server, const struct options *options)
 					   .protocols = protocols,
 					   .protocol_count = server->relay ? 2 : 1,
 					   .connections_max =
-						   options->limits.values[LIMIT_CONNECTIONS] };
+						   options->limits.values[LIMIT_CONNECTIONS],
+					   .http = http_handle,
+					   .http_arg = &server->http };
 	int err = data_dir_path(cert, options->data, DATA_DIR_TLS_CERT);
 
 	if (server->relay)
@@ -223,6 +227,7 @@ static int start(struct server *server, const struct options *options)
 		err = loop_signal(server->loop, SIGINT, on_signal, server);
 	if (err < 0)
 		return fail("event loop", err, "");
+	server->http = (struct http){ .loop = server->loop, .sessions = &server->sessions };
 	loop_timer_init(&server->flush_timer, server->loop, on_flush, server);
 	server->sessions.on_flush_wanted = on_flush_wanted;
 	server->sessions.arg = server;

@@ -59,23 +59,74 @@ struct ws_protocol {
 	void *arg;
 };
 
-/* A plain HTTP request that is no WebSocket; the answer is copied. */
+/* Names one exchange whose answer comes later. */
+struct ws_http_ticket {
+	struct ws_server *server;
+	uint64_t id;
+};
+
+#define WS_HTTP_HEAD_MAX     8192       /* bytes of path, query and the headers below */
+#define WS_HTTP_BODY_MAX     (1u << 20) /* bytes; more is answered with 413 */
+#define WS_HTTP_DEFERRED_MAX 256        /* exchanges that wait for their answers */
+#define WS_HTTP_DEFERRED_S   60         /* then the connection ends */
+
+/*
+ * A plain HTTP request that is no WebSocket. Texts are never NULL, absent ones are "", and none of
+ * them can be believed; all is valid during the call only.
+ */
 struct ws_http_request {
 	const char *method;
-	const char *path;
-	const char *query; /* "" when there is none */
+	const char *path;  /* decoded, begins with '/' */
+	const char *query; /* encoded, without '?'; ws_http_argument decodes */
+	const char *host;
+	const char *origin;
+	const char *cookie;
 	const char *authorization;
-	const uint8_t *body;
+	const char *content_type;
+	const char *accept;
+	const char *accept_encoding;
+	const char *accept_language;
+	const char *if_match;
+	const char *if_none_match;
+	const char *user_agent;
+	const char *csrf;          /* X-Warren-CSRF */
+	const char *fetch_site;    /* Sec-Fetch-Site */
+	const char *forwarded_for; /* X-Forwarded-For, -Proto, -Host */
+	const char *forwarded_proto;
+	const char *forwarded_host;
+	const uint8_t *body; /* with a NUL after it */
 	size_t body_len;
 	struct endpoint remote;
+	int status; /* not 0: the request is bad, and this will be the answer's status */
+	struct ws_http_ticket ticket;
 };
+
+/*
+ * The decoded value of the query's argument of this name; true when it is there, whole, without a
+ * NUL and fits. Of several the first.
+ */
+bool ws_http_argument(const struct ws_http_request *request, const char *name, char *out,
+		      size_t size);
 
 struct ws_http_response {
 	int status;
-	const char *content_type;
+	const char *content_type; /* NULL: text/plain */
+	char headers[2048];       /* by ws_http_set_header */
+	size_t headers_len;
 	uint8_t *body; /* malloc'd by the handler, freed by ws; may be NULL */
 	size_t body_len;
+	bool deferred; /* the answer comes later, by ws_http_answer */
 };
+
+/* One more header line. 0, -EINVAL: control characters, -ENOSPC. */
+int ws_http_set_header(struct ws_http_response *response, const char *name, const char *fmt, ...)
+	__attribute__((format(printf, 3, 4)));
+bool ws_http_has_header(const struct ws_http_response *response, const char *name);
+/*
+ * The answer to an exchange that was deferred; takes the body in any case. 0 or -ENOENT: nobody
+ * waits for it any more. Not after ws_server_free.
+ */
+int ws_http_answer(struct ws_http_ticket ticket, struct ws_http_response *response);
 
 struct ws_server_config {
 	struct endpoint listen;
@@ -84,7 +135,7 @@ struct ws_server_config {
 	const struct ws_protocol *protocols;
 	size_t protocol_count;
 	size_t connections_max; /* 0: as many as descriptors allow */
-	/* Optional; without it every plain request gets 404. */
+	/* Optional; without it every plain request gets 404. Also for requests that are bad. */
 	void (*http)(void *arg, const struct ws_http_request *request,
 		     struct ws_http_response *response);
 	void *http_arg;

@@ -1,187 +1,252 @@
 #include "io/ws_http.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
 /* One write of an answer's body; below what a TLS record holds. */
 #define PIECE_SIZE 8192
 
-static const char *const method_names[] = {
-	[LWSHUMETH_GET] = "GET",   [LWSHUMETH_POST] = "POST",   [LWSHUMETH_OPTIONS] = "OPTIONS",
-	[LWSHUMETH_PUT] = "PUT",   [LWSHUMETH_PATCH] = "PATCH", [LWSHUMETH_DELETE] = "DELETE",
-	[LWSHUMETH_HEAD] = "HEAD",
-};
+static void forget_deferred(struct ws_http *http)
+{
+	struct ws_http **link = &http->service->deferred;
+
+	if (!http->deferred_id)
+		return;
+	while (*link && *link != http)
+		link = &(*link)->next;
+	if (*link)
+		*link = http->next;
+	http->service->deferred_count--;
+	http->deferred_id = 0;
+}
+
+/* Requests and answers carry tokens. */
+static void wipe(void *data, size_t len)
+{
+	if (data)
+		explicit_bzero(data, len);
+	free(data);
+}
 
 void ws_http_clear(struct ws_http *http)
 {
-	free(http->body);
-	free(http->answer);
+	if (http->service)
+		forget_deferred(http);
+	wipe(http->head, WS_HTTP_HEAD_MAX);
+	wipe(http->body, http->request.body_len);
+	wipe(http->response, sizeof(*http->response));
+	wipe(http->answer, http->answer_len);
 	memset(http, 0, sizeof(*http));
 }
 
-static int send_headers(struct ws_http *http, struct lws *wsi, const char *content_type)
+static int add_headers(const struct ws_http *http, uint8_t **at, uint8_t *end)
 {
-	uint8_t buffer[LWS_PRE + 2048];
+	const struct ws_http_response *response = http->response;
+	const char *type = response->content_type ? response->content_type : "text/plain";
+	lws_filepos_t len = response->status == 204 ? 0 : http->answer_len;
+
+	if (lws_add_http_common_headers(http->wsi, (unsigned int)response->status, type, len, at,
+					end))
+		return -1;
+	for (size_t i = 0; i < response->headers_len;) {
+		const char *name = response->headers + i;
+		const char *value = name + strlen(name) + 1;
+
+		if (lws_add_http_header_by_name(http->wsi, (const uint8_t *)name,
+						(const uint8_t *)value, (int)strlen(value), at,
+						end))
+			return -1;
+		i += strlen(name) + 1 + strlen(value) + 1;
+	}
+	return 0;
+}
+
+/* The exchange is over; the connection may have more. */
+static int complete(struct ws_http *http)
+{
+	struct lws *wsi = http->wsi;
+	bool ends = http->ends;
+
+	ws_http_clear(http);
+	return lws_http_transaction_completed(wsi) || ends ? -1 : 0;
+}
+
+static int send_headers(struct ws_http *http)
+{
+	uint8_t buffer[LWS_PRE + sizeof(http->response->headers) + 2048];
 	uint8_t *start = buffer + LWS_PRE;
 	uint8_t *at = start;
 	uint8_t *end = buffer + sizeof(buffer) - 1;
 
-	if (lws_add_http_common_headers(wsi, (unsigned int)http->status, content_type,
-					http->answer_len, &at, end))
+	if (add_headers(http, &at, end) < 0 ||
+	    lws_finalize_write_http_header(http->wsi, start, &at, end))
 		return -1;
-	if (lws_finalize_write_http_header(wsi, start, &at, end))
-		return -1;
-	if (http->answer_len && strcmp(http->method, "HEAD") != 0) {
-		lws_callback_on_writable(wsi);
-		return 0;
-	}
-	ws_http_clear(http);
-	return lws_http_transaction_completed(wsi) ? -1 : 0;
+	http->headers_sent = true;
+	if (!http->answer_len || http->is_head)
+		return complete(http);
+	lws_callback_on_writable(http->wsi);
+	return 0;
 }
 
-static int answer(struct ws_http *http, struct lws *wsi, const struct ws_server_config *config,
-		  const struct endpoint *remote)
+/* Takes the response's body. 0 or -ENOMEM. */
+static int keep_response(struct ws_http *http, struct ws_http_response *response)
 {
-	struct ws_http_response response = { .status = 404, .content_type = "text/plain" };
-	struct ws_http_request request = {
-		.method = http->method,
-		.path = http->path,
-		.query = http->query,
-		.authorization = http->authorization,
-		.body = http->body,
-		.body_len = http->body_len,
-		.remote = *remote,
-	};
-
-	if (http->status)
-		response.status = http->status;
-	else if (config->http)
-		config->http(config->http_arg, &request, &response);
-	http->status = response.status;
-	if (response.body && response.body_len) {
-		http->answer = malloc(LWS_PRE + response.body_len);
+	http->response = malloc(sizeof(*http->response));
+	if (http->response && response->body_len) {
+		http->answer = malloc(LWS_PRE + response->body_len);
 		if (http->answer) {
-			memcpy(http->answer + LWS_PRE, response.body, response.body_len);
-			http->answer_len = response.body_len;
-		} else {
-			http->status = 503;
+			memcpy(http->answer + LWS_PRE, response->body, response->body_len);
+			http->answer_len = response->body_len;
 		}
 	}
-	free(response.body);
-	return send_headers(http, wsi,
-			    response.content_type ? response.content_type : "text/plain");
+	wipe(response->body, response->body_len);
+	response->body = NULL;
+	if (!http->response || http->answer_len != response->body_len)
+		return -ENOMEM;
+	memcpy(http->response, response, sizeof(*response));
+	return 0;
 }
 
-/* The arguments come apart and decoded; they are put together again with '&'. */
-static bool copy_query(struct ws_http *http, struct lws *wsi)
+static int defer(struct ws_http *http)
 {
-	size_t len = 0;
+	struct ws_http_service *service = http->service;
 
-	for (int i = 0;; i++) {
-		int n;
-
-		if (len + 2 >= sizeof(http->query))
-			return false;
-		n = lws_hdr_copy_fragment(wsi, http->query + len + (i ? 1 : 0),
-					  (int)(sizeof(http->query) - len - 2),
-					  WSI_TOKEN_HTTP_URI_ARGS, i);
-		if (n < 0)
-			break;
-		if (i)
-			http->query[len++] = '&';
-		len += (size_t)n;
-	}
-	http->query[len] = 0;
-	return true;
+	http->deferred_id = http->request.ticket.id;
+	http->next = service->deferred;
+	service->deferred = http;
+	service->deferred_count++;
+	lws_set_timeout(http->wsi, PENDING_TIMEOUT_USER_REASON_BASE, WS_HTTP_DEFERRED_S);
+	return 0;
 }
 
-static void read_head(struct ws_http *http, struct lws *wsi)
+static int answer(struct ws_http *http)
 {
-	char *uri = NULL;
-	int uri_len = 0;
-	int method = lws_http_get_uri_and_method(wsi, &uri, &uri_len);
+	struct ws_http_service *service = http->service;
+	struct ws_http_response response = {
+		.status = http->request.status ? http->request.status : 404,
+	};
 
-	http->method = "";
-	if (method >= 0 && method < (int)(sizeof(method_names) / sizeof(method_names[0])) &&
-	    method_names[method])
-		http->method = method_names[method];
-	if (!http->method[0])
-		http->status = 405;
-	if (!uri || uri_len <= 0 || (size_t)uri_len >= sizeof(http->path)) {
-		http->status = 414;
-	} else {
-		memcpy(http->path, uri, (size_t)uri_len);
-		http->path[uri_len] = 0;
+	http->request.body = http->body ? http->body : (const uint8_t *)"";
+	http->request.ticket = (struct ws_http_ticket){ service->server, ++service->last_id };
+	if (service->handle)
+		service->handle(service->arg, &http->request, &response);
+	if (http->request.status) {
+		response.status = http->request.status;
+		response.deferred = false;
 	}
-	if (lws_hdr_total_length(wsi, WSI_TOKEN_HTTP_URI_ARGS) > 0 && !copy_query(http, wsi))
-		http->status = 414;
-	if (lws_hdr_copy(wsi, http->authorization, sizeof(http->authorization),
-			 WSI_TOKEN_HTTP_AUTHORIZATION) < 0)
-		http->authorization[0] = 0;
+	if (response.deferred && service->deferred_count < WS_HTTP_DEFERRED_MAX)
+		return defer(http);
+	if (response.deferred)
+		response = (struct ws_http_response){ .status = 503 };
+	return keep_response(http, &response) < 0 ? -1 : send_headers(http);
 }
 
-int ws_http_begin(struct ws_http *http, struct lws *wsi, const struct ws_server_config *config,
+int ws_http_deliver(struct ws_http_service *service, uint64_t id, struct ws_http_response *response)
+{
+	struct ws_http *http = service->deferred;
+
+	while (http && http->deferred_id != id)
+		http = http->next;
+	if (!http) {
+		wipe(response->body, response->body_len);
+		response->body = NULL;
+		return -ENOENT;
+	}
+	forget_deferred(http);
+	lws_set_timeout(http->wsi, NO_PENDING_TIMEOUT, 0);
+	if (keep_response(http, response) < 0)
+		lws_set_timeout(http->wsi, PENDING_TIMEOUT_USER_REASON_BASE, LWS_TO_KILL_ASYNC);
+	else
+		lws_callback_on_writable(http->wsi);
+	return 0;
+}
+
+/* The length of the body that is to come; status is set where it is no good. */
+static unsigned long long read_length(struct ws_http *http)
+{
+	unsigned long long length = 0;
+	char text[24] = "";
+	char *end;
+
+	if (lws_hdr_total_length(http->wsi, WSI_TOKEN_HTTP_TRANSFER_ENCODING) > 0) {
+		http->request.status = 411;
+		return 0;
+	}
+	if (lws_hdr_total_length(http->wsi, WSI_TOKEN_HTTP_CONTENT_LENGTH) <= 0)
+		return 0;
+	if (lws_hdr_copy(http->wsi, text, sizeof(text), WSI_TOKEN_HTTP_CONTENT_LENGTH) > 0)
+		length = strtoull(text, &end, 10);
+	if (text[0] < '0' || text[0] > '9' || *end)
+		http->request.status = 400;
+	else if (length > WS_HTTP_BODY_MAX)
+		http->request.status = 413;
+	return length;
+}
+
+int ws_http_begin(struct ws_http *http, struct lws *wsi, struct ws_http_service *service,
 		  const struct endpoint *remote)
 {
-	char length_text[24];
-	unsigned long long length = 0;
+	unsigned long long length;
 
 	ws_http_clear(http);
-	read_head(http, wsi);
-	if (lws_hdr_copy(wsi, length_text, sizeof(length_text), WSI_TOKEN_HTTP_CONTENT_LENGTH) > 0)
-		length = strtoull(length_text, NULL, 10);
-	if (length > WS_HTTP_BODY_MAX) {
-		/* The body is not worth reading: the connection ends with the answer. */
-		http->status = 413;
-		answer(http, wsi, config, remote);
+	http->service = service;
+	http->wsi = wsi;
+	http->request.remote = *remote;
+	if (ws_http_read_head(http) < 0)
 		return -1;
+	length = read_length(http);
+	if (http->request.status) {
+		/* What follows is not worth reading: the connection ends with the answer. */
+		http->ends = true;
+		return answer(http);
 	}
-	if (length > 0)
-		return 0;
-	return answer(http, wsi, config, remote);
+	return length > 0 ? 0 : answer(http);
 }
 
 int ws_http_body(struct ws_http *http, const uint8_t *data, size_t len)
 {
+	size_t have = http->request.body_len;
 	uint8_t *body;
 
-	if (!http->method || len > WS_HTTP_BODY_MAX - http->body_len)
+	if (!http->service || len > WS_HTTP_BODY_MAX - have)
 		return -1;
-	body = realloc(http->body, http->body_len + len + 1);
+	body = realloc(http->body, have + len + 1);
 	if (!body)
 		return -1;
-	memcpy(body + http->body_len, data, len);
+	memcpy(body + have, data, len);
 	http->body = body;
-	http->body_len += len;
-	body[http->body_len] = 0;
+	http->request.body_len = have + len;
+	body[have + len] = 0;
 	return 0;
 }
 
-int ws_http_body_done(struct ws_http *http, struct lws *wsi, const struct ws_server_config *config,
-		      const struct endpoint *remote)
+int ws_http_body_done(struct ws_http *http)
 {
-	if (!http->method)
+	if (!http->service)
 		return -1;
-	return answer(http, wsi, config, remote);
+	/* An answer was given already, to the head. */
+	return http->response || http->deferred_id ? 0 : answer(http);
 }
 
-int ws_http_writable(struct ws_http *http, struct lws *wsi)
+int ws_http_writable(struct ws_http *http)
 {
 	size_t left = http->answer_len - http->answer_sent;
 	size_t piece = left < PIECE_SIZE ? left : PIECE_SIZE;
 	bool last = piece == left;
 
-	if (!http->answer)
+	if (!http->response)
 		return 0;
+	if (!http->headers_sent)
+		return send_headers(http);
 	/* The bytes before each piece were sent already, so they serve as room for headers. */
-	if (lws_write(wsi, http->answer + LWS_PRE + http->answer_sent, piece,
+	if (lws_write(http->wsi, http->answer + LWS_PRE + http->answer_sent, piece,
 		      last ? LWS_WRITE_HTTP_FINAL : LWS_WRITE_HTTP) < 0)
 		return -1;
 	http->answer_sent += piece;
 	if (!last) {
-		lws_callback_on_writable(wsi);
+		lws_callback_on_writable(http->wsi);
 		return 0;
 	}
-	ws_http_clear(http);
-	return lws_http_transaction_completed(wsi) ? -1 : 0;
+	return complete(http);
 }

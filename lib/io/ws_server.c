@@ -23,6 +23,7 @@ struct ws_server {
 	struct ws_server_config config;
 	struct ws_protocol protocols[PROTOCOLS_MAX];
 	struct lws_protocols lws_protocols[PROTOCOLS_MAX + 2]; /* plain HTTP first, NULL last */
+	struct ws_http_service http;
 	size_t connections;
 	uint16_t port;
 	int fd;
@@ -55,7 +56,7 @@ static void on_destroy(struct lws *wsi)
 static int on_http(struct lws *wsi, struct ws_http *http, enum lws_callback_reasons reason,
 		   void *in, size_t len)
 {
-	const struct ws_server_config *config = &server_of(wsi)->config;
+	struct ws_http_service *service = &server_of(wsi)->http;
 	struct ws_conn *conn = lws_get_opaque_user_data(wsi);
 	struct endpoint remote = conn ? conn->remote : (struct endpoint){ 0 };
 
@@ -63,13 +64,13 @@ static int on_http(struct lws *wsi, struct ws_http *http, enum lws_callback_reas
 	case LWS_CALLBACK_HTTP:
 		if (conn)
 			loop_timer_clear(&conn->timer);
-		return ws_http_begin(http, wsi, config, &remote);
+		return ws_http_begin(http, wsi, service, &remote);
 	case LWS_CALLBACK_HTTP_BODY:
 		return ws_http_body(http, in, len);
 	case LWS_CALLBACK_HTTP_BODY_COMPLETION:
-		return ws_http_body_done(http, wsi, config, &remote);
+		return ws_http_body_done(http);
 	default:
-		return ws_http_writable(http, wsi);
+		return ws_http_writable(http);
 	}
 }
 
@@ -262,7 +263,7 @@ static int open_context(struct ws_server *server)
 		.vhost_name = "warren",
 		.keepalive_timeout = KEEPALIVE_TIMEOUT_S,
 		.timeout_secs = WS_OPENING_DEADLINE_S,
-		.options = LWS_SERVER_OPTION_HTTP_HEADERS_SECURITY_BEST_PRACTICES_ENFORCE,
+		.max_http_header_data = WS_HTTP_HEAD_MAX,
 	};
 	int err = ws_context_new(&server->context, server->loop, &info);
 
@@ -299,6 +300,9 @@ int ws_server_new(struct ws_server **out, struct loop *loop, const struct ws_ser
 	server->loop = loop;
 	server->config = *config;
 	server->fd = -1;
+	server->http = (struct ws_http_service){ .server = server,
+						 .handle = config->http,
+						 .arg = config->http_arg };
 	loop_timer_init(&server->accept_timer, loop, on_accept_again, server);
 	fill_protocols(server);
 	err = open_listener(server);
@@ -328,6 +332,14 @@ void ws_server_free(struct ws_server *server)
 		close(server->fd);
 	ws_context_free(server->context);
 	free(server);
+}
+
+int ws_http_answer(struct ws_http_ticket ticket, struct ws_http_response *response)
+{
+	int err = ws_http_deliver(&ticket.server->http, ticket.id, response);
+
+	ws_context_touch(ticket.server->context);
+	return err;
 }
 
 uint16_t ws_server_port(const struct ws_server *server)

@@ -1,0 +1,34 @@
+#ifndef WARREN_COORD_HTTP_H
+#define WARREN_COORD_HTTP_H
+
+#include <jansson.h>
+#include <stddef.h>
+
+#include "io/ws.h"
+
+struct loop;
+struct sessions;
+
+/*
+ * The plain HTTP side of the coordinator's port. Each area of paths has its handler, in the table
+ * in http.c; what belongs to none is the web pages'.
+ */
+struct http {
+	struct loop *loop;
+	struct sessions *sessions;
+};
+
+/* For ws_server_config.http; arg is the struct http. */
+void http_handle(void *arg, const struct ws_http_request *request,
+		 struct ws_http_response *response);
+
+/* The parts of answers, for handlers. The object is stolen. */
+void http_answer_json(struct ws_http_response *response, int status, json_t *object);
+/* A copy of the text; type is not copied. */
+void http_answer_text(struct ws_http_response *response, int status, const char *type,
+		      const void *text, size_t len);
+/* {"error":{"code":…,"message":…}}; code is a word like "not-found". */
+void http_fail(struct ws_http_response *response, int status, const char *code, const char *fmt,
+	       ...) __attribute__((format(printf, 4, 5)));
+
+#endif
