@@ -238,6 +238,10 @@ static int refresh(struct network *network, struct node *node, const struct cont
 	bool changed = memcmp(node->wireguard_key, login->wireguard_key, 32) != 0;
 
 	take_facts(node, &login->facts);
+	if (node_is_pending(node)) {
+		memcpy(node->wireguard_key, login->wireguard_key, 32);
+		return changed ? network_store_node(network, node) : 0;
+	}
 	if (!changed && !certificate_is_due(node, now_s))
 		return 0;
 	return network_rekey(network, node, login->wireguard_key, now_s);

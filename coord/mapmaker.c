@@ -35,7 +35,7 @@ static int look(const struct network *network, const struct node *node, struct n
 	int err;
 
 	*view = (struct view){ .cert = NULL };
-	if (peer == node || peer->revoked || node->revoked)
+	if (peer == node || !node_is_member(peer) || !node_is_member(node))
 		return 0;
 	err = policy_compile(network->policy, &node_view, &peer_view, &outbound);
 	if (err == 0)

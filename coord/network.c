@@ -102,7 +102,8 @@ int network_delete(struct network *network, struct node *node, uint64_t now_s)
 
 	if (err < 0)
 		return err;
-	err = remember_revoked(network, node->serial);
+	if (node->cert_len > 0)
+		err = remember_revoked(network, node->serial);
 	pool_release(&network->pool, &node->address4);
 	map_remove(network->nodes, node->device_key);
 	node_free(node);
@@ -126,6 +127,18 @@ static int certify(struct network *network, struct node *node, const struct node
 	node->not_after_s = before->not_after_s;
 	memcpy(node->cert, before->cert, sizeof(node->cert));
 	node->cert_len = before->cert_len;
+	return err;
+}
+
+int network_approve(struct network *network, struct node *node, uint64_t now_s)
+{
+	struct node before = *node;
+	int err;
+
+	node->state = NODE_APPROVED;
+	err = certify(network, node, &before, now_s);
+	if (err < 0)
+		node->state = before.state;
 	return err;
 }
 
@@ -169,7 +182,7 @@ int network_check_policy(const struct network *network, const char *text, size_t
 		return -ENOMEM;
 	}
 	while ((node = network_next(network, &cursor)))
-		if (!node->revoked)
+		if (node_is_member(node))
 			views[filled++] = node_policy_view(node);
 	err = policy_check(parsed, views, filled, error);
 	free(views);

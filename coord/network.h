@@ -73,6 +73,9 @@ struct node *network_next(const struct network *network, size_t *cursor);
 /* Puts an enrolled node under the network's care (memory only). 0, -ENOSPC, -ENOMEM. */
 int network_adopt(struct network *network, struct node *node);
 
+/* Makes a member of a node that waited, with a certificate. 0, or the store's error: it waits on.
+ */
+int network_approve(struct network *network, struct node *node, uint64_t now_s);
 /* Stores what changed in a node, and lets its peers' maps follow. */
 int network_store_node(struct network *network, struct node *node);
 /* Cuts a node off: its certificate counts no more. The session is the caller's to end. */

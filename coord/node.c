@@ -12,6 +12,11 @@ void node_free(struct node *node)
 	free(node);
 }
 
+bool node_is_member(const struct node *node)
+{
+	return !node->revoked && !node_is_pending(node);
+}
+
 struct policy_node node_policy_view(const struct node *node)
 {
 	return (struct policy_node){

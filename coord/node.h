@@ -11,8 +11,21 @@
 #include "proto/control_report.h"
 #include "proto/netmap.h"
 #include "proto/policy.h"
+#include "proto/token.h"
 
 struct session;
+
+/* How far a node has come into the network. Only members get anything of it. */
+enum node_state {
+	NODE_APPROVED,
+	/* Known, with a name and addresses of its own, and not let in yet; stored as numbers. */
+	NODE_WAITS_APPROVAL,  /* for approval_grant */
+	NODE_WAITS_SIGNATURE, /* for a certificate that admins sign */
+	NODE_WAITS_SIGN_IN,   /* for its user */
+	NODE_STATE_COUNT,
+};
+
+#define NODE_KEY_ID_SIZE (2 * TOKEN_KEY_ID_SIZE + 1) /* in hexadecimal, with NUL */
 
 /* A machine of the network, as the store keeps it, and what is known while the server runs. */
 struct node {
@@ -28,10 +41,13 @@ struct node {
 	uint64_t login_until_s;         /* its user must sign in again then; 0: never */
 	bool ephemeral;                 /* deleted when it stays away */
 	bool revoked;
+	enum node_state state;
 	uint64_t created_s;
 	uint64_t last_seen_s; /* 0: never */
 	char version[32];
 	char os[64];
+	uint64_t logins;               /* the number of the newest one that it has confirmed */
+	char key_id[NODE_KEY_ID_SIZE]; /* the join key it came with, or "" */
 	/* Its present certificate. */
 	uint64_t serial;
 	uint64_t not_before_s;
@@ -53,6 +69,13 @@ struct node {
 	struct control_report report;
 	uint64_t reported_s; /* 0: nothing */
 };
+
+/* Approved and not revoked: it may be in maps and has one itself. */
+bool node_is_member(const struct node *node);
+static inline bool node_is_pending(const struct node *node)
+{
+	return node->state != NODE_APPROVED;
+}
 
 /* Its session must be gone. Accepts NULL. */
 void node_free(struct node *node);

@@ -8,6 +8,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "coord/approval.h"
 #include "coord/certificate.h"
 #include "coord/enrolment.h"
 #include "coord/mapmaker.h"
@@ -213,20 +214,55 @@ void session_send_map(struct session *session)
 	control_message_clear(&message);
 }
 
-static void become_ready(struct session *session, uint64_t now_ns, uint64_t now_s)
+void session_send_pending(struct session *session, const struct control_pending *pending)
+{
+	const struct control_message message = { .type = CONTROL_PENDING, .pending = *pending };
+
+	session_send(session, &message);
+}
+
+static void become_ready(struct session *session, uint64_t now_s)
 {
 	struct node *node = session->node;
 
-	if (node->session)
-		hang_up(node->session);
 	session->state = SESSION_READY;
-	session->deadline_ns = now_ns + limit(session, LIMIT_SILENCE_S) * NS_PER_S;
-	node->session = session;
 	node->last_seen_s = now_s;
 	log_info("node-online name=%s key=%s", node->name, log_key(node->device_key).text);
 	send_welcome(session, now_s);
 	session->map_due = true;
 	sessions_note_presence(session->sessions, node);
+}
+
+static void become_waiting(struct session *session)
+{
+	struct control_pending pending;
+
+	session->state = SESSION_WAITING;
+	log_info("node-waits name=%s key=%s", session->node->name,
+		 log_key(session->node->device_key).text);
+	approval_describe(session->node, &pending);
+	session_send_pending(session, &pending);
+}
+
+/* Its node's only connection from now on. */
+static void take_over(struct session *session, uint64_t now_ns, uint64_t now_s)
+{
+	struct node *node = session->node;
+
+	if (node->session)
+		hang_up(node->session);
+	node->session = session;
+	session->deadline_ns = now_ns + limit(session, LIMIT_SILENCE_S) * NS_PER_S;
+	if (node_is_pending(node))
+		become_waiting(session);
+	else
+		become_ready(session, now_s);
+}
+
+void session_let_in(struct session *session, uint64_t now_s)
+{
+	if (session->state == SESSION_WAITING)
+		become_ready(session, now_s);
 }
 
 /* A node that has a connection already: only if that one is dead may this one replace it. */
@@ -301,7 +337,7 @@ static void handle_greeting(struct session *session, const struct control_messag
 	if (session->node->session && !replaces_other(session, message))
 		probe_other(session, now_ns);
 	else
-		become_ready(session, now_ns, now_s);
+		take_over(session, now_ns, now_s);
 }
 
 static void answer_signal(struct session *session, const uint8_t node_key[static 32],
@@ -428,13 +464,30 @@ static void handle_ready(struct session *session, struct control_message *messag
 	}
 }
 
+/* Whatever else it says is of no use yet: it says it again when it is welcome. */
+static void handle_waiting(struct session *session, const struct control_message *message,
+			   uint64_t now_ns, uint64_t now_s)
+{
+	if (!within_rates(session, message->type, now_ns))
+		return;
+	if (message->type == CONTROL_PING)
+		handle_ping(session, &message->ping, now_s);
+	else if (message->type == CONTROL_PONG)
+		other_is_alive(session);
+}
+
+static bool is_settled(const struct session *session)
+{
+	return session->state == SESSION_READY || session->state == SESSION_WAITING;
+}
+
 static void handle(struct session *session, const char *json, size_t len, uint64_t now_ns,
 		   uint64_t now_s)
 {
 	struct control_message message;
 	int err = control_parse(&message, json, len);
 
-	if (err == -EPROTONOSUPPORT && session->state == SESSION_READY)
+	if (err == -EPROTONOSUPPORT && is_settled(session))
 		return; /* from a newer node */
 	if (err == -EPROTONOSUPPORT) {
 		end_with(session, CONTROL_ERROR_VERSION,
@@ -447,6 +500,8 @@ static void handle(struct session *session, const char *json, size_t len, uint64
 	}
 	if (session->state == SESSION_GREETING)
 		handle_greeting(session, &message, now_ns, now_s);
+	else if (session->state == SESSION_WAITING)
+		handle_waiting(session, &message, now_ns, now_s);
 	else if (session->state == SESSION_READY)
 		handle_ready(session, &message, now_ns, now_s);
 	control_message_clear(&message);
@@ -468,7 +523,7 @@ void session_input(struct session *session, const uint8_t *frame, size_t len, ui
 		return;
 	}
 	pump(session);
-	if (session->state == SESSION_READY)
+	if (is_settled(session))
 		session->deadline_ns = now_ns + limit(session, LIMIT_SILENCE_S) * NS_PER_S;
 	if (control_channel_poll_message(session->channel, &json, &json_len))
 		handle(session, json, json_len, now_ns, now_s);
@@ -496,7 +551,7 @@ void session_tick(struct session *session, uint64_t now_ns, uint64_t now_s)
 	bool late = now_ns >= session->deadline_ns;
 
 	if (late && session->state == SESSION_PROBING)
-		become_ready(session, now_ns, now_s);
+		take_over(session, now_ns, now_s);
 	else if (late)
 		hang_up(session);
 	else if (session->state == SESSION_READY)

@@ -25,6 +25,7 @@ struct session_ops {
 enum session_state {
 	SESSION_GREETING, /* handshake, then enrol or login */
 	SESSION_PROBING,  /* accepted, if the node's older connection turns out to be dead */
+	SESSION_WAITING,  /* of a node that is not let in yet: pings only */
 	SESSION_READY,
 	SESSION_ENDED,
 };
@@ -43,7 +44,7 @@ struct session {
 	void *arg;
 	struct control_channel *channel;
 	enum session_state state;
-	struct node *node;      /* from PROBING on */
+	struct node *node;      /* from PROBING on; node->session is set in WAITING and READY */
 	bool map_due;           /* READY, and was sent nothing but its welcome */
 	uint64_t map_version;   /* that the node said it holds */
 	uint64_t deadline_ns;   /* of the state */
@@ -69,6 +70,10 @@ void session_end(struct session *session, enum control_type type,
 		 const struct control_error *error);
 /* The change since the map that the node said it holds if we remember that one, else all of it. */
 void session_send_map(struct session *session);
+/* To one in WAITING: what its node waits for, when that changed. */
+void session_send_pending(struct session *session, const struct control_pending *pending);
+/* From WAITING to READY: its node has become a member. */
+void session_let_in(struct session *session, uint64_t now_s);
 /* The node's certificate, as a message. */
 void session_send_certificate(struct session *session);
 

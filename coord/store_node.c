@@ -9,7 +9,7 @@
 #define COLUMNS                                                                                   \
 	"device_key, box_key, wireguard_key, name, address4, address6, groups, tags, ephemeral, " \
 	"revoked, created_s, last_seen_s, version, os, serial, not_before_s, not_after_s, cert, " \
-	"owner, login_until_s"
+	"owner, login_until_s, state, logins, key_id"
 
 int store_node_put(struct store *store, const struct node *node)
 {
@@ -20,7 +20,7 @@ int store_node_put(struct store *store, const struct node *node)
 	statement_init(&s, store,
 		       "INSERT INTO node (" COLUMNS
 		       ") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14,"
-		       " $15, $16, $17, $18, $19, $20)"
+		       " $15, $16, $17, $18, $19, $20, $21, $22, $23)"
 		       " ON CONFLICT (device_key) DO UPDATE SET box_key = excluded.box_key,"
 		       " wireguard_key = excluded.wireguard_key, name = excluded.name,"
 		       " groups = excluded.groups, tags = excluded.tags,"
@@ -29,7 +29,8 @@ int store_node_put(struct store *store, const struct node *node)
 		       " os = excluded.os, serial = excluded.serial,"
 		       " not_before_s = excluded.not_before_s, not_after_s = excluded.not_after_s,"
 		       " cert = excluded.cert, owner = excluded.owner,"
-		       " login_until_s = excluded.login_until_s");
+		       " login_until_s = excluded.login_until_s, state = excluded.state,"
+		       " logins = excluded.logins");
 	statement_blob(&s, node->device_key, 32);
 	statement_blob(&s, node->box_key, 32);
 	statement_blob(&s, node->wireguard_key, 32);
@@ -50,6 +51,9 @@ int store_node_put(struct store *store, const struct node *node)
 	statement_blob(&s, node->cert, node->cert_len);
 	statement_text(&s, node->owner);
 	statement_u64(&s, node->login_until_s);
+	statement_u64(&s, node->state);
+	statement_u64(&s, node->logins);
+	statement_text(&s, node->key_id);
 	return statement_run(&s);
 }
 
@@ -64,6 +68,8 @@ int store_node_delete(struct store *store, const uint8_t device_key[static 32])
 
 static void read_node(struct statement *s, struct node *node)
 {
+	uint64_t state;
+
 	memset(node, 0, sizeof(*node));
 	statement_get_bytes(s, node->device_key, 32);
 	statement_get_bytes(s, node->box_key, 32);
@@ -85,6 +91,13 @@ static void read_node(struct statement *s, struct node *node)
 	statement_get_blob(s, node->cert, sizeof(node->cert), &node->cert_len);
 	statement_get_text(s, node->owner, sizeof(node->owner));
 	node->login_until_s = statement_get_u64(s);
+	state = statement_get_u64(s);
+	node->logins = statement_get_u64(s);
+	statement_get_text(s, node->key_id, sizeof(node->key_id));
+	if (state < NODE_STATE_COUNT)
+		node->state = (enum node_state)state;
+	else if (s->err == 0)
+		s->err = -EUCLEAN;
 }
 
 int store_node_each(struct store *store, int (*each)(void *arg, const struct node *node), void *arg)

@@ -52,6 +52,14 @@ static const char from_version_2[] =
 static const char from_version_3[] =
 	"ALTER TABLE node ADD COLUMN owner TEXT NOT NULL DEFAULT '';"
 	"ALTER TABLE node ADD COLUMN login_until_s INTEGER NOT NULL DEFAULT 0;"
+	"ALTER TABLE node ADD COLUMN state INTEGER NOT NULL DEFAULT 0;"
+	"ALTER TABLE node ADD COLUMN logins INTEGER NOT NULL DEFAULT 0;"
+	"ALTER TABLE node ADD COLUMN key_id TEXT NOT NULL DEFAULT '';"
+	"ALTER TABLE key ADD COLUMN uses_max INTEGER NOT NULL DEFAULT 0;"
+	"ALTER TABLE key ADD COLUMN approval INTEGER NOT NULL DEFAULT 0;"
+	"ALTER TABLE key ADD COLUMN for_node TEXT NOT NULL DEFAULT '';"
+	"ALTER TABLE key ADD COLUMN created_by TEXT NOT NULL DEFAULT '';"
+	"ALTER TABLE key ADD COLUMN used_s INTEGER NOT NULL DEFAULT 0;"
 	/* Which coordinators serve this database, and until when the others may believe it. */
 	"CREATE TABLE coordinator (id BLOB PRIMARY KEY, address TEXT NOT NULL,"
 	" seen_s INTEGER NOT NULL) STRICT;";

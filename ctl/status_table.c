@@ -101,6 +101,10 @@ static void print_headline(const json_t *status, FILE *out)
 		fputs("not in a network: join one with sudo warren up TOKEN\n", out);
 		return;
 	}
+	if (strcmp(state, "needs-approval") == 0) {
+		fputs("not let in yet\n", out);
+		return;
+	}
 	print_text(out, status_text(status, "network", "-"));
 	fputs(" · ", out);
 	print_text(out, status_text(self, "name", "-"));

@@ -60,7 +60,7 @@ static int report_state(const char *state, int code)
 	if (code == LOCAL_LOGIN && strcmp(state, "needs-login") == 0)
 		return report(code, "not in a network: join one with sudo warren up TOKEN");
 	if (code == LOCAL_LOGIN)
-		return report(code, "waiting for approval: ask an admin of the network");
+		return report(code, "not let in yet: warren status says what is missing");
 	if (code)
 		return report(code, "not connected: the state is %s; see warren status", state);
 	return code;

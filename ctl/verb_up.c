@@ -10,8 +10,9 @@
 #include "ctl/token.h"
 #include "ctl/verbs.h"
 
-#define UP_TIMEOUT_MS 60000
-#define NAME_MAX_TEXT 256
+#define UP_TIMEOUT_MS    60000
+#define NAME_MAX_TEXT    256
+#define PENDING_MAX_TEXT 1024
 
 struct up_options {
 	const char *token_file;
@@ -62,7 +63,8 @@ static int get_token(char **token, const struct up_options *options, const char 
 /* What went by while up waited. */
 struct stages {
 	bool terminal;
-	char trouble[NAME_MAX_TEXT]; /* why the last try failed; "" since one got further */
+	char trouble[NAME_MAX_TEXT];    /* why the last try failed; "" since one got further */
+	char pending[PENDING_MAX_TEXT]; /* what has to be done first; "" once it was */
 };
 
 static bool show_stage(void *arg, const json_t *fields)
@@ -74,6 +76,16 @@ static bool show_stage(void *arg, const json_t *fields)
 	format_text(clean, sizeof(clean), status_text(fields, "text", stage));
 	snprintf(stages->trouble, sizeof(stages->trouble), "%s",
 		 strcmp(stage, "retry") == 0 ? clean : "");
+	if (strcmp(stage, "pending") == 0) {
+		/* Also where nobody sees the other stages: without it nothing goes on. */
+		format_text(stages->pending, sizeof(stages->pending),
+			    status_text(fields, "text", stage));
+		printf("%s\n", stages->pending);
+		fflush(stdout);
+		return true;
+	}
+	if (strcmp(stage, "enrol") == 0)
+		stages->pending[0] = '\0';
 	if (stages->terminal) {
 		printf("  %s\n", clean);
 		fflush(stdout);
@@ -86,6 +98,11 @@ static int report_timeout(const struct stages *stages, uint64_t timeout_ms)
 	char duration[FORMAT_SIZE];
 
 	format_duration(duration, (timeout_ms + 999) / 1000);
+	if (stages->pending[0])
+		return report(LOCAL_LOGIN,
+			      "not let in within %s; the daemon goes on waiting, and connects once "
+			      "it is",
+			      duration);
 	if (stages->trouble[0])
 		return report(LOCAL_UNREACHABLE,
 			      "not connected within %s: %s; the daemon goes on trying", duration,

@@ -147,7 +147,7 @@ static void on_timer(void *arg, uint64_t now_ns)
 	(void)now_ns;
 	if (!client->conn)
 		dial_now(client);
-	else if (client->link != CONTROL_LINK_OK)
+	else if (client->link == CONTROL_LINK_CONNECTING)
 		control_client_fail(client, "the coordinator did not answer in time");
 	else if (client->ping_sent_ns)
 		control_client_fail(client, "the coordinator fell silent");
@@ -351,7 +351,7 @@ void control_client_redial(struct control_client *client)
 		return;
 	client->failures = 0;
 	drop_connection(client);
-	if (client->link == CONTROL_LINK_OK)
+	if (client->link != CONTROL_LINK_CONNECTING)
 		change_link(client, CONTROL_LINK_CONNECTING, NULL);
 	dial_now(client);
 }
@@ -373,14 +373,27 @@ void control_client_network_changed(struct control_client *client)
 			       client->ping_sent_ns + CONTROL_CHECK_LIMIT_S * NS_PER_S);
 }
 
-void control_client_accept(struct control_client *client)
+static void settle(struct control_client *client, enum control_link link)
 {
+	bool pinging = client->link != CONTROL_LINK_CONNECTING;
+
 	client->failures = 0;
 	client->checked = false;
 	memcpy(client->previous, control_channel_handshake_hash(client->channel), 32);
 	client->has_previous = true;
-	change_link(client, CONTROL_LINK_OK, NULL);
-	send_ping(client);
+	change_link(client, link, NULL);
+	if (!pinging)
+		send_ping(client);
+}
+
+void control_client_accept(struct control_client *client)
+{
+	settle(client, CONTROL_LINK_OK);
+}
+
+void control_client_wait(struct control_client *client)
+{
+	settle(client, CONTROL_LINK_WAITING);
 }
 
 int control_client_send(struct control_client *client, const struct control_message *message)

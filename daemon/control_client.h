@@ -21,6 +21,7 @@ struct control_client;
 enum control_link {
 	CONTROL_LINK_STOPPED,
 	CONTROL_LINK_CONNECTING, /* not welcomed yet, also between two tries */
+	CONTROL_LINK_WAITING,    /* known over there, and not let in yet */
 	CONTROL_LINK_OK,         /* welcomed */
 };
 
@@ -66,6 +67,8 @@ void control_client_network_changed(struct control_client *client);
 void control_client_redial(struct control_client *client);
 /* Told by the owner, who alone knows that a welcome was good. */
 void control_client_accept(struct control_client *client);
+/* No welcome for now: the connection is kept, and no deadline counts but the ping's. */
+void control_client_wait(struct control_client *client);
 /* Ends the connection and tries again later; why goes to changed(). */
 void control_client_fail(struct control_client *client, const char *why);
 

@@ -221,6 +221,9 @@ static void on_message(void *arg, const struct control_message *message)
 	case CONTROL_WELCOME:
 		take_welcome(mesh, &message->welcome);
 		break;
+	case CONTROL_PENDING:
+		enrolment_pending(mesh->enrolment, &message->pending);
+		break;
 	case CONTROL_CERTIFICATE:
 		take_certificate(mesh, &message->document);
 		break;
@@ -254,6 +257,8 @@ static void on_changed(void *arg, enum control_link link, const char *error)
 	if (link == CONTROL_LINK_OK) {
 		log_info("coordinator state=ok");
 		reporter_forget(mesh->reporter);
+		mesh_set_health(mesh, HEALTH_COORDINATOR, NULL);
+	} else if (link == CONTROL_LINK_WAITING) {
 		mesh_set_health(mesh, HEALTH_COORDINATOR, NULL);
 	} else if (error) {
 		log_warn("coordinator state=unreachable error=\"%s\"", error);
@@ -322,7 +327,7 @@ const char *coordination_state(const struct mesh *mesh)
 {
 	if (!mesh->control)
 		return enrolment_was_refused(mesh->enrolment) ? "refused" : "none";
-	if (control_client_link(mesh->control) == CONTROL_LINK_OK)
+	if (control_client_link(mesh->control) >= CONTROL_LINK_WAITING)
 		return "ok";
 	return mesh->health[HEALTH_COORDINATOR][0] ? "unreachable" : "connecting";
 }

@@ -19,6 +19,7 @@
 #include "daemon/mesh_map.h"
 #include "daemon/relays.h"
 #include "daemon/tunnel.h"
+#include "proto/approval_code.h"
 
 struct waiting {
 	struct enrolment *enrolment;
@@ -30,6 +31,8 @@ struct enrolment {
 	struct mesh *mesh;
 	bool enrolling; /* token is set */
 	bool refused;
+	bool waits; /* pending is set: known to the coordinator, and not let in yet */
+	struct control_pending pending;
 	struct token token;
 	char hostname[CERT_NAME_MAX + 1]; /* what the user asked for, or "" */
 	struct waiting *waiting;
@@ -121,6 +124,49 @@ void enrolment_progress(struct enrolment *enrolment, const char *stage, const ch
 	for (waiting = enrolment->waiting; waiting; waiting = waiting->next)
 		local_reply_line(waiting->request,
 				 json_pack("{s:s,s:s}", "stage", stage, "text", text));
+}
+
+/* What is to be done about it, for people; a fingerprint tells an admin which machine this is. */
+static void describe_pending(const struct enrolment *enrolment, char *text, size_t size)
+{
+	const struct control_pending *pending = &enrolment->pending;
+	struct mesh *mesh = enrolment->mesh;
+	const char *code = pending->code[0] ? pending->code : "-";
+
+	switch (pending->reason) {
+	case CONTROL_PENDING_SIGN_IN:
+		snprintf(text, size, "waiting for sign-in: open %s%s%s", pending->url,
+			 pending->code[0] ? " and enter " : "", pending->code);
+		return;
+	case CONTROL_PENDING_SIGNATURE:
+		snprintf(text, size,
+			 "waiting for an admin's signature: code %s, key %s; an admin signs with "
+			 "warren-coord authority sign",
+			 code, log_key(mesh->identity->device_public).text);
+		return;
+	default:
+		snprintf(text, size,
+			 "waiting for approval: code %s, key %s; an admin approves with "
+			 "warren-coord node approve %s",
+			 code, log_key(mesh->identity->device_public).text, code);
+	}
+}
+
+static void tell_pending(const struct enrolment *enrolment, struct local_request *request)
+{
+	const struct control_pending *pending = &enrolment->pending;
+	char text[MESH_HEALTH_SIZE + CONTROL_URL_MAX];
+
+	describe_pending(enrolment, text, sizeof(text));
+	local_reply_line(request, json_pack("{s:s,s:s,s:s,s:s,s:s}", "stage", "pending", "text",
+					    text, "reason", control_pending_name(pending->reason),
+					    "code", pending->code, "url", pending->url));
+}
+
+static void forget_pending(struct enrolment *enrolment)
+{
+	enrolment->waits = false;
+	mesh_set_health(enrolment->mesh, HEALTH_APPROVAL, NULL);
 }
 
 void enrolment_fail(struct enrolment *enrolment, enum local_code code, const char *text)
@@ -269,6 +315,7 @@ static bool take_token(struct enrolment *enrolment, const char *text, struct loc
 	if (!fresh)
 		take_addresses(mesh, &token);
 	if (fresh || enrolment->refused) {
+		forget_pending(enrolment);
 		enrolment->token = token;
 		enrolment->enrolling = true;
 		coordination_stop(mesh); /* the next connection greets with the new token */
@@ -327,6 +374,8 @@ void enrolment_up(struct enrolment *enrolment, struct local_request *request)
 		succeed(enrolment);
 		return;
 	}
+	if (enrolment->waits)
+		tell_pending(enrolment, request);
 	enrolment->mapped = false;
 	loop_timer_clear(&enrolment->relay_grace); /* of an earlier up that was broken off */
 	mesh_start(mesh);
@@ -334,19 +383,55 @@ void enrolment_up(struct enrolment *enrolment, struct local_request *request)
 
 /* --- what became of it --- */
 
+void enrolment_pending(struct enrolment *enrolment, const struct control_pending *pending)
+{
+	struct mesh *mesh = enrolment->mesh;
+	char text[MESH_HEALTH_SIZE + CONTROL_URL_MAX];
+	char code[APPROVAL_CODE_SIZE];
+	struct waiting *waiting;
+
+	approval_code(code, mesh->identity->device_public, mesh->identity->box_public);
+	if (pending->reason != CONTROL_PENDING_SIGN_IN && strcmp(pending->code, code) != 0) {
+		enrolment_fail(enrolment, LOCAL_DENIED,
+			       "the coordinator shows another machine's code for this one; do not "
+			       "approve it, and ask who runs the coordinator");
+		control_client_fail(mesh->control, "refused by this node: not its own code");
+		return;
+	}
+	if (!enrolment->waits) /* the code is for the screen only */
+		log_info("pending reason=%s", control_pending_name(pending->reason));
+	enrolment->waits = true;
+	enrolment->pending = *pending;
+	/* After a restart this node logs in: over there the token is used up. */
+	mesh_saved(mesh, "membership",
+		   membership_save(&mesh->membership, mesh_path(mesh, "membership").text));
+	forget_token(enrolment);
+	control_client_wait(mesh->control);
+	describe_pending(enrolment, text, sizeof(text));
+	mesh_set_health(mesh, HEALTH_APPROVAL, "%.*s", MESH_HEALTH_SIZE - 1, text);
+	for (waiting = enrolment->waiting; waiting; waiting = waiting->next)
+		tell_pending(enrolment, waiting->request);
+}
+
+const struct control_pending *enrolment_waits_for(const struct enrolment *enrolment)
+{
+	return enrolment->waits ? &enrolment->pending : NULL;
+}
+
 void enrolment_welcomed(struct enrolment *enrolment)
 {
 	struct mesh *mesh = enrolment->mesh;
 	char text[128];
 	int err;
 
-	if (enrolment->enrolling) {
+	if (enrolment->enrolling || enrolment->waits) {
 		snprintf(text, sizeof(text), "enrolled as %s", mesh->membership.cert.name);
 		enrolment_progress(enrolment, "enrol", text);
 		log_info("enrolled name=%s network=%s", mesh->membership.cert.name,
 			 mesh->membership.network_name);
 		forget_token(enrolment);
 	}
+	forget_pending(enrolment);
 	err = tunnel_configure(mesh);
 	if (err < 0) {
 		mesh_set_health(mesh, HEALTH_DEVICE, "device %s cannot be configured: %s",
@@ -402,8 +487,10 @@ void enrolment_refused(struct enrolment *enrolment, const struct control_error *
 	enrolment_fail(enrolment, LOCAL_DENIED, error->text);
 	coordination_stop(mesh);
 	forget_token(enrolment);
+	forget_pending(enrolment);
 	if (!was_member) {
-		mesh->has_membership = false; /* nothing was stored for it */
+		mesh->has_membership = false;
+		unlink(mesh_path(mesh, "membership").text); /* stored while it waited */
 		return;
 	}
 	enrolment->refused = true;
@@ -447,6 +534,7 @@ void enrolment_logout(struct enrolment *enrolment, struct local_request *request
 	for (i = 0; i < sizeof(files) / sizeof(*files); i++)
 		unlink(mesh_path(mesh, files[i]).text);
 	forget_token(enrolment);
+	forget_pending(enrolment);
 	enrolment->refused = false;
 	device_set_private_key(mesh->device, no_key);
 	secret_free(mesh->identity);

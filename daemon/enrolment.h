@@ -37,6 +37,10 @@ void enrolment_hostname(const struct enrolment *enrolment, char *out, size_t siz
 /* What became of it. */
 void enrolment_progress(struct enrolment *enrolment, const char *stage, const char *text);
 void enrolment_welcomed(struct enrolment *enrolment);
+/* The coordinator knows this node and does not let it in yet. */
+void enrolment_pending(struct enrolment *enrolment, const struct control_pending *pending);
+/* What this node waits for, or NULL. */
+const struct control_pending *enrolment_waits_for(const struct enrolment *enrolment);
 void enrolment_mapped(struct enrolment *enrolment);
 void enrolment_relay_up(struct enrolment *enrolment);
 /* The coordinator will not have us: no retry until the next up. */

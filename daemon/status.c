@@ -186,14 +186,24 @@ static json_t *peers_json(const struct status *status)
 	return array;
 }
 
+static json_t *pending_json(const struct control_pending *pending)
+{
+	if (!pending)
+		return json_null();
+	return json_pack("{s:s, s:o, s:o}", "reason", control_pending_name(pending->reason), "code",
+			 text_json(pending->code[0] ? pending->code : NULL), "url",
+			 text_json(pending->url[0] ? pending->url : NULL));
+}
+
 json_t *status_to_json(const struct status *status)
 {
-	return json_pack("{s:i, s:o, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "schema", 1,
+	return json_pack("{s:i, s:o, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "schema", 1,
 			 "network", text_json(status->network), "state",
 			 status_state_name(status->state), "self", self_json(&status->self),
 			 "coordinator", coordinator_json(&status->coordinator), "home_relay",
 			 relay_json(&status->home_relay), "data_plane",
 			 data_plane_json(&status->data_plane), "port_mapping",
 			 text_json(status->port_mapping), "peers", peers_json(status), "health",
-			 texts_json(status->health, status->health_count));
+			 texts_json(status->health, status->health_count), "pending",
+			 pending_json(status->pending));
 }

@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #include "base/addr.h"
+#include "proto/control.h"
 
 /*
  * A snapshot of what the daemon knows, made on the control thread for one answer and turned into
@@ -92,6 +93,7 @@ struct status_peer {
 struct status {
 	const char *network; /* NULL before enrolment */
 	enum status_state state;
+	const struct control_pending *pending; /* with needs-approval, else NULL */
 	struct status_self self;
 	struct status_coordinator coordinator;
 	struct status_relay home_relay;

@@ -30,6 +30,8 @@ static enum status_state overall_state(const struct mesh *mesh)
 		return STATUS_NEEDS_LOGIN;
 	if (!mesh->settings.up)
 		return STATUS_STOPPED;
+	if (enrolment_waits_for(mesh->enrolment))
+		return STATUS_NEEDS_APPROVAL;
 	return mesh->membership.enrolled && mesh->map ? STATUS_CONNECTED : STATUS_CONNECTING;
 }
 
@@ -138,6 +140,7 @@ static void fill_self(const struct mesh *mesh, struct status *status,
 		status->self.address_count = own_addresses(cert, addresses);
 	}
 	status->state = overall_state(mesh);
+	status->pending = enrolment_waits_for(mesh->enrolment);
 	status->coordinator.state = coordination_state(mesh);
 	status->coordinator.transport = mesh->control ? "wss" : NULL;
 	status->coordinator.error =

@@ -16,6 +16,7 @@ static const char *const type_names[CONTROL_TYPE_COUNT] = {
 	[CONTROL_RELAYS] = "relays",   [CONTROL_PRESENCE] = "presence",
 	[CONTROL_REVOKED] = "revoked", [CONTROL_ERROR] = "error",
 	[CONTROL_PONG] = "pong",       [CONTROL_REPORT] = "report",
+	[CONTROL_PENDING] = "pending",
 };
 
 static const char *const error_names[CONTROL_ERROR_CODE_COUNT] = {
@@ -36,6 +37,12 @@ static const char *const error_names[CONTROL_ERROR_CODE_COUNT] = {
 	[CONTROL_ERROR_WRONG_TIME] = "wrong-time",
 };
 
+static const char *const pending_names[CONTROL_PENDING_REASON_COUNT] = {
+	[CONTROL_PENDING_APPROVAL] = "approval",
+	[CONTROL_PENDING_SIGNATURE] = "signature",
+	[CONTROL_PENDING_SIGN_IN] = "sign-in",
+};
+
 const char *control_type_name(enum control_type type)
 {
 	return type < CONTROL_TYPE_COUNT ? type_names[type] : "?";
@@ -44,6 +51,11 @@ const char *control_type_name(enum control_type type)
 const char *control_error_name(enum control_error_code code)
 {
 	return code < CONTROL_ERROR_CODE_COUNT ? error_names[code] : "?";
+}
+
+const char *control_pending_name(enum control_pending_reason reason)
+{
+	return reason < CONTROL_PENDING_REASON_COUNT ? pending_names[reason] : "?";
 }
 
 void control_message_clear(struct control_message *message)

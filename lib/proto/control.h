@@ -17,7 +17,10 @@
  * member of the wrong type, out of bounds or missing makes the message malformed.
  *
  * A node begins with enrol (its first time, with a token's secret) or login; the coordinator
- * answers welcome, then map, relays and presence, or error and closes.
+ * answers welcome, then map, relays and presence, or error and closes. Who has to wait, for an
+ * admin's approval or signature or for a sign-in, is told `pending` in place of welcome, again
+ * whenever something in it changes; the welcome follows on the same connection, or on a later one.
+ * Until then both ends ping, and nothing else is said.
  */
 
 #define CONTROL_VERSION        1
@@ -28,6 +31,8 @@
 #define CONTROL_PRESENCES_MAX  NETMAP_PEERS_MAX
 #define CONTROL_CREDENTIAL_MAX 127 /* bytes of a user name or password */
 #define CONTROL_TEXT_MAX       255 /* bytes of any text for people */
+#define CONTROL_CODE_MAX       31  /* bytes of a code to show, or to type somewhere */
+#define CONTROL_URL_MAX        511
 
 enum control_type {
 	/* Node to coordinator. */
@@ -47,6 +52,7 @@ enum control_type {
 	CONTROL_RELAYS,
 	CONTROL_PRESENCE,
 	CONTROL_REVOKED, /* this node is cut off for good; the connection ends */
+	CONTROL_PENDING, /* known, and not let in yet */
 	CONTROL_ERROR,
 	CONTROL_PONG,
 	CONTROL_TYPE_COUNT,
@@ -134,6 +140,22 @@ struct control_welcome {
 	uint8_t tls_key_hash[32];
 };
 
+/* What a node waits for. */
+enum control_pending_reason {
+	CONTROL_PENDING_APPROVAL,  /* an admin has to approve this machine */
+	CONTROL_PENDING_SIGNATURE, /* admins have to sign its certificate */
+	CONTROL_PENDING_SIGN_IN,   /* its user has to sign in at url */
+	CONTROL_PENDING_REASON_COUNT,
+};
+
+struct control_pending {
+	enum control_pending_reason reason;
+	/* approval_code() of this machine's keys; for a sign-in what the user types at url, or "".
+	 */
+	char code[CONTROL_CODE_MAX + 1];
+	char url[CONTROL_URL_MAX + 1]; /* http or https, or "" */
+};
+
 /* A certificate, a map (netmap_parse) or a delta (netmap_apply). */
 struct control_document {
 	uint8_t *data; /* malloc'd */
@@ -194,6 +216,7 @@ struct control_message {
 		struct control_document document; /* CERTIFICATE, MAP, DELTA */
 		struct control_relays relays;
 		struct control_presence presence;
+		struct control_pending pending;
 		struct control_error error; /* ERROR and REVOKED */
 		struct control_ping ping;   /* PING and PONG */
 		struct control_report report;
@@ -212,6 +235,8 @@ void control_message_clear(struct control_message *message);
 
 const char *control_type_name(enum control_type type);
 const char *control_error_name(enum control_error_code code);
+/* "approval", "signature", "sign-in". */
+const char *control_pending_name(enum control_pending_reason reason);
 
 /* The signature by which a device shows in a Noise session that it owns its key. */
 void control_proof_sign(uint8_t proof[static 64], const uint8_t device_secret[static 64],

@@ -159,6 +159,14 @@ static int put_error(json_t *object, const struct control_error *error)
 	return err | put_text(object, "text", error->text);
 }
 
+static int put_pending(json_t *object, const struct control_pending *pending)
+{
+	int err = put_text(object, "reason", control_pending_name(pending->reason));
+
+	err |= put_text_opt(object, "code", pending->code);
+	return err | put_text_opt(object, "url", pending->url);
+}
+
 static int put_ping(json_t *object, const struct control_ping *ping)
 {
 	/* JSON integers end at 63 bits here. */
@@ -197,6 +205,8 @@ static int put_body(json_t *object, const struct control_message *message)
 	case CONTROL_REVOKED:
 	case CONTROL_ERROR:
 		return put_error(object, &message->error);
+	case CONTROL_PENDING:
+		return put_pending(object, &message->pending);
 	case CONTROL_PING:
 	case CONTROL_PONG:
 		return put_ping(object, &message->ping);

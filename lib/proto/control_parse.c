@@ -163,6 +163,31 @@ static void get_error(struct json_fields *f, struct control_error *error)
 		json_fields_bytes(f, "node", error->node_key, 32);
 }
 
+/* What is shown to people: no white space, no control characters, ASCII. */
+static bool is_plain(const char *text)
+{
+	while (*text > ' ' && *text < 0x7f)
+		text++;
+	return *text == '\0';
+}
+
+static void get_pending(struct json_fields *f, struct control_pending *pending)
+{
+	char name[32];
+	int reason = CONTROL_PENDING_APPROVAL; /* for names that a newer coordinator made up */
+
+	json_fields_text(f, "reason", name, sizeof(name));
+	for (int i = 0; !f->failed && i < CONTROL_PENDING_REASON_COUNT; i++)
+		if (strcmp(name, control_pending_name((enum control_pending_reason)i)) == 0)
+			reason = i;
+	pending->reason = (enum control_pending_reason)reason;
+	json_fields_text_opt(f, "code", pending->code, sizeof(pending->code));
+	json_fields_text_opt(f, "url", pending->url, sizeof(pending->url));
+	f->failed |= !is_plain(pending->code) || !is_plain(pending->url);
+	f->failed |= pending->url[0] && strncmp(pending->url, "https://", 8) != 0 &&
+		     strncmp(pending->url, "http://", 7) != 0;
+}
+
 static void get_ping(struct json_fields *f, struct control_ping *ping)
 {
 	json_fields_u64(f, "sent", INT64_MAX, &ping->sent_ns);
@@ -204,6 +229,9 @@ static void get_body(struct json_fields *f, struct control_message *message)
 	case CONTROL_REVOKED:
 	case CONTROL_ERROR:
 		get_error(f, &message->error);
+		break;
+	case CONTROL_PENDING:
+		get_pending(f, &message->pending);
 		break;
 	case CONTROL_PING:
 	case CONTROL_PONG:

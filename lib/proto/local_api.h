@@ -26,6 +26,8 @@
  *   up           token? hostname?
  *                progress {"stage":"enrol"|"coordinator"|"relay"|"device"|"connected"|any word,
  *                          "text":"enrolled as laptop"}
+ *                progress {"stage":"pending","text":…,"reason":"approval"|"signature"|"sign-in",
+ *                          "code":"ABCD-EFGH","url":""}  not let in yet; repeated when it changes
  *                {"ok":true,"name":"laptop","addresses":["100.64.0.1","fd.."],"network":"acme"}
  *   down         none; {"ok":true}
  *   logout       none; {"ok":true}

@@ -30,12 +30,13 @@ static void test_before_enrolment(void **state)
 
 	(void)state;
 	assert_string_equal(
-		text, "{\"schema\":1,\"network\":null,\"state\":\"needs-login\","
-		      "\"self\":{\"name\":null,\"addresses\":[],\"public_key\":null,"
-		      "\"owner\":null},"
-		      "\"coordinator\":{\"state\":\"none\",\"latency_ms\":null,"
-		      "\"transport\":null,\"error\":null},\"home_relay\":null,"
-		      "\"data_plane\":null,\"port_mapping\":null,\"peers\":[],\"health\":[]}");
+		text,
+		"{\"schema\":1,\"network\":null,\"state\":\"needs-login\","
+		"\"self\":{\"name\":null,\"addresses\":[],\"public_key\":null,"
+		"\"owner\":null},"
+		"\"coordinator\":{\"state\":\"none\",\"latency_ms\":null,"
+		"\"transport\":null,\"error\":null},\"home_relay\":null,"
+		"\"data_plane\":null,\"port_mapping\":null,\"peers\":[],\"health\":[],\"pending\":null}");
 	free(text);
 }
 
@@ -43,6 +44,7 @@ static void test_the_contract(void **state)
 {
 	static const uint8_t key[32] = { 1 };
 	static const char *const tags[] = { "tag:db" };
+	static const struct control_pending pending = { .code = "ABCD-EFGH" };
 	static const char *const health[] = { "dns: no resolver to configure, names are off" };
 	const struct ip_addr self = addr_from_v4(0x64400001);
 	const struct ip_addr addr = addr_from_v4(0x64400002);
@@ -90,6 +92,7 @@ static void test_the_contract(void **state)
 		.port_mapping = "upnp 203.0.113.9:41641 verified",
 		.peers = peers,
 		.peer_count = 2,
+		.pending = &pending,
 		.health = health,
 		.health_count = 1,
 	};
@@ -119,7 +122,8 @@ static void test_the_contract(void **state)
 		"\"endpoint\":null,\"relay\":\"fra\",\"reason\":\"udp-blocked\","
 		"\"latency_ms\":null,\"loss_percent\":0.0,\"mtu\":null,\"lanes\":1,\"last_handshake_s\":null,\"last_seen_s\":7200,"
 		"\"rx_bytes\":0,\"tx_bytes\":0}],"
-		"\"health\":[\"dns: no resolver to configure, names are off\"]}");
+		"\"health\":[\"dns: no resolver to configure, names are off\"],"
+		"\"pending\":{\"reason\":\"approval\",\"code\":\"ABCD-EFGH\",\"url\":null}}");
 	free(text);
 }
 
