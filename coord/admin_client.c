@@ -58,6 +58,11 @@ static const char *verb_name(enum command command)
 		[COMMAND_RELAY_REMOVE] = "relay-remove",
 		[COMMAND_BACKUP] = "backup",
 		[COMMAND_LIMITS] = "limits",
+		[COMMAND_OVERVIEW] = "overview",
+		[COMMAND_PATH_LIST] = "path-list",
+		[COMMAND_NODE_PATHS] = "path-list",
+		[COMMAND_SETTING_LIST] = "setting-list",
+		[COMMAND_SETTING_SET] = "setting-set",
 	};
 
 	return names[command];
@@ -156,6 +161,10 @@ static int add_arguments(json_t *request, const struct options *options)
 	case COMMAND_NODE_RENAME:
 		json_object_set_new(request, "new_name", json_string(options->arguments[1]));
 		return json_object_set_new(request, "name", json_string(argument));
+	case COMMAND_SETTING_SET:
+		json_object_set_new(request, "value", json_string(options->arguments[1]));
+		return json_object_set_new(request, "name", json_string(argument));
+	case COMMAND_NODE_PATHS:
 	case COMMAND_NODE_REVOKE:
 	case COMMAND_NODE_DELETE:
 	case COMMAND_RELAY_REMOVE:

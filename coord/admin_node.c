@@ -5,11 +5,11 @@
 
 #include "base/encoding.h"
 #include "base/log.h"
-#include "base/map.h"
 #include "coord/admin_reply.h"
+#include "coord/node_query.h"
 #include "coord/sessions.h"
 
-static const char *node_state(const struct node *node)
+const char *admin_node_state(const struct node *node)
 {
 	return node->revoked ? "revoked" : node->session ? "online" : "offline";
 }
@@ -24,7 +24,7 @@ static void print_node(struct admin_request *request, const struct node *node)
 	labels_format(groups, &node->groups);
 	labels_format(tags, &node->tags);
 	fprintf(request->out, "%-20s  %-15s  %-8s  %-20s  %-10s  %-16s  %-16s  %s\n", node->name,
-		addr_format(addr, &node->address4), node_state(node),
+		addr_format(addr, &node->address4), admin_node_state(node),
 		node->session ? "now" : admin_time(seen, node->last_seen_s),
 		node->home_relay[0] ? node->home_relay : "-", groups[0] ? groups : "-",
 		tags[0] ? tags : "-", node->owner[0] ? node->owner : "-");
@@ -45,19 +45,22 @@ static json_t *node_json(const struct node *node)
 	char wireguard_key[BASE64_KEY_SIZE];
 	char addr4[ADDR_TEXT_SIZE];
 	char addr6[ADDR_TEXT_SIZE];
+	json_t *object;
 
 	encoding_base64_key(key, node->device_key);
 	encoding_base64_key(wireguard_key, node->wireguard_key);
-	return json_pack("{s:s,s:[s,s],s:s,s:s,s:s,s:I,s:s,s:b,s:s,s:s,s:I,s:I,s:o,s:o,s:s,s:I}",
-			 "name", node->name, "addresses", addr_format(addr4, &node->address4),
-			 addr_format(addr6, &node->address6), "state", node_state(node), "key", key,
-			 "wireguard_key", wireguard_key, "last_seen_s",
-			 (json_int_t)node->last_seen_s, "home_relay", node->home_relay, "ephemeral",
-			 node->ephemeral, "version", node->version, "os", node->os, "serial",
-			 (json_int_t)node->serial, "certificate_until_s",
-			 (json_int_t)node->not_after_s, "groups", labels_json(&node->groups),
-			 "tags", labels_json(&node->tags), "owner", node->owner, "login_until_s",
-			 (json_int_t)node->login_until_s);
+	object = json_pack("{s:s,s:[s,s],s:s,s:s,s:s,s:I,s:s,s:b,s:s,s:s,s:I,s:I,s:o,s:o,s:s,s:I}",
+			   "name", node->name, "addresses", addr_format(addr4, &node->address4),
+			   addr_format(addr6, &node->address6), "state", admin_node_state(node),
+			   "key", key, "wireguard_key", wireguard_key, "last_seen_s",
+			   (json_int_t)node->last_seen_s, "home_relay", node->home_relay,
+			   "ephemeral", node->ephemeral, "version", node->version, "os", node->os,
+			   "serial", (json_int_t)node->serial, "certificate_until_s",
+			   (json_int_t)node->not_after_s, "groups", labels_json(&node->groups),
+			   "tags", labels_json(&node->tags), "owner", node->owner, "login_until_s",
+			   (json_int_t)node->login_until_s);
+	admin_path_describe(object, node);
+	return object;
 }
 
 static void answer_node(struct admin_request *request, const struct node *node)
@@ -65,35 +68,17 @@ static void answer_node(struct admin_request *request, const struct node *node)
 	admin_answer(request, json_pack("{s:o}", "node", node_json(node)));
 }
 
-static int compare_names(const void *a, const void *b)
-{
-	const struct node *const *x = a;
-	const struct node *const *y = b;
-
-	return strcmp((*x)->name, (*y)->name);
-}
-
-/* All nodes by name, malloc'd. */
-static struct node **sorted_nodes(const struct network *network, size_t *count)
-{
-	struct node **nodes = calloc(map_count(network->nodes) + 1, sizeof(struct node *));
-	struct node *node;
-	size_t cursor = 0;
-
-	*count = 0;
-	while (nodes && (node = network_next(network, &cursor)))
-		nodes[(*count)++] = node;
-	if (nodes)
-		qsort(nodes, *count, sizeof(struct node *), compare_names);
-	return nodes;
-}
-
 void admin_node_list(struct admin_request *request)
 {
 	json_t *array = json_array();
-	size_t count;
-	struct node **nodes = sorted_nodes(request->sessions->network, &count);
+	struct node_query query;
+	struct node **nodes = NULL;
+	size_t count = 0;
+	size_t total = 0;
 
+	node_query_get(request, &query);
+	if (!request->fields.failed && request->kind == ADMIN_OK)
+		nodes = node_query_run(request->sessions->network, &query, &count, &total);
 	if (!request->json)
 		fprintf(request->out, "%-20s  %-15s  %-8s  %-20s  %-10s  %-16s  %-16s  %s\n",
 			"NAME", "ADDRESS", "STATE", "LAST SEEN", "RELAY", "GROUPS", "TAGS",
@@ -105,7 +90,7 @@ void admin_node_list(struct admin_request *request)
 			print_node(request, nodes[i]);
 	}
 	free(nodes);
-	admin_answer(request, json_pack("{s:o}", "nodes", array));
+	admin_answer(request, json_pack("{s:o,s:I}", "nodes", array, "total", (json_int_t)total));
 }
 
 /* The node that the request names, or NULL and a failure. */

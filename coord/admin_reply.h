@@ -49,5 +49,16 @@ void admin_relay_add(struct admin_request *request);
 void admin_relay_remove(struct admin_request *request);
 void admin_backup(struct admin_request *request);
 void admin_limits(struct admin_request *request);
+void admin_path_list(struct admin_request *request);
+void admin_overview(struct admin_request *request);
+void admin_setting_list(struct admin_request *request);
+void admin_setting_set(struct admin_request *request);
+
+struct node;
+
+/* "online", "offline", "pending", "revoked". */
+const char *admin_node_state(const struct node *node);
+/* Adds what the node told last: health, reported_s, paths. */
+void admin_path_describe(json_t *object, const struct node *node);
 
 #endif

@@ -35,6 +35,10 @@ static const struct {
 	{ "relay-remove", admin_relay_remove, true },
 	{ "backup", admin_backup, true },
 	{ "limits", admin_limits, false },
+	{ "path-list", admin_path_list, false },
+	{ "overview", admin_overview, false },
+	{ "setting-list", admin_setting_list, false },
+	{ "setting-set", admin_setting_set, true },
 	/* clang-format on */
 };
 

@@ -32,12 +32,17 @@ static const char usage[] =
 	"  limits [--json]             what nodes and strangers may ask of the server\n"
 	"  key create [--reusable] [--ephemeral] [--expires 24h] [--group G]... [--tag T]...\n"
 	"             [--name N]       print a join token, for one machine unless reusable\n"
+	"  overview [--json]           how many nodes there are, and what is wrong with them\n"
+	"  path list [--json]          by which kind of path the nodes reach each other\n"
+	"  settings list [--json]      what holds for the whole network\n"
+	"  settings set NAME yes|no    report-paths: nodes tell of their paths and health\n"
 	"  key list [--json]           the join keys\n"
 	"  key revoke ID               no new node with this key\n"
 	"  node list [--json]          the nodes\n"
 	"  node revoke NAME            cut a node off at every peer\n"
 	"  node delete NAME            the same, and forget it\n"
 	"  node rename NAME NEW\n"
+	"  node paths NAME [--json]    whom it reaches, and how\n"
 	"  policy get                  print the policy\n"
 	"  policy set FILE             obey another one, if its own tests pass\n"
 	"  policy check FILE           only say whether they would\n"
@@ -161,6 +166,11 @@ static const struct {
 	  MASK(OPTION_TLS_PORT) | MASK(OPTION_SECRET_FILE) | MASK(OPTION_TURN) },
 	{ "relay", "remove", COMMAND_RELAY_REMOVE, 1, 0 },
 	{ "limits", NULL, COMMAND_LIMITS, 0, MASK(OPTION_JSON) },
+	{ "overview", NULL, COMMAND_OVERVIEW, 0, MASK(OPTION_JSON) },
+	{ "path", "list", COMMAND_PATH_LIST, 0, MASK(OPTION_JSON) },
+	{ "node", "paths", COMMAND_NODE_PATHS, 1, MASK(OPTION_JSON) },
+	{ "settings", "list", COMMAND_SETTING_LIST, 0, MASK(OPTION_JSON) },
+	{ "settings", "set", COMMAND_SETTING_SET, 2, 0 },
 	{ "backup", NULL, COMMAND_BACKUP, 1, 0 },
 	{ "restore", NULL, COMMAND_RESTORE, 1, 0 },
 };
