@@ -63,6 +63,7 @@ static const char *verb_name(enum command command)
 		[COMMAND_NODE_PATHS] = "path-list",
 		[COMMAND_SETTING_LIST] = "setting-list",
 		[COMMAND_SETTING_SET] = "setting-set",
+		[COMMAND_HEALTH] = "health",
 	};
 
 	return names[command];

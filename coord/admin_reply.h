@@ -60,5 +60,6 @@ struct node;
 const char *admin_node_state(const struct node *node);
 /* Adds what the node told last: health, reported_s, paths. */
 void admin_path_describe(json_t *object, const struct node *node);
+void admin_health(struct admin_request *request);
 
 #endif

@@ -39,6 +39,7 @@ static const struct {
 	{ "overview", admin_overview, false },
 	{ "setting-list", admin_setting_list, false },
 	{ "setting-set", admin_setting_set, true },
+	{ "health", admin_health, false },
 	/* clang-format on */
 };
 

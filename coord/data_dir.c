@@ -4,6 +4,7 @@
 #include <sodium.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/statvfs.h>
 
 #include "base/encoding.h"
 #include "base/file.h"
@@ -50,4 +51,14 @@ int data_dir_read_secret(const char *dir, const char *name,
 	err = encoding_base64_key_parse(secret, (char *)data) < 0 ? -EBADMSG : 0;
 	file_free_secret(data, len);
 	return err;
+}
+
+int data_dir_free_bytes(const char *dir, uint64_t *bytes)
+{
+	struct statvfs fs;
+
+	if (statvfs(dir, &fs) < 0)
+		return -errno;
+	*bytes = (uint64_t)fs.f_bavail * fs.f_frsize;
+	return 0;
 }

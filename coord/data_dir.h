@@ -23,4 +23,7 @@ int data_dir_write_secret(const char *dir, const char *name,
 int data_dir_read_secret(const char *dir, const char *name,
 			 uint8_t secret[static DATA_DIR_SECRET_SIZE]);
 
+/* What is free where dir lies. 0 or -errno. */
+int data_dir_free_bytes(const char *dir, uint64_t *bytes);
+
 #endif

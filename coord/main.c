@@ -17,6 +17,7 @@ int main(int argc, char **argv)
 	umask(0077);
 	if (options.verbose)
 		log_set_level(LOG_LEVEL_DEBUG);
+	log_set_json(options.log_json);
 	switch (options.command) {
 	case COMMAND_INIT:
 		return init_run(&options);

@@ -29,6 +29,7 @@ static const char usage[] =
 	"        [--log-format text|json] [--limit NAME=VALUE]...\n"
 	"                              run (443/tcp and 3478/udp unless said otherwise); --relay-alt\n"
 	"                              is a second address and port for NAT discovery (RFC 5780)\n"
+	"  health [--json]             what is wrong with the server, if anything\n"
 	"  limits [--json]             what nodes and strangers may ask of the server\n"
 	"  key create [--reusable] [--ephemeral] [--expires 24h] [--group G]... [--tag T]...\n"
 	"             [--name N]       print a join token, for one machine unless reusable\n"
@@ -165,6 +166,7 @@ static const struct {
 	{ "relay", "add", COMMAND_RELAY_ADD, 2,
 	  MASK(OPTION_TLS_PORT) | MASK(OPTION_SECRET_FILE) | MASK(OPTION_TURN) },
 	{ "relay", "remove", COMMAND_RELAY_REMOVE, 1, 0 },
+	{ "health", NULL, COMMAND_HEALTH, 0, MASK(OPTION_JSON) },
 	{ "limits", NULL, COMMAND_LIMITS, 0, MASK(OPTION_JSON) },
 	{ "overview", NULL, COMMAND_OVERVIEW, 0, MASK(OPTION_JSON) },
 	{ "path", "list", COMMAND_PATH_LIST, 0, MASK(OPTION_JSON) },

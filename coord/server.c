@@ -17,6 +17,7 @@
 #include "coord/http.h"
 #include "coord/options.h"
 #include "coord/sessions.h"
+#include "coord/tls.h"
 #include "io/loop.h"
 #include "io/ws.h"
 #include "proto/control_channel.h"
@@ -24,17 +25,21 @@
 
 #define FLUSH_PAUSE_NS (20 * NS_PER_MS) /* joins that come together cost one round of maps */
 #define TICK_NS        (1 * NS_PER_S)
+#define TICKS_A_LOOK   30
+#define ROOM_MIN       (64u << 20) /* bytes */
 
 struct server {
 	struct loop *loop;
 	struct network network;
 	struct sessions sessions;
+	struct tls tls;
 	struct ws_server *ws;
 	struct http http;
 	struct admin *admin;
 	struct relay *relay; /* NULL with --no-relay */
 	struct loop_timer flush_timer;
 	struct loop_timer tick_timer;
+	unsigned int ticks;
 	uint64_t flush_after_ns; /* not to flush again before */
 };
 
@@ -64,11 +69,32 @@ static void on_flush(void *arg, uint64_t now_ns)
 		on_flush_wanted(server);
 }
 
+/* What nobody notices before it is too late. */
+static void look_after(struct server *server, uint64_t now_s)
+{
+	struct health *health = &server->sessions.health;
+	uint64_t bytes;
+
+	tls_check_life(&server->tls, now_s);
+	if (data_dir_free_bytes(server->network.dir, &bytes) < 0)
+		return;
+	if (bytes < ROOM_MIN)
+		health_set(health, "disk", HEALTH_WARNING, now_s,
+			   "%u MiB are free at %.100s; a full disk lets nobody join: make room",
+			   (unsigned int)(bytes >> 20), server->network.dir);
+	else
+		health_clear(health, "disk");
+}
+
 static void on_tick(void *arg, uint64_t now_ns)
 {
 	struct server *server = arg;
+	uint64_t now_s = clock_wall_s();
 
-	sessions_tick(&server->sessions, now_ns, clock_wall_s());
+	if (server->ticks++ % TICKS_A_LOOK == 0)
+		look_after(server, now_s);
+
+	sessions_tick(&server->sessions, now_ns, now_s);
 	loop_timer_set(&server->tick_timer, now_ns + TICK_NS);
 }
 
@@ -124,16 +150,36 @@ static void on_signal(void *arg, int signum)
 	loop_stop(server->loop);
 }
 
+static void on_hangup(void *arg, int signum)
+{
+	struct server *server = arg;
+
+	(void)signum;
+	tls_reload(&server->tls);
+}
+
 static int fail(const char *what, int err, const char *todo)
 {
 	log_error("cannot-start what=\"%s\" error=\"%s\" todo=\"%s\"", what, strerror(-err), todo);
 	return 1;
 }
 
+static int choose_certificate(struct server *server, const struct options *options)
+{
+	struct tls *tls = &server->tls;
+	int err = tls_init(tls, options, &server->sessions);
+
+	if (err == 0 && !tls->off)
+		err = ws_certificate_check(tls->cert, tls->key);
+	/* Nodes do not mind, and admins see it in health. */
+	if (err == 0 || err == -EKEYEXPIRED)
+		return 0;
+	return fail(tls->cert, err, "--tls-cert and --tls-key want PEM files that belong together");
+}
+
 static int open_listener(struct server *server, const struct options *options)
 {
-	char cert[PATH_MAX];
-	char key[PATH_MAX];
+	const struct tls *tls = &server->tls;
 	char text[ENDPOINT_TEXT_SIZE];
 	struct ws_protocol protocols[2] = {
 		{ .name = CONTROL_CHANNEL_PROTOCOL,
@@ -144,27 +190,22 @@ static int open_listener(struct server *server, const struct options *options)
 		  .arg = server },
 	};
 	struct ws_server_config config = { .listen = options->listen,
-					   .cert_file = cert,
-					   .key_file = key,
+					   .cert_file = tls->off ? NULL : tls->cert,
+					   .key_file = tls->off ? NULL : tls->key,
 					   .protocols = protocols,
 					   .protocol_count = server->relay ? 2 : 1,
 					   .connections_max =
 						   options->limits.values[LIMIT_CONNECTIONS],
 					   .http = http_handle,
 					   .http_arg = &server->http };
-	int err = data_dir_path(cert, options->data, DATA_DIR_TLS_CERT);
+	int err = 0;
 
 	if (server->relay)
 		relay_ws_protocol(server->relay, &protocols[1]);
 	if (err == 0)
-		err = data_dir_path(key, options->data, DATA_DIR_TLS_KEY);
-	if (err == 0)
-		err = ws_make_certificate(cert, key, server->network.addresses[0].host);
-	if (err == 0)
 		err = ws_server_new(&server->ws, server->loop, &config);
 	if (err == 0)
-		server->sessions.has_tls_key =
-			ws_certificate_key_hash(cert, server->sessions.tls_key_hash) == 0;
+		err = tls_follow(&server->tls, server->loop, server->ws);
 	if (err == 0)
 		return 0;
 	endpoint_format(text, &options->listen);
@@ -225,6 +266,8 @@ static int start(struct server *server, const struct options *options)
 		err = loop_signal(server->loop, SIGTERM, on_signal, server);
 	if (err == 0)
 		err = loop_signal(server->loop, SIGINT, on_signal, server);
+	if (err == 0)
+		err = loop_signal(server->loop, SIGHUP, on_hangup, server);
 	if (err < 0)
 		return fail("event loop", err, "");
 	server->http = (struct http){ .loop = server->loop, .sessions = &server->sessions };
@@ -236,6 +279,8 @@ static int start(struct server *server, const struct options *options)
 	err = open_admin(server, options);
 	if (err == 0)
 		err = open_relay(server, options);
+	if (err == 0)
+		err = choose_certificate(server, options);
 	return err ? err : open_listener(server, options);
 }
 
@@ -243,6 +288,7 @@ static void stop(struct server *server)
 {
 	server->sessions.on_flush_wanted = NULL;
 	admin_free(server->admin);
+	tls_clear(&server->tls);
 	ws_server_free(server->ws);
 	relay_free(server->relay);
 	loop_timer_clear(&server->flush_timer);

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "coord/mapmaker.h"
 #include "proto/turn_credential.h"
@@ -228,9 +229,11 @@ void sessions_save(struct sessions *sessions)
 		err = store_commit(network->store);
 	if (err < 0) {
 		store_rollback(network->store);
-		log_warn("store-failed what=last-seen");
+		health_set(&sessions->health, "database", HEALTH_FAILING, clock_wall_s(),
+			   "it takes no changes: %s; nobody can join", strerror(-err));
 		return;
 	}
+	health_clear(&sessions->health, "database");
 	while ((node = network_next(network, &cursor)))
 		node->unsaved = false;
 }

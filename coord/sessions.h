@@ -5,6 +5,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "coord/health.h"
 #include "coord/limits.h"
 #include "coord/network.h"
 #include "coord/session.h"
@@ -14,6 +15,7 @@
 struct sessions {
 	struct network *network;
 	struct limits limits;
+	struct health health;
 	struct session *first;
 	size_t count;
 	bool flush_wanted; /* something changed that others have to hear */

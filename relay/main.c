@@ -12,6 +12,7 @@
 #include "base/descriptors.h"
 #include "base/file.h"
 #include "base/log.h"
+#include "io/cert_watch.h"
 #include "io/loop.h"
 #include "io/ws.h"
 #include "proto/turn_credential.h"
@@ -254,10 +255,28 @@ static void on_end(void *arg, int signum)
 	loop_stop(arg);
 }
 
+static void on_certificate(void *arg, int err)
+{
+	const struct options *options = arg;
+
+	if (err < 0)
+		log_warn("tls-refused cert=\"%s\" error=\"%s\"", options->cert_file,
+			 cert_watch_error(err));
+	else
+		log_info("tls-loaded cert=\"%s\"", options->cert_file);
+}
+
+static void on_hangup(void *arg, int signum)
+{
+	(void)signum;
+	cert_watch_reload(*(struct cert_watch **)arg);
+}
+
 static int run(struct loop *loop, const struct options *options, const struct relay_config *config,
 	       const struct endpoint *tls)
 {
 	struct ws_server *server = NULL;
+	struct cert_watch *watch = NULL;
 	struct relay *relay = NULL;
 	int err = relay_new(&relay, loop, config);
 	int code = EXIT_OK;
@@ -276,11 +295,16 @@ static int run(struct loop *loop, const struct options *options, const struct re
 	}
 	loop_signal(loop, SIGTERM, on_end, loop);
 	loop_signal(loop, SIGINT, on_end, loop);
+	loop_signal(loop, SIGHUP, on_hangup, &watch);
+	if (server && options->cert_file)
+		watch = cert_watch_new(loop, server, options->cert_file, options->key_file,
+				       on_certificate, (void *)options);
 	log_info("ready name=%s udp_port=%u tls_port=%u", options->name, relay_port(relay),
 		 server ? ws_server_port(server) : 0);
 	loop_run(loop);
 	log_info("stopped name=%s", options->name);
 out:
+	cert_watch_free(watch);
 	ws_server_free(server);
 	relay_free(relay);
 	return code;

@@ -3,10 +3,13 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <time.h>
 
 #include "base/encoding.h"
+#include "base/log_json.h"
 
 static enum log_level threshold = LOG_LEVEL_INFO;
+static bool as_json;
 
 static const struct {
 	const char *name;
@@ -23,6 +26,11 @@ void log_set_level(enum log_level level)
 	threshold = level;
 }
 
+void log_set_json(bool json)
+{
+	as_json = json;
+}
+
 bool log_enabled(enum log_level level)
 {
 	return level <= threshold;
@@ -31,10 +39,19 @@ bool log_enabled(enum log_level level)
 static void write_line(enum log_level level, const char *fmt, va_list ap)
 {
 	char line[1024];
+	char object[2048];
+	struct timespec now;
 
 	if (!log_enabled(level))
 		return;
 	vsnprintf(line, sizeof(line), fmt, ap);
+	if (as_json) {
+		clock_gettime(CLOCK_REALTIME, &now);
+		log_json_format(object, sizeof(object), levels[level].name, line,
+				(uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000);
+		fprintf(stderr, "%s\n", object);
+		return;
+	}
 	fprintf(stderr, "%s%s %s\n", getenv("JOURNAL_STREAM") ? levels[level].journal : "",
 		levels[level].name, line);
 }

@@ -18,6 +18,8 @@ enum log_level {
 };
 
 void log_set_level(enum log_level level);
+/* From now on lines are JSON objects; see base/log_json.h. */
+void log_set_json(bool json);
 bool log_enabled(enum log_level level);
 
 void log_error(const char *fmt, ...) __attribute__((format(printf, 1, 2)));

@@ -149,6 +149,11 @@ int ws_server_new(struct ws_server **server, struct loop *loop,
  * server's own. Accepts NULL.
  */
 void ws_server_free(struct ws_server *server);
+/*
+ * Reads the certificate files again, for connections from now on. When they are no good what was
+ * used so far stays: -EKEYEXPIRED, -EINVAL: no certificate, or not this key's; -ENOENT, -EACCES.
+ */
+int ws_server_reload(struct ws_server *server);
 /* The port that was bound, when config said 0. */
 uint16_t ws_server_port(const struct ws_server *server);
 
@@ -210,6 +215,18 @@ int ws_conn_certificate(const struct ws_conn *conn, struct ws_certificate *certi
 /* BLAKE2s of the public key (SubjectPublicKeyInfo, DER) of the first certificate of a PEM file. 0
  * or -errno. */
 int ws_certificate_key_hash(const char *cert_file, uint8_t hash[static WS_KEY_HASH_SIZE]);
+
+/* What the first certificate of a PEM file says of itself. */
+struct ws_certificate_life {
+	uint64_t not_before_s; /* seconds since 1970 */
+	uint64_t not_after_s;
+	bool self_signed;
+};
+
+/* 0, -ENOENT: cannot be read, -EINVAL: no certificate. */
+int ws_certificate_life(const char *cert_file, struct ws_certificate_life *life);
+/* Do the two belong together, and is it time? 0 or an error of ws_server_reload. */
+int ws_certificate_check(const char *cert_file, const char *key_file);
 
 /*
  * Makes a self-signed P-256 certificate valid for ten years, PEM, key 0600, unless both files are

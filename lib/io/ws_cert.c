@@ -1,11 +1,14 @@
 #include <errno.h>
 #include <openssl/bio.h>
+#include <openssl/err.h>
 #include <openssl/evp.h>
 #include <openssl/pem.h>
 #include <openssl/rand.h>
+#include <openssl/ssl.h>
 #include <openssl/x509v3.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/addr.h"
@@ -100,17 +103,76 @@ int ws_make_certificate(const char *cert_file, const char *key_file, const char 
 	return err;
 }
 
-int ws_certificate_key_hash(const char *cert_file, uint8_t hash[static WS_KEY_HASH_SIZE])
+static X509 *read_cert(const char *cert_file, int *err)
 {
 	BIO *bio = BIO_new_file(cert_file, "r");
 	X509 *cert = bio ? PEM_read_bio_X509(bio, NULL, NULL, NULL) : NULL;
+
+	*err = cert ? 0 : bio ? -EINVAL : -ENOENT;
+	BIO_free(bio);
+	return cert;
+}
+
+static uint64_t seconds_of(const ASN1_TIME *time)
+{
+	struct tm tm;
+	time_t seconds = ASN1_TIME_to_tm(time, &tm) ? timegm(&tm) : 0;
+
+	return seconds < 0 ? 0 : (uint64_t)seconds;
+}
+
+int ws_certificate_life(const char *cert_file, struct ws_certificate_life *life)
+{
+	int err;
+	X509 *cert = read_cert(cert_file, &err);
+
+	if (!cert)
+		return err;
+	life->not_before_s = seconds_of(X509_get0_notBefore(cert));
+	life->not_after_s = seconds_of(X509_get0_notAfter(cert));
+	life->self_signed = X509_check_issued(cert, cert) == X509_V_OK;
+	X509_free(cert);
+	return 0;
+}
+
+int ws_certificate_check(const char *cert_file, const char *key_file)
+{
+	SSL_CTX *ctx;
+	bool fits;
+	int err;
+	X509 *cert;
+
+	if (access(cert_file, R_OK) < 0 || access(key_file, R_OK) < 0)
+		return -errno;
+	cert = read_cert(cert_file, &err);
+	if (!cert)
+		return err;
+	if (X509_cmp_current_time(X509_get0_notAfter(cert)) < 0)
+		err = -EKEYEXPIRED;
+	X509_free(cert);
+	if (err < 0)
+		return err;
+	ctx = SSL_CTX_new(TLS_server_method());
+	if (!ctx)
+		return -ENOMEM;
+	fits = SSL_CTX_use_certificate_chain_file(ctx, cert_file) == 1 &&
+	       SSL_CTX_use_PrivateKey_file(ctx, key_file, SSL_FILETYPE_PEM) == 1 &&
+	       SSL_CTX_check_private_key(ctx) == 1;
+	SSL_CTX_free(ctx);
+	ERR_clear_error();
+	return fits ? 0 : -EINVAL;
+}
+
+int ws_certificate_key_hash(const char *cert_file, uint8_t hash[static WS_KEY_HASH_SIZE])
+{
 	unsigned char *der = NULL;
+	int err;
+	X509 *cert = read_cert(cert_file, &err);
 	int len = cert ? i2d_X509_PUBKEY(X509_get_X509_PUBKEY(cert), &der) : -1;
 
 	if (len > 0)
 		hash_blake2s(hash, der, (size_t)len, NULL, 0);
 	OPENSSL_free(der);
 	X509_free(cert);
-	BIO_free(bio);
-	return len > 0 ? 0 : bio ? -EINVAL : -ENOENT;
+	return len > 0 ? 0 : err ? err : -EINVAL;
 }

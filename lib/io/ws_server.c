@@ -1,5 +1,6 @@
 #include <errno.h>
 #include <netinet/tcp.h>
+#include <openssl/ssl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -20,10 +21,11 @@ struct ws_server {
 	struct lws_vhost *vhost;
 	struct loop_watch *watch;
 	struct loop_timer accept_timer;
-	struct ws_server_config config;
+	struct ws_server_config config; /* with file names of its own */
 	struct ws_protocol protocols[PROTOCOLS_MAX];
 	struct lws_protocols lws_protocols[PROTOCOLS_MAX + 2]; /* plain HTTP first, NULL last */
 	struct ws_http_service http;
+	SSL_CTX *tls; /* libwebsockets'; NULL without TLS */
 	size_t connections;
 	uint16_t port;
 	int fd;
@@ -91,6 +93,9 @@ static int http_callback(struct lws *wsi, enum lws_callback_reasons reason, void
 	case LWS_CALLBACK_FILTER_PROTOCOL_CONNECTION:
 		/* An upgrade without one of our subprotocols. */
 		return -1;
+	case LWS_CALLBACK_OPENSSL_LOAD_EXTRA_SERVER_VERIFY_CERTS:
+		server_of(wsi)->tls = user;
+		return 0;
 	case LWS_CALLBACK_WSI_DESTROY:
 		on_destroy(wsi);
 		return 0;
@@ -285,6 +290,15 @@ static int check_files(const struct ws_server_config *config)
 	return 0;
 }
 
+static int copy_files(struct ws_server *server, const struct ws_server_config *config)
+{
+	if (!config->cert_file)
+		return 0;
+	server->config.cert_file = strdup(config->cert_file);
+	server->config.key_file = strdup(config->key_file);
+	return server->config.cert_file && server->config.key_file ? 0 : -ENOMEM;
+}
+
 int ws_server_new(struct ws_server **out, struct loop *loop, const struct ws_server_config *config)
 {
 	struct ws_server *server;
@@ -299,12 +313,16 @@ int ws_server_new(struct ws_server **out, struct loop *loop, const struct ws_ser
 		return -ENOMEM;
 	server->loop = loop;
 	server->config = *config;
+	server->config.cert_file = server->config.key_file = NULL;
 	server->fd = -1;
 	server->http = (struct ws_http_service){ .server = server,
 						 .handle = config->http,
 						 .arg = config->http_arg };
 	loop_timer_init(&server->accept_timer, loop, on_accept_again, server);
 	fill_protocols(server);
+	err = copy_files(server, config);
+	if (err < 0)
+		goto fail;
 	err = open_listener(server);
 	if (err < 0)
 		goto fail;
@@ -331,6 +349,8 @@ void ws_server_free(struct ws_server *server)
 	if (server->fd >= 0)
 		close(server->fd);
 	ws_context_free(server->context);
+	free((char *)server->config.cert_file);
+	free((char *)server->config.key_file);
 	free(server);
 }
 
@@ -340,6 +360,23 @@ int ws_http_answer(struct ws_http_ticket ticket, struct ws_http_response *respon
 
 	ws_context_touch(ticket.server->context);
 	return err;
+}
+
+int ws_server_reload(struct ws_server *server)
+{
+	const struct ws_server_config *config = &server->config;
+	int err;
+
+	if (!server->tls)
+		return 0;
+	err = ws_certificate_check(config->cert_file, config->key_file);
+	if (err < 0)
+		return err;
+	/* Connections that are open keep what they began with. */
+	if (SSL_CTX_use_certificate_chain_file(server->tls, config->cert_file) != 1 ||
+	    SSL_CTX_use_PrivateKey_file(server->tls, config->key_file, SSL_FILETYPE_PEM) != 1)
+		return -EINVAL;
+	return 0;
 }
 
 uint16_t ws_server_port(const struct ws_server *server)
