@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "base/buf.h"
+#include "coord/store_audit.h"
 #include "coord/store_driver.h"
 #include "coord/store_statement.h"
 
@@ -13,6 +14,7 @@ void store_close(struct store *store)
 	if (!store)
 		return;
 	store->driver->close(store);
+	free(store->note);
 	free(store);
 }
 
@@ -23,16 +25,27 @@ int store_backup(struct store *store, const char *path)
 
 int store_begin(struct store *store)
 {
-	return store->driver->begin(store);
+	int err = store->driver->begin(store);
+
+	store->in_transaction = err == 0;
+	return err;
 }
 
 int store_commit(struct store *store)
 {
-	return store->driver->commit(store);
+	int err = store->note ? store_audit_add(store, store->note) : 0;
+
+	if (err == 0)
+		err = store->driver->commit(store);
+	if (err < 0)
+		return err;
+	store->in_transaction = false;
+	return store_audit_note(store, NULL);
 }
 
 void store_rollback(struct store *store)
 {
+	store->in_transaction = false;
 	store->driver->rollback(store);
 }
 

@@ -37,6 +37,9 @@ struct store_driver {
 /* The part that every database has; drivers have more behind it. */
 struct store {
 	const struct store_driver *driver;
+	/* For the audit log, with the next change; NULL: nothing. */
+	struct store_audit *note;
+	bool in_transaction;
 	void *db; /* sqlite3 or what store_postgres.c keeps */
 };
 

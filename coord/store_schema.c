@@ -62,7 +62,18 @@ static const char from_version_3[] =
 	"ALTER TABLE key ADD COLUMN used_s INTEGER NOT NULL DEFAULT 0;"
 	/* Which coordinators serve this database, and until when the others may believe it. */
 	"CREATE TABLE coordinator (id BLOB PRIMARY KEY, address TEXT NOT NULL,"
-	" seen_s INTEGER NOT NULL) STRICT;";
+	" seen_s INTEGER NOT NULL) STRICT;"
+	"CREATE TABLE api_token (id BLOB PRIMARY KEY, secret_hash BLOB NOT NULL,"
+	" name TEXT NOT NULL, admin INTEGER NOT NULL, created_s INTEGER NOT NULL,"
+	" created_by TEXT NOT NULL, expires_s INTEGER NOT NULL,"
+	" revoked INTEGER NOT NULL) STRICT;"
+	/* People who are signed in at the web pages. */
+	"CREATE TABLE login (id_hash BLOB PRIMARY KEY, who TEXT NOT NULL, admin INTEGER NOT NULL,"
+	" token BLOB NOT NULL, expires_s INTEGER NOT NULL) STRICT;"
+	"CREATE TABLE audit (id INTEGER PRIMARY KEY, time_s INTEGER NOT NULL, who TEXT NOT NULL,"
+	" origin TEXT NOT NULL, action TEXT NOT NULL, target TEXT NOT NULL,"
+	" details TEXT NOT NULL) STRICT;"
+	"CREATE INDEX audit_time ON audit (time_s);";
 
 /* By the version that it leaves behind. */
 static const char *const migrations[SCHEMA_VERSION] = {

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/buf.h"
+#include "coord/store.h"
 #include "coord/store_driver.h"
 
 static void note(struct statement *s, int err)
@@ -170,11 +171,35 @@ int statement_end(struct statement *s)
 	return s->err;
 }
 
-int statement_run(struct statement *s)
+static int run(struct statement *s)
 {
 	while (statement_row(s))
 		;
 	return statement_end(s);
+}
+
+/* A change on its own, and what the audit log says of it: both or neither. */
+static int run_noted(struct statement *s)
+{
+	int err = store_begin(s->store);
+
+	if (err < 0) {
+		statement_end(s);
+		return s->err = err;
+	}
+	err = run(s);
+	if (err == 0 && s->changes)
+		err = store_commit(s->store);
+	else if (err == 0)
+		store_rollback(s->store);
+	if (err < 0)
+		store_rollback(s->store);
+	return s->err = err;
+}
+
+int statement_run(struct statement *s)
+{
+	return s->store->note && !s->store->in_transaction ? run_noted(s) : run(s);
 }
 
 int statement_run_found(struct statement *s)
