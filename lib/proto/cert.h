@@ -5,16 +5,17 @@
 #include <stdint.h>
 
 #include "base/addr.h"
+#include "proto/trust.h"
 
 /*
  * A node's certificate: what the authority says about a device. The encoding is canonical, so the
  * same statement has one byte string only: fields in strictly ascending order, each a u16 number, a
  * u16 length and its bytes; field numbers from 0x8000 on are not critical and skipped when unknown,
- * unknown ones below are refused. The last field is the Ed25519 signature over a domain label and
- * everything before it.
+ * unknown ones below are refused. The last field is the set of signatures (proto/trust.h) over a
+ * domain label and everything before it, the body.
  */
 
-#define CERT_NETWORK_ID_SIZE 16
+#define CERT_NETWORK_ID_SIZE TRUST_NETWORK_ID_SIZE
 #define CERT_NAME_MAX        63 /* bytes: one DNS label, RFC 1035 2.3.4 */
 #define CERT_LABEL_MAX       47 /* bytes of a tag or group, without its "tag:" or "group:" */
 #define CERT_ROUTES_MAX      32
@@ -22,6 +23,7 @@
 #define CERT_OWNER_MAX       127
 #define CERT_ENCODED_MAX     4096
 #define CERT_SIGNATURE_SIZE  64
+#define CERT_DOMAIN          "warren certificate 1"
 
 struct cert {
 	uint8_t network_id[CERT_NETWORK_ID_SIZE];
@@ -51,16 +53,22 @@ struct cert {
 int cert_sign(uint8_t out[static CERT_ENCODED_MAX], size_t *len, const struct cert *cert,
 	      const uint8_t authority_secret[static 64]);
 
+/* The body alone, for others to sign. out holds CERT_ENCODED_MAX. 0 or -EINVAL. */
+int cert_encode(uint8_t out[static CERT_ENCODED_MAX], size_t *len, const struct cert *cert);
+/* Puts a set of signatures behind a body. 0 or -EINVAL. */
+int cert_join(uint8_t out[static CERT_ENCODED_MAX], size_t *len, const uint8_t *body,
+	      size_t body_len, const uint8_t *set, size_t set_len);
+/* Reads a body alone. 0, -EBADMSG, -EPROTONOSUPPORT. */
+int cert_parse_body(struct cert *cert, const uint8_t *body, size_t len);
+
 /* Structure only, no signature. 0 or -EBADMSG; -EPROTONOSUPPORT: an unknown critical field. */
 int cert_parse(struct cert *cert, const uint8_t *data, size_t len);
 
 /*
- * Parses and checks the signature and the network; no time. 0, -EBADMSG, -EPROTONOSUPPORT, -EPERM:
- * another network's or not the authority's.
+ * Parses and checks the signatures and the network; no time. 0, -EBADMSG, -EPROTONOSUPPORT, -EXDEV:
+ * another network's, -EPERM: not signed by the authority, nor by enough signers.
  */
-int cert_verify(struct cert *cert, const uint8_t *data, size_t len,
-		const uint8_t authority_key[static 32],
-		const uint8_t network_id[static CERT_NETWORK_ID_SIZE]);
+int cert_verify(struct cert *cert, const uint8_t *data, size_t len, const struct trust *trust);
 
 /* 0, -EAGAIN: not valid yet, -EKEYEXPIRED. */
 int cert_check_time(const struct cert *cert, uint64_t now_s);
