@@ -100,12 +100,10 @@ static void check_tls(struct mesh *mesh, const struct control_welcome *welcome)
 
 static void take_welcome(struct mesh *mesh, const struct control_welcome *welcome)
 {
-	int err = membership_enrol(&mesh->membership, welcome->authority_key, welcome->network_id,
-				   welcome->network_name, welcome->certificate,
-				   welcome->certificate_len, mesh->identity->device_public,
+	int err = membership_enrol(&mesh->membership, welcome, mesh->identity->device_public,
 				   mesh->identity->box_public);
 
-	if (err < 0) {
+	if (err < 0 && err != -ESTALE) {
 		log_error("welcome-refused error=\"%s\"",
 			  err == -EPERM ? "another authority than the token names"
 					: "the certificate is not for this node");
@@ -131,9 +129,7 @@ static void take_certificate(struct mesh *mesh, const struct control_document *d
 {
 	struct membership *m = &mesh->membership;
 
-	if (membership_enrol(m, m->authority_key, m->network_id, m->network_name, document->data,
-			     document->len, mesh->identity->device_public,
-			     mesh->identity->box_public) < 0) {
+	if (membership_set_certificate(m, document->data, document->len) < 0) {
 		log_warn("certificate-refused from=coordinator");
 		return;
 	}

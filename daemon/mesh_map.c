@@ -246,7 +246,7 @@ int mesh_map_receive(struct mesh *mesh, const uint8_t *data, size_t len)
 	struct netmap *map;
 	int err;
 
-	membership_trust(&mesh->membership, &trust);
+	membership_trust(&mesh->membership, &trust, NULL);
 	err = netmap_parse(&map, data, len, &trust);
 	return err < 0 ? refuse(mesh, err) : adopt(mesh, map);
 }
@@ -259,7 +259,7 @@ int mesh_map_receive_delta(struct mesh *mesh, const uint8_t *data, size_t len)
 
 	if (!mesh->map)
 		return -ESTALE;
-	membership_trust(&mesh->membership, &trust);
+	membership_trust(&mesh->membership, &trust, NULL);
 	err = netmap_apply(&map, mesh->map, data, len, &trust);
 	return err < 0 ? refuse(mesh, err) : adopt(mesh, map);
 }
@@ -272,7 +272,7 @@ void mesh_map_load(struct mesh *mesh)
 	int err = record_read(mesh_path(mesh, "map").text, KIND, &data, &len);
 
 	if (err == 0) {
-		membership_trust(&mesh->membership, &trust);
+		membership_trust(&mesh->membership, &trust, NULL);
 		err = netmap_parse(&mesh->map, data, len, &trust);
 		file_free_secret(data, len);
 	}

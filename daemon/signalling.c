@@ -50,7 +50,7 @@ int signalling_send(struct mesh *mesh, struct mesh_peer *peer, enum signal_kind 
 	size_t sealed_len;
 	int err;
 
-	memcpy(signal.network_id, mesh->membership.network_id, sizeof(signal.network_id));
+	memcpy(signal.network_id, mesh->membership.trust.network_id, sizeof(signal.network_id));
 	memcpy(signal.from, mesh->identity->device_public, 32);
 	memcpy(signal.to, mesh_peer_key(peer), 32);
 	mesh_peer_next_signal(peer, &signal.session, &signal.counter);
@@ -87,7 +87,7 @@ bool signalling_receive(struct mesh *mesh, const uint8_t node_key[static 32], co
 
 	if (!peer)
 		return false;
-	memcpy(expect.network_id, mesh->membership.network_id, sizeof(expect.network_id));
+	memcpy(expect.network_id, mesh->membership.trust.network_id, sizeof(expect.network_id));
 	memcpy(expect.from, node_key, 32);
 	memcpy(expect.to, mesh->identity->device_public, 32);
 	if (signal_open(&signal, plain, data, len, mesh->identity->box_secret,

@@ -9,8 +9,6 @@
 #include "base/buf.h"
 #include "crypto/sign.h"
 
-#define DOMAIN "warren certificate 1"
-
 /* Field numbers of the encoding. Never reuse one. */
 enum field {
 	FIELD_NETWORK_ID = 1,
@@ -36,7 +34,8 @@ enum field {
 	(BIT(FIELD_NETWORK_ID) | BIT(FIELD_SERIAL) | BIT(FIELD_NAME) | BIT(FIELD_DEVICE_KEY) | \
 	 BIT(FIELD_BOX_KEY) | BIT(FIELD_WIREGUARD_KEY) | BIT(FIELD_NOT_BEFORE) |               \
 	 BIT(FIELD_NOT_AFTER))
-#define SIGNATURE_FIELD_SIZE (4 + CERT_SIGNATURE_SIZE)
+/* A body leaves room for the largest set of signatures behind it. */
+#define BODY_MAX (CERT_ENCODED_MAX - 4 - TRUST_SET_MAX)
 
 int cert_name_check(const char *name)
 {
@@ -186,14 +185,11 @@ static void put_labels(struct writer *w, uint16_t number, const char (*labels)[C
 	put_field(w, number, data, list.len);
 }
 
-int cert_sign(uint8_t out[static CERT_ENCODED_MAX], size_t *len, const struct cert *cert,
-	      const uint8_t authority_secret[static 64])
+int cert_encode(uint8_t out[static CERT_ENCODED_MAX], size_t *len, const struct cert *cert)
 {
-	uint8_t data[CERT_ENCODED_MAX];
-	uint8_t signature[SIGN_SIZE];
+	uint8_t data[BODY_MAX];
 	struct cert c = *cert;
 	struct writer w;
-	int err;
 
 	canonicalise(&c);
 	if (!cert_valid(&c))
@@ -214,15 +210,39 @@ int cert_sign(uint8_t out[static CERT_ENCODED_MAX], size_t *len, const struct ce
 	put_u64(&w, FIELD_NOT_AFTER, c.not_after_s);
 	if (c.owner[0])
 		put_field(&w, FIELD_OWNER, c.owner, strlen(c.owner));
-	err = sign_make(signature, authority_secret, DOMAIN, data, w.len);
-	if (err < 0)
-		return err;
-	put_field(&w, FIELD_SIGNATURE, signature, sizeof(signature));
 	if (w.failed)
 		return -EINVAL;
 	memcpy(out, data, w.len);
 	*len = w.len;
 	return 0;
+}
+
+int cert_join(uint8_t out[static CERT_ENCODED_MAX], size_t *len, const uint8_t *body,
+	      size_t body_len, const uint8_t *set, size_t set_len)
+{
+	struct writer w;
+
+	if (!trust_set_valid(set, set_len) || body_len > BODY_MAX)
+		return -EINVAL;
+	writer_init(&w, out, CERT_ENCODED_MAX);
+	memmove(out, body, body_len);
+	w.len = body_len;
+	put_field(&w, FIELD_SIGNATURE, set, set_len);
+	*len = w.len;
+	return 0;
+}
+
+int cert_sign(uint8_t out[static CERT_ENCODED_MAX], size_t *len, const struct cert *cert,
+	      const uint8_t authority_secret[static 64])
+{
+	uint8_t data[CERT_ENCODED_MAX];
+	uint8_t signature[SIGN_SIZE];
+	size_t body_len;
+	int err = cert_encode(data, &body_len, cert);
+
+	if (err == 0)
+		err = sign_make(signature, authority_secret, CERT_DOMAIN, data, body_len);
+	return err < 0 ? err : cert_join(out, len, data, body_len, signature, sizeof(signature));
 }
 
 static int get_key(uint8_t *key, size_t size, const uint8_t *data, size_t len)
@@ -352,7 +372,12 @@ static int get_field(struct cert *cert, uint16_t number, const uint8_t *data, si
 	}
 }
 
-int cert_parse(struct cert *out, const uint8_t *data, size_t len)
+/*
+ * The fields up to the end of the data or the signatures, whichever comes first; *body_len is where
+ * they begin, *set NULL without any.
+ */
+static int parse(struct cert *out, const uint8_t *data, size_t len, size_t *body_len,
+		 const uint8_t **set, size_t *set_len)
 {
 	struct cert cert = { .serial = 0 };
 	uint32_t seen = 0;
@@ -361,8 +386,10 @@ int cert_parse(struct cert *out, const uint8_t *data, size_t len)
 
 	if (len > CERT_ENCODED_MAX)
 		return -EBADMSG;
+	*set = NULL;
 	reader_init(&r, data, len);
-	do {
+	while (r.left > 0 && !*set) {
+		size_t at = len - r.left;
 		uint16_t number = reader_u16(&r);
 		size_t field_len = reader_u16(&r);
 		const uint8_t *field = reader_bytes(&r, field_len);
@@ -376,30 +403,73 @@ int cert_parse(struct cert *out, const uint8_t *data, size_t len)
 		if (number < 32)
 			seen |= BIT(number);
 		previous = number;
-		if (number == FIELD_SIGNATURE && field_len != CERT_SIGNATURE_SIZE)
-			return -EBADMSG;
-	} while (previous != FIELD_SIGNATURE);
+		if (number == FIELD_SIGNATURE) {
+			*set = field;
+			*set_len = field_len;
+			*body_len = at;
+		}
+	}
 	if (!reader_done(&r) || (seen & REQUIRED_FIELDS) != REQUIRED_FIELDS || !cert_valid(&cert))
 		return -EBADMSG;
 	*out = cert;
 	return 0;
 }
 
-int cert_verify(struct cert *out, const uint8_t *data, size_t len,
-		const uint8_t authority_key[static 32],
-		const uint8_t network_id[static CERT_NETWORK_ID_SIZE])
+/* With signatures, in form. */
+static int parse_signed(struct cert *out, const uint8_t *data, size_t len, size_t *body_len,
+			const uint8_t **set, size_t *set_len)
 {
 	struct cert cert;
-	size_t signed_len;
-	int err = cert_parse(&cert, data, len);
+	int err = parse(&cert, data, len, body_len, set, set_len);
 
 	if (err < 0)
 		return err;
-	signed_len = len - SIGNATURE_FIELD_SIZE;
-	if (!sign_verify(data + len - CERT_SIGNATURE_SIZE, authority_key, DOMAIN, data, signed_len))
-		return -EPERM;
-	if (memcmp(cert.network_id, network_id, CERT_NETWORK_ID_SIZE) != 0)
-		return -EPERM;
+	if (!*set || !trust_set_valid(*set, *set_len))
+		return -EBADMSG;
+	*out = cert;
+	return 0;
+}
+
+int cert_parse_body(struct cert *out, const uint8_t *body, size_t len)
+{
+	const uint8_t *set;
+	struct cert cert;
+	size_t body_len;
+	size_t set_len;
+	int err = len > BODY_MAX ? -EBADMSG : parse(&cert, body, len, &body_len, &set, &set_len);
+
+	if (err < 0)
+		return err;
+	if (set)
+		return -EBADMSG;
+	*out = cert;
+	return 0;
+}
+
+int cert_parse(struct cert *cert, const uint8_t *data, size_t len)
+{
+	const uint8_t *set;
+	size_t body_len;
+	size_t set_len;
+
+	return parse_signed(cert, data, len, &body_len, &set, &set_len);
+}
+
+int cert_verify(struct cert *out, const uint8_t *data, size_t len, const struct trust *trust)
+{
+	const uint8_t *set;
+	struct cert cert;
+	size_t body_len;
+	size_t set_len;
+	int err = parse_signed(&cert, data, len, &body_len, &set, &set_len);
+
+	if (err < 0)
+		return err;
+	if (memcmp(cert.network_id, trust->network_id, CERT_NETWORK_ID_SIZE) != 0)
+		return -EXDEV;
+	err = trust_check(trust, CERT_DOMAIN, data, body_len, set, set_len);
+	if (err < 0)
+		return err;
 	*out = cert;
 	return 0;
 }

@@ -16,7 +16,7 @@ static const char *const type_names[CONTROL_TYPE_COUNT] = {
 	[CONTROL_RELAYS] = "relays",   [CONTROL_PRESENCE] = "presence",
 	[CONTROL_REVOKED] = "revoked", [CONTROL_ERROR] = "error",
 	[CONTROL_PONG] = "pong",       [CONTROL_REPORT] = "report",
-	[CONTROL_PENDING] = "pending",
+	[CONTROL_PENDING] = "pending", [CONTROL_DOCUMENT] = "document",
 };
 
 static const char *const error_names[CONTROL_ERROR_CODE_COUNT] = {
@@ -66,10 +66,12 @@ void control_message_clear(struct control_message *message)
 		break;
 	case CONTROL_WELCOME:
 		free(message->welcome.certificate);
+		free(message->welcome.trust);
 		break;
 	case CONTROL_CERTIFICATE:
 	case CONTROL_MAP:
 	case CONTROL_DELTA:
+	case CONTROL_DOCUMENT:
 		free(message->document.data);
 		break;
 	case CONTROL_RELAYS:

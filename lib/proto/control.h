@@ -8,6 +8,7 @@
 #include "base/addr.h"
 #include "proto/cert.h"
 #include "proto/control_report.h"
+#include "proto/document.h"
 #include "proto/netmap.h"
 #include "proto/token.h"
 
@@ -49,6 +50,7 @@ enum control_type {
 	CONTROL_CERTIFICATE, /* a renewed one */
 	CONTROL_MAP,
 	CONTROL_DELTA,
+	CONTROL_DOCUMENT, /* strict mode: what holds for the whole network */
 	CONTROL_RELAYS,
 	CONTROL_PRESENCE,
 	CONTROL_REVOKED, /* this node is cut off for good; the connection ends */
@@ -101,6 +103,7 @@ struct control_login {
 	uint8_t proof[64];
 	uint64_t time_s;
 	uint64_t map_version; /* held, 0 for none; the coordinator sends a delta if it can */
+	uint64_t documents[DOCUMENT_KINDS]; /* versions held, by kind - 1; 0 for none */
 	/*
 	 * The handshake hash of this very process's connection before: that one is over, whatever
 	 * it looks like over there. A copy of the machine does not know it.
@@ -134,6 +137,8 @@ struct control_welcome {
 	char network_name[NETMAP_NETWORK_NAME_MAX + 1];
 	uint8_t *certificate; /* malloc'd; cert_verify reads it */
 	size_t certificate_len;
+	uint8_t *trust; /* malloc'd: the trust document, NULL in simple mode */
+	size_t trust_len;
 	uint64_t time_s; /* the coordinator's wall clock */
 	/* Of its TLS certificate's public key, when it serves TLS itself; see io/ws.h. */
 	bool has_tls_key;
@@ -156,7 +161,7 @@ struct control_pending {
 	char url[CONTROL_URL_MAX + 1]; /* http or https, or "" */
 };
 
-/* A certificate, a map (netmap_parse) or a delta (netmap_apply). */
+/* A certificate, a map (netmap_parse), a delta (netmap_apply) or a document (document_verify). */
 struct control_document {
 	uint8_t *data; /* malloc'd */
 	size_t len;
@@ -213,7 +218,7 @@ struct control_message {
 		struct control_update update;
 		struct control_signal signal;
 		struct control_welcome welcome;
-		struct control_document document; /* CERTIFICATE, MAP, DELTA */
+		struct control_document document; /* CERTIFICATE, MAP, DELTA, DOCUMENT */
 		struct control_relays relays;
 		struct control_presence presence;
 		struct control_pending pending;

@@ -54,6 +54,16 @@ static int put_enrol(json_t *object, const struct control_enrol *enrol)
 	return err | put_facts(object, &enrol->facts);
 }
 
+static int put_documents(json_t *object, const uint64_t versions[static DOCUMENT_KINDS])
+{
+	json_t *array = json_array();
+	int err = 0;
+
+	for (size_t i = 0; i < DOCUMENT_KINDS; i++)
+		err |= json_array_append_new(array, json_integer((json_int_t)versions[i]));
+	return err | json_object_set_new(object, "documents", array);
+}
+
 static int put_login(json_t *object, const struct control_login *login)
 {
 	int err = 0;
@@ -63,6 +73,8 @@ static int put_login(json_t *object, const struct control_login *login)
 	err |= put_bytes(object, "proof", login->proof, 64);
 	err |= put_u64(object, "time", login->time_s);
 	err |= put_u64(object, "map_version", login->map_version);
+	if (login->documents[0])
+		err |= put_documents(object, login->documents);
 	if (login->has_replaces)
 		err |= put_bytes(object, "replaces", login->replaces, sizeof(login->replaces));
 	return err | put_facts(object, &login->facts);
@@ -109,6 +121,8 @@ static int put_welcome(json_t *object, const struct control_welcome *welcome)
 	err |= put_bytes(object, "network_id", welcome->network_id, CERT_NETWORK_ID_SIZE);
 	err |= put_text(object, "network_name", welcome->network_name);
 	err |= put_bytes(object, "certificate", welcome->certificate, welcome->certificate_len);
+	if (welcome->trust)
+		err |= put_bytes(object, "trust", welcome->trust, welcome->trust_len);
 	if (welcome->has_tls_key)
 		err |= put_bytes(object, "tls_key", welcome->tls_key_hash, 32);
 	return err | put_u64(object, "time", welcome->time_s);
@@ -197,6 +211,7 @@ static int put_body(json_t *object, const struct control_message *message)
 	case CONTROL_CERTIFICATE:
 	case CONTROL_MAP:
 	case CONTROL_DELTA:
+	case CONTROL_DOCUMENT:
 		return put_bytes(object, "data", message->document.data, message->document.len);
 	case CONTROL_RELAYS:
 		return put_relays(object, &message->relays);

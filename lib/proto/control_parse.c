@@ -33,6 +33,18 @@ static void get_enrol(struct json_fields *f, struct control_enrol *enrol)
 	get_facts(f, &enrol->facts);
 }
 
+static void get_documents(struct json_fields *f, uint64_t versions[static DOCUMENT_KINDS])
+{
+	json_t *array = json_fields_array(f, "documents", DOCUMENT_KINDS);
+	json_t *value;
+	size_t i;
+
+	json_array_foreach (array, i, value) {
+		f->failed |= !json_is_integer(value) || json_integer_value(value) < 0;
+		versions[i] = (uint64_t)json_integer_value(value);
+	}
+}
+
 static void get_login(struct json_fields *f, struct control_login *login)
 {
 	json_fields_bytes(f, "device_key", login->device_key, 32);
@@ -40,6 +52,8 @@ static void get_login(struct json_fields *f, struct control_login *login)
 	json_fields_bytes(f, "proof", login->proof, 64);
 	json_fields_u64(f, "time", INT64_MAX, &login->time_s);
 	json_fields_u64(f, "map_version", INT64_MAX, &login->map_version);
+	if (json_fields_has(f, "documents"))
+		get_documents(f, login->documents);
 	login->has_replaces = json_fields_has(f, "replaces");
 	if (login->has_replaces)
 		json_fields_bytes(f, "replaces", login->replaces, sizeof(login->replaces));
@@ -91,6 +105,9 @@ static void get_welcome(struct json_fields *f, struct control_welcome *welcome)
 	json_fields_text(f, "network_name", welcome->network_name, sizeof(welcome->network_name));
 	json_fields_blob(f, "certificate", CERT_ENCODED_MAX, &welcome->certificate,
 			 &welcome->certificate_len);
+	if (json_fields_has(f, "trust"))
+		json_fields_blob(f, "trust", DOCUMENT_ENCODED_MAX, &welcome->trust,
+				 &welcome->trust_len);
 	json_fields_u64(f, "time", INT64_MAX, &welcome->time_s);
 	welcome->has_tls_key = json_fields_has(f, "tls_key");
 	if (welcome->has_tls_key)
@@ -217,6 +234,7 @@ static void get_body(struct json_fields *f, struct control_message *message)
 	case CONTROL_CERTIFICATE:
 	case CONTROL_MAP:
 	case CONTROL_DELTA:
+	case CONTROL_DOCUMENT:
 		json_fields_blob(f, "data", NETMAP_ENCODED_MAX, &message->document.data,
 				 &message->document.len);
 		break;

@@ -44,7 +44,8 @@ struct document {
 	/* RELAYS, malloc'd. */
 	struct netmap_relay *relays;
 	size_t relay_count;
-	/* REVOCATIONS, malloc'd: devices that are out for good, and single certificates. Ascending. */
+	/* REVOCATIONS, malloc'd: devices that are out for good, and single certificates. Ascending.
+	 */
 	uint8_t (*devices)[32];
 	size_t device_count;
 	uint64_t *serials;

@@ -80,11 +80,17 @@ struct netmap {
 	uint8_t signature[CERT_SIGNATURE_SIZE];
 };
 
+/* Why a map was not believed, for people. */
+struct netmap_refusal {
+	char peer[CERT_NAME_MAX + 1]; /* whose certificate it was about; empty: the map itself */
+	int err;                      /* -EXDEV: another network's, -EPERM, -EBADMSG: not ours */
+};
+
 /* Whom a node trusts, and who it is. */
 struct netmap_trust {
-	uint8_t authority_key[32];
-	uint8_t network_id[CERT_NETWORK_ID_SIZE];
+	struct trust trust;
 	uint8_t node_key[32];
+	struct netmap_refusal *refusal; /* filled when a map is refused; NULL: nobody asks */
 };
 
 /* An empty map on the heap, or NULL. */
@@ -146,8 +152,8 @@ int netmap_encode(const struct netmap *map, uint8_t **data, size_t *len);
 
 /*
  * Parses signed bytes from the network or the disk and checks everything but time: the signature,
- * network, recipient and the signature of every certificate. 0, -EBADMSG: malformed, -EPERM: not
- * signed by the authority or not for this node, -ENOMEM.
+ * network, recipient and the signatures of every certificate. 0, -EBADMSG: malformed, -EPERM: not
+ * signed by those who may or not for this node, -EXDEV: another network's, -ENOMEM.
  */
 int netmap_parse(struct netmap **map, const uint8_t *data, size_t len,
 		 const struct netmap_trust *trust);
@@ -160,7 +166,7 @@ int netmap_diff(const struct netmap *old, const struct netmap *new, uint8_t **da
 
 /*
  * Makes *map from old and a delta; old stays as it is. Checks the signature over the whole result
- * and every certificate that is new. 0, -EBADMSG, -EPERM, -ENOMEM; -ESTALE: the delta is not for
+ * and every certificate that is new. 0, -EBADMSG, -EPERM, -EXDEV, -ENOMEM; -ESTALE: the delta is not for
  * old's version, ask for the whole map.
  */
 int netmap_apply(struct netmap **map, const struct netmap *old, const uint8_t *data, size_t len,

@@ -167,9 +167,10 @@ static int get_changed(struct netmap *map, struct reader *r, const struct netmap
 
 		if (err < 0)
 			return err;
-		if (netmap_peer_verify(peer, trust) < 0) {
+		err = netmap_peer_verify(peer, trust);
+		if (err < 0) {
 			netmap_peer_unref(peer);
-			return -EPERM;
+			return err;
 		}
 		netmap_remove_peer(map, peer->cert->parsed.device_key);
 		err = netmap_add_peer(map, peer);

@@ -67,10 +67,21 @@ int netmap_encode(const struct netmap *map, uint8_t **data, size_t *len)
 	return 0;
 }
 
-static bool is_for_us(const struct netmap *map, const struct netmap_trust *trust)
+static int check_recipient(const struct netmap *map, const struct netmap_trust *trust)
 {
-	return memcmp(map->network_id, trust->network_id, sizeof(map->network_id)) == 0 &&
-	       memcmp(map->node_key, trust->node_key, sizeof(map->node_key)) == 0;
+	if (memcmp(map->network_id, trust->trust.network_id, sizeof(map->network_id)) != 0)
+		return netmap_refuse(trust, "", -EXDEV);
+	if (memcmp(map->node_key, trust->node_key, sizeof(map->node_key)) != 0)
+		return netmap_refuse(trust, "", -EPERM);
+	return 0;
+}
+
+static int check_signature(const uint8_t signature[static 64], const uint8_t *data, size_t len,
+			   const struct netmap_trust *trust)
+{
+	return trust_check_map(&trust->trust, NETMAP_DOMAIN, data, len, signature)
+		       ? 0
+		       : netmap_refuse(trust, "", -EPERM);
 }
 
 int netmap_check(const struct netmap *map, const struct netmap_trust *trust)
@@ -81,9 +92,9 @@ int netmap_check(const struct netmap *map, const struct netmap_trust *trust)
 
 	if (err < 0)
 		return err;
-	if (!is_for_us(map, trust) ||
-	    !sign_verify(map->signature, trust->authority_key, NETMAP_DOMAIN, data, len))
-		err = -EPERM;
+	err = check_recipient(map, trust);
+	if (err == 0)
+		err = check_signature(map->signature, data, len, trust);
 	free(data);
 	return err;
 }
@@ -140,10 +151,11 @@ static int get_signed(struct netmap *map, struct reader *r)
 
 static int verify_peers(const struct netmap *map, const struct netmap_trust *trust)
 {
-	for (size_t i = 0; i < map->peer_count; i++)
-		if (netmap_peer_verify(map->peers[i], trust) < 0)
-			return -EPERM;
-	return 0;
+	int err = 0;
+
+	for (size_t i = 0; i < map->peer_count && err == 0; i++)
+		err = netmap_peer_verify(map->peers[i], trust);
+	return err;
 }
 
 int netmap_parse(struct netmap **out, const uint8_t *data, size_t len,
@@ -156,8 +168,8 @@ int netmap_parse(struct netmap **out, const uint8_t *data, size_t len,
 	if (len <= CERT_SIGNATURE_SIZE || len > NETMAP_ENCODED_MAX)
 		return -EBADMSG;
 	len -= CERT_SIGNATURE_SIZE;
-	/* Before anything is parsed: bytes that the authority did not sign are not worth a look. */
-	if (!sign_verify(data + len, trust->authority_key, NETMAP_DOMAIN, data, len))
+	/* Before anything is parsed: bytes that nobody signed are not worth a look. */
+	if (check_signature(data + len, data, len, trust) < 0)
 		return -EPERM;
 	map = netmap_new();
 	if (!map)
@@ -165,8 +177,8 @@ int netmap_parse(struct netmap **out, const uint8_t *data, size_t len,
 	memcpy(map->signature, data + len, CERT_SIGNATURE_SIZE);
 	reader_init(&r, data, len);
 	err = get_signed(map, &r);
-	if (err == 0 && !is_for_us(map, trust))
-		err = -EPERM;
+	if (err == 0)
+		err = check_recipient(map, trust);
 	if (err == 0)
 		err = verify_peers(map, trust);
 	if (err < 0) {

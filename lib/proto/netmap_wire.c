@@ -1,6 +1,7 @@
 #include "proto/netmap_wire.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -39,13 +40,12 @@ uint8_t netmap_wire_version(const struct netmap *map)
 	return NETMAP_WIRE_VERSION;
 }
 
-void netmap_put_relays(struct writer *w, const struct netmap *map)
+void netmap_put_relay_list(struct writer *w, uint8_t version, const struct netmap_relay *relays,
+			   size_t count)
 {
-	bool kinds = netmap_wire_version(map) == NETMAP_WIRE_VERSION_KINDS;
-
-	writer_u16(w, (uint16_t)map->relay_count);
-	for (size_t i = 0; i < map->relay_count; i++) {
-		const struct netmap_relay *relay = &map->relays[i];
+	writer_u16(w, (uint16_t)count);
+	for (size_t i = 0; i < count; i++) {
+		const struct netmap_relay *relay = &relays[i];
 
 		netmap_put_text(w, relay->name);
 		writer_u8(w, relay->host_count);
@@ -53,9 +53,14 @@ void netmap_put_relays(struct writer *w, const struct netmap *map)
 			netmap_put_text(w, relay->hosts[j]);
 		writer_u16(w, relay->udp_port);
 		writer_u16(w, relay->tls_port);
-		if (kinds)
+		if (version == NETMAP_WIRE_VERSION_KINDS)
 			writer_u8(w, (uint8_t)relay->kind);
 	}
+}
+
+void netmap_put_relays(struct writer *w, const struct netmap *map)
+{
+	netmap_put_relay_list(w, netmap_wire_version(map), map->relays, map->relay_count);
 }
 
 static int get_kind(struct netmap_relay *relay, struct reader *r)
@@ -86,7 +91,8 @@ static int get_relay(struct netmap_relay *relay, uint8_t version, struct reader 
 	return r->failed ? -EBADMSG : 0;
 }
 
-int netmap_get_relays(struct netmap *map, uint8_t version, struct reader *r)
+int netmap_get_relay_list(struct netmap_relay **out, size_t *out_count, uint8_t version,
+			  struct reader *r)
 {
 	size_t count = reader_u16(r);
 	struct netmap_relay *relays;
@@ -102,6 +108,19 @@ int netmap_get_relays(struct netmap *map, uint8_t version, struct reader *r)
 			return -EBADMSG;
 		}
 	}
+	*out = relays;
+	*out_count = count;
+	return 0;
+}
+
+int netmap_get_relays(struct netmap *map, uint8_t version, struct reader *r)
+{
+	struct netmap_relay *relays;
+	size_t count;
+	int err = netmap_get_relay_list(&relays, &count, version, r);
+
+	if (err < 0)
+		return err;
 	free(map->relays);
 	map->relays = relays;
 	map->relay_count = count;
@@ -218,14 +237,22 @@ int netmap_get_peer(struct netmap_peer **peer, struct reader *r)
 	return err;
 }
 
+int netmap_refuse(const struct netmap_trust *trust, const char *peer, int err)
+{
+	if (trust->refusal && err < 0) {
+		*trust->refusal = (struct netmap_refusal){ .err = err };
+		snprintf(trust->refusal->peer, sizeof(trust->refusal->peer), "%s", peer);
+	}
+	return err;
+}
+
 int netmap_peer_verify(const struct netmap_peer *peer, const struct netmap_trust *trust)
 {
+	const struct netmap_cert *bytes = peer->cert;
 	struct cert cert;
 
-	if (cert_verify(&cert, peer->cert->bytes, peer->cert->len, trust->authority_key,
-			trust->network_id) < 0)
-		return -EPERM;
-	return 0;
+	return netmap_refuse(trust, bytes->parsed.name,
+			     cert_verify(&cert, bytes->bytes, bytes->len, &trust->trust));
 }
 
 size_t netmap_peer_size(const struct netmap_peer *peer)

@@ -28,14 +28,22 @@ int netmap_get_text(char *out, size_t size, struct reader *r);
 void netmap_put_relays(struct writer *w, const struct netmap *map);
 int netmap_get_relays(struct netmap *map, uint8_t version, struct reader *r);
 
+/* The lists alone; *relays is malloc'd. */
+void netmap_put_relay_list(struct writer *w, uint8_t version, const struct netmap_relay *relays,
+			   size_t count);
+int netmap_get_relay_list(struct netmap_relay **relays, size_t *count, uint8_t version,
+			  struct reader *r);
+
 void netmap_put_revoked(struct writer *w, const struct netmap *map);
 int netmap_get_revoked(struct netmap *map, struct reader *r);
 
 void netmap_put_peer(struct writer *w, const struct netmap_peer *peer);
 /* *peer has one reference. No signature is checked. */
 int netmap_get_peer(struct netmap_peer **peer, struct reader *r);
-/* 0 or -EPERM: is the peer's certificate the authority's, of this network? */
+/* 0, -EPERM, -EXDEV: is the peer's certificate properly signed, and of this network? */
 int netmap_peer_verify(const struct netmap_peer *peer, const struct netmap_trust *trust);
+/* Notes why, if somebody asks; returns err. */
+int netmap_refuse(const struct netmap_trust *trust, const char *peer, int err);
 
 /* Upper bounds of the encoded sizes, in bytes. */
 size_t netmap_peer_size(const struct netmap_peer *peer);

@@ -11,6 +11,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	static const uint8_t seed[32] = { 1 };
 	uint8_t again[CERT_ENCODED_MAX];
 	uint8_t secret[64];
+	struct trust trust;
 	uint8_t key[32];
 	struct cert second;
 	struct cert cert;
@@ -19,8 +20,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (cert_parse(&cert, data, size) < 0)
 		return 0;
 	sign_key_from_seed(key, secret, seed);
+	trust_init(&trust, cert.network_id, key);
 	if (cert_sign(again, &len, &cert, secret) < 0 ||
-	    cert_verify(&second, again, len, key, cert.network_id) < 0 ||
+	    cert_verify(&second, again, len, &trust) < 0 ||
 	    memcmp(&cert, &second, sizeof(cert)) != 0)
 		abort();
 	return 0;

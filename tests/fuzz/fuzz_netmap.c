@@ -18,8 +18,8 @@ static void init(void)
 {
 	static const uint8_t seed[32] = { 1 };
 
-	sign_key_from_seed(trust.authority_key, secret, seed);
-	memset(trust.network_id, 'n', sizeof(trust.network_id));
+	sign_key_from_seed(trust.trust.authority_key, secret, seed);
+	memset(trust.trust.network_id, 'n', sizeof(trust.trust.network_id));
 	memset(trust.node_key, 'k', sizeof(trust.node_key));
 }
 
@@ -49,7 +49,7 @@ static void try_delta(const uint8_t *data, size_t size)
 	struct netmap *old = netmap_new();
 	struct netmap *map;
 
-	memcpy(old->network_id, trust.network_id, sizeof(old->network_id));
+	memcpy(old->network_id, trust.trust.network_id, sizeof(old->network_id));
 	memcpy(old->node_key, trust.node_key, sizeof(old->node_key));
 	old->version = 1;
 	if (netmap_apply(&map, old, data, size, &trust) == 0)

@@ -48,12 +48,11 @@ void authority_sign(const struct authority *authority, const struct cert *cert,
 
 struct netmap_trust authority_trust(const struct authority *authority, unsigned int n)
 {
-	struct netmap_trust trust;
+	struct netmap_trust trust = { .refusal = NULL };
 	struct cert cert;
 
 	authority_cert(authority, &cert, n);
-	memcpy(trust.authority_key, authority->key, sizeof(trust.authority_key));
-	memcpy(trust.network_id, authority->network_id, sizeof(trust.network_id));
+	trust_init(&trust.trust, authority->network_id, authority->key);
 	memcpy(trust.node_key, cert.device_key, sizeof(trust.node_key));
 	return trust;
 }

@@ -116,8 +116,7 @@ void machine_init(struct machine *m, struct coordination *c, unsigned int seed)
 	sign_key_new(m->device_key, m->device_secret, &rng);
 	dh_private_new(m->box_secret, &rng);
 	rng_fill(&rng, m->wireguard_key, 32);
-	memcpy(m->trust.authority_key, c->network.authority_key, 32);
-	memcpy(m->trust.network_id, c->network.id, sizeof(m->trust.network_id));
+	trust_init(&m->trust.trust, c->network.id, c->network.authority_key);
 	memcpy(m->trust.node_key, m->device_key, 32);
 }
 

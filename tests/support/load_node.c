@@ -126,8 +126,7 @@ static void greet(struct load_node *node)
 
 static void take_welcome(struct load_node *node, const struct control_welcome *welcome)
 {
-	memcpy(node->trust.authority_key, welcome->authority_key, 32);
-	memcpy(node->trust.network_id, welcome->network_id, sizeof(node->trust.network_id));
+	trust_init(&node->trust.trust, welcome->network_id, welcome->authority_key);
 	node->enrolled = true;
 	node->failures = 0;
 	node->state = LOAD_NODE_WELCOME;

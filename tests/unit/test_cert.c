@@ -13,12 +13,18 @@
 
 static struct authority authority;
 static struct authority other;
+static struct trust trust;
+static struct trust stranger;  /* of another authority for the same network */
+static struct trust elsewhere; /* the same authority, another network */
 
 static int setup(void **state)
 {
 	(void)state;
 	authority_init(&authority, 1);
 	authority_init(&other, 2);
+	trust_init(&trust, authority.network_id, authority.key);
+	trust_init(&stranger, authority.network_id, other.key);
+	trust_init(&elsewhere, other.network_id, authority.key);
 	return 0;
 }
 
@@ -44,7 +50,7 @@ static void test_round_trip(void **state)
 
 	(void)state;
 	assert_int_equal(cert_sign(data, &len, &cert, authority.secret), 0);
-	assert_int_equal(cert_verify(&parsed, data, len, authority.key, authority.network_id), 0);
+	assert_int_equal(cert_verify(&parsed, data, len, &trust), 0);
 	assert_memory_equal(&parsed, &cert, sizeof(cert));
 }
 
@@ -101,14 +107,11 @@ static void test_every_changed_byte_is_refused(void **state)
 	authority_sign(&authority, &cert, data, &len);
 	for (size_t i = 0; i < len; i++) {
 		data[i] ^= 0x01;
-		assert_int_not_equal(cert_verify(&parsed, data, len, authority.key,
-						 authority.network_id),
-				     0);
+		assert_int_not_equal(cert_verify(&parsed, data, len, &trust), 0);
 		data[i] ^= 0x01;
 	}
 	for (size_t i = 0; i < len; i++)
-		assert_int_equal(cert_verify(&parsed, data, i, authority.key, authority.network_id),
-				 -EBADMSG);
+		assert_int_equal(cert_verify(&parsed, data, i, &trust), -EBADMSG);
 }
 
 static void test_strangers_are_refused(void **state)
@@ -120,8 +123,8 @@ static void test_strangers_are_refused(void **state)
 
 	(void)state;
 	authority_sign(&authority, &cert, data, &len);
-	assert_int_equal(cert_verify(&parsed, data, len, other.key, authority.network_id), -EPERM);
-	assert_int_equal(cert_verify(&parsed, data, len, authority.key, other.network_id), -EPERM);
+	assert_int_equal(cert_verify(&parsed, data, len, &stranger), -EPERM);
+	assert_int_equal(cert_verify(&parsed, data, len, &elsewhere), -EXDEV);
 }
 
 static void test_time(void **state)
@@ -184,7 +187,7 @@ static void test_biggest_fits(void **state)
 	cert.route_count = CERT_ROUTES_MAX;
 	memset(cert.name, 'n', CERT_NAME_MAX);
 	assert_int_equal(cert_sign(data, &len, &cert, authority.secret), 0);
-	assert_int_equal(cert_verify(&parsed, data, len, authority.key, authority.network_id), 0);
+	assert_int_equal(cert_verify(&parsed, data, len, &trust), 0);
 }
 
 /* Puts a field before the signature of a certificate and signs it again. */
@@ -212,16 +215,14 @@ static void test_unknown_fields(void **state)
 	cert.owner[0] = '\0'; /* its number would come before */
 	authority_sign(&authority, &cert, data, &len);
 	len = insert_field(data, len, 0x8001);
-	assert_int_equal(cert_verify(&parsed, data, len, authority.key, authority.network_id), 0);
+	assert_int_equal(cert_verify(&parsed, data, len, &trust), 0);
 	authority_sign(&authority, &cert, data, &len);
 	len = insert_field(data, len, 0x7000);
-	assert_int_equal(cert_verify(&parsed, data, len, authority.key, authority.network_id),
-			 -EPROTONOSUPPORT);
+	assert_int_equal(cert_verify(&parsed, data, len, &trust), -EPROTONOSUPPORT);
 	/* A field that was there already: the order must ascend. */
 	authority_sign(&authority, &cert, data, &len);
 	len = insert_field(data, len, 2);
-	assert_int_equal(cert_verify(&parsed, data, len, authority.key, authority.network_id),
-			 -EBADMSG);
+	assert_int_equal(cert_verify(&parsed, data, len, &trust), -EBADMSG);
 }
 
 static void test_names(void **state)

@@ -25,6 +25,8 @@ struct fixture {
 	struct cert cert;
 	uint8_t cert_bytes[CERT_ENCODED_MAX];
 	size_t cert_len;
+	uint8_t *trust; /* a trust document, NULL: simple mode */
+	size_t trust_len;
 	struct membership membership;
 };
 
@@ -38,8 +40,15 @@ static void sign_again(struct fixture *f)
 
 static int enrol(struct fixture *f)
 {
-	return membership_enrol(&f->membership, f->authority_public, f->network_id, "acme",
-				f->cert_bytes, f->cert_len, f->identity.device_public,
+	struct control_welcome welcome = { .network_name = "acme",
+					   .certificate = f->cert_bytes,
+					   .certificate_len = f->cert_len,
+					   .trust = f->trust,
+					   .trust_len = f->trust_len };
+
+	memcpy(welcome.authority_key, f->authority_public, 32);
+	memcpy(welcome.network_id, f->network_id, sizeof(f->network_id));
+	return membership_enrol(&f->membership, &welcome, f->identity.device_public,
 				f->identity.box_public);
 }
 

@@ -77,8 +77,7 @@ static void test_enrol(void **state)
 	assert_memory_equal(hash, token.authority_hash, 32);
 	assert_string_equal(message.welcome.network_name, "acme");
 	assert_int_equal(cert_verify(&cert, message.welcome.certificate,
-				     message.welcome.certificate_len, a.trust.authority_key,
-				     a.trust.network_id),
+				     message.welcome.certificate_len, &a.trust.trust),
 			 0);
 	control_message_clear(&message);
 	assert_string_equal(cert.name, "alpha");
