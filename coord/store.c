@@ -23,6 +23,11 @@ int store_backup(struct store *store, const char *path)
 	return store->driver->backup(store, path);
 }
 
+bool store_is_away(const struct store *store)
+{
+	return store->driver->is_away && store->driver->is_away(store);
+}
+
 int store_begin(struct store *store)
 {
 	int err = store->driver->begin(store);

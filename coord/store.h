@@ -9,9 +9,11 @@
 #include "proto/token.h"
 
 /*
- * What the coordinator must not lose. Behind this interface is SQLite (WAL, synchronous FULL);
+ * What the coordinator must not lose. Behind this interface is SQLite (WAL, synchronous FULL)
+ * or PostgreSQL;
  * every call that changes something is on disk when it returns, or, between store_begin and
- * store_commit, when store_commit does. Errors: -EIO and -ENOSPC from the database, -ENOMEM.
+ * store_commit, when store_commit does. Errors: -EIO and -ENOSPC from the database, -ENOMEM; of
+ * PostgreSQL also those in store_postgres.h.
  */
 struct store;
 
@@ -46,6 +48,9 @@ int store_open(struct store **store, const char *path);
 void store_close(struct store *store);
 /* 0 or -EIO: copies everything to a new file, also while the store is in use. */
 int store_backup(struct store *store, const char *path);
+
+/* The database does not answer: every call fails at once, with -ENOTCONN. */
+bool store_is_away(const struct store *store);
 
 int store_begin(struct store *store);
 int store_commit(struct store *store);

@@ -12,16 +12,20 @@
 enum store_kind { STORE_NUMBER, STORE_TEXT, STORE_BLOB };
 
 struct store_driver {
+	bool shared; /* other programs may change it meanwhile */
 	void (*close)(struct store *store);
 	int (*begin)(struct store *store);
 	int (*commit)(struct store *store);
 	void (*rollback)(struct store *store);
 	int (*backup)(struct store *store, const char *path);
+	bool (*is_away)(const struct store *store); /* NULL: never */
 	/* Statements without parameters and results, as SQLite writes them (see store_schema.c). */
 	int (*script)(struct store *store, const char *sql);
 	/* 0: an empty database. */
 	int (*version)(struct store *store, uint64_t *version);
 	int (*set_version)(struct store *store, uint64_t version);
+	/* In the transaction that made or migrated the tables; NULL: nothing to do. */
+	int (*settled)(struct store *store);
 
 	int (*prepare)(struct statement *s);
 	/* The next parameter; a number is 8 bytes, big-endian. */

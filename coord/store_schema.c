@@ -82,21 +82,25 @@ static const char *const migrations[SCHEMA_VERSION] = {
 	[3] = from_version_3,
 };
 
-/* A step and the version that it leads to, both or neither. */
-static int step(struct store *store, const char *sql, uint64_t version)
+/* The next step towards the present version, and the version that it leads to: both or neither. */
+static int step(struct store *store, bool create, uint64_t *version)
 {
-	int err = store_begin(store);
+	bool empty;
+	int err;
 
-	if (err < 0)
+	/* Another coordinator may have been here since it was read. */
+	*version = 0;
+	err = store->driver->version(store, version);
+	empty = *version == 0;
+	if (err < 0 || *version >= SCHEMA_VERSION)
 		return err;
-	err = store->driver->script(store, sql);
-	if (err == 0)
-		err = store->driver->set_version(store, version);
-	if (err == 0)
-		err = store_commit(store);
-	if (err < 0)
-		store_rollback(store);
-	return err;
+	if (empty && !create)
+		return -EUCLEAN;
+	err = store->driver->script(store, empty ? version_3 : migrations[*version]);
+	*version = empty ? 3 : *version + 1;
+	if (err == 0 && *version == SCHEMA_VERSION && store->driver->settled)
+		err = store->driver->settled(store);
+	return err < 0 ? err : store->driver->set_version(store, *version);
 }
 
 int store_schema_settle(struct store *store, bool create)
@@ -104,13 +108,17 @@ int store_schema_settle(struct store *store, bool create)
 	uint64_t version = 0;
 	int err = store->driver->version(store, &version);
 
-	if (err == 0 && version == 0) {
-		err = create ? step(store, version_3, 3) : -EUCLEAN;
-		version = 3;
-	}
 	if (err == 0 && version > SCHEMA_VERSION)
 		return -EPROTO;
-	for (; err == 0 && version < SCHEMA_VERSION; version++)
-		err = step(store, migrations[version], version + 1);
+	while (err == 0 && version < SCHEMA_VERSION) {
+		err = store_begin(store);
+		if (err < 0)
+			return err;
+		err = step(store, create, &version);
+		if (err == 0)
+			err = store_commit(store);
+		if (err < 0)
+			store_rollback(store);
+	}
 	return err;
 }

@@ -16,10 +16,15 @@
 
 #include "coord/store.h"
 #include "coord/store_driver.h"
+#include "coord/store_postgres.h"
+#include "tests/support/database.h"
 
 static char dir[64];
 static char path[128];
 static struct store *store;
+static struct database database;
+static bool on_postgres;
+static char problem[256];
 
 static int begin(void **state)
 {
@@ -45,10 +50,30 @@ static int end(void **state)
 	return rmdir(dir);
 }
 
+static int begin_postgres(void **state)
+{
+	(void)state;
+	database_clear(&database);
+	return store_postgres_create(&store, database.place, problem, sizeof(problem));
+}
+
+static int end_postgres(void **state)
+{
+	(void)state;
+	store_close(store);
+	return 0;
+}
+
+static int open_again(struct store **out)
+{
+	return on_postgres ? store_postgres_open(out, database.place, problem, sizeof(problem))
+			   : store_open(out, path);
+}
+
 static void reopen(void)
 {
 	store_close(store);
-	assert_int_equal(store_open(&store, path), 0);
+	assert_int_equal(open_again(&store), 0);
 }
 
 static void test_only_the_owner_may_read_it(void **state)
@@ -232,7 +257,7 @@ static void test_killed_while_writing(void **state)
 	assert_int_equal(pipe(pipes), 0);
 	child = fork();
 	if (child == 0) {
-		for (uint8_t n = 1; store || store_open(&store, path) == 0; n++) {
+		for (uint8_t n = 1; store || open_again(&store) == 0; n++) {
 			struct store_key key = make_key(n, false);
 			struct node node = make_node(n);
 
@@ -252,7 +277,7 @@ static void test_killed_while_writing(void **state)
 		said++;
 	close(pipes[0]);
 	assert_true(said >= 20);
-	assert_int_equal(store_open(&store, path), 0);
+	assert_int_equal(open_again(&store), 0);
 	assert_in_range(node_count(), said, said + 1);
 	for (uint8_t n = 1; n <= node_count(); n++) {
 		struct store_key key = make_key(n, false);
@@ -503,6 +528,26 @@ static void test_newer_schema(void **state)
 	assert_int_equal(store_open(&other, path), -EPROTO);
 }
 
+static void test_relays(void **state)
+{
+	struct store_relay relay = { .secret_len = 16 };
+	struct store_relay read;
+
+	(void)state;
+	strcpy(relay.relay.name, "fra");
+	strcpy(relay.relay.hosts[0], "192.0.2.1");
+	relay.relay.host_count = 1;
+	assert_int_equal(store_relay_put(store, &relay), 0);
+	relay.relay.udp_port = 7;
+	assert_int_equal(store_relay_put(store, &relay), 0);
+	reopen();
+	assert_int_equal(store_relay_each(store, copy_relay, &read), 0);
+	assert_int_equal(read.relay.udp_port, 7);
+	assert_int_equal(read.secret_len, 16);
+	assert_int_equal(store_relay_delete(store, "fra"), 0);
+	assert_int_equal(store_relay_delete(store, "fra"), -ENOENT);
+}
+
 static void test_relays_and_backup(void **state)
 {
 	struct store_relay relay = { .secret_len = 16 };
@@ -528,7 +573,133 @@ static void test_relays_and_backup(void **state)
 	unlink(copy_path);
 }
 
+static void test_newer_schema_on_postgres(void **state)
+{
+	struct store *other;
+
+	(void)state;
+	database_run(&database, "UPDATE schema_version SET version = 99");
+	assert_int_equal(store_postgres_open(&other, database.place, problem, sizeof(problem)),
+			 -EPROTO);
+}
+
+static void test_no_network_on_postgres(void **state)
+{
+	struct store *other;
+
+	(void)state;
+	database_clear(&database);
+	assert_int_equal(store_postgres_open(&other, database.place, problem, sizeof(problem)),
+			 -EUCLEAN);
+	assert_int_equal(store_postgres_open(&other, "host=/there/is/none", problem,
+					     sizeof(problem)),
+			 -ENOTCONN);
+	assert_non_null(strstr(problem, "/there/is/none"));
+}
+
+static void test_migrated_on_postgres(void **state)
+{
+	uint64_t value = 0;
+
+	(void)state;
+	/* What version 4 added is made anew out of version 3. */
+	assert_int_equal(store_set_u64(store, "n", 7), 0);
+	store_close(store);
+	database_run(
+		&database,
+		"DO $$ DECLARE t text; BEGIN FOR t IN SELECT tablename FROM pg_tables WHERE"
+		" schemaname = 'public' AND tablename NOT IN ('value', 'schema_version')"
+		" LOOP EXECUTE 'DROP TABLE ' || quote_ident(t) || ' CASCADE'; END LOOP; END $$;"
+		"CREATE TABLE node (device_key BYTEA); CREATE TABLE relay (name TEXT);"
+		"CREATE TABLE key (id BYTEA); CREATE TABLE revoked (serial BIGINT);"
+		"UPDATE schema_version SET version = 3");
+	assert_int_equal(open_again(&store), 0);
+	assert_int_equal(store_get_u64(store, "n", &value), 0);
+	assert_int_equal(value, 7);
+	assert_int_equal(store_get_u64(store, "absent", &value), 0);
+}
+
+/* Calls fail at once while it is away, say so, and go on with a new connection. */
+static void test_away_and_back(void **state)
+{
+	struct node node = make_node(1);
+	uint64_t value;
+
+	(void)state;
+	store_postgres_serve(store);
+	assert_int_equal(store_begin(store), 0);
+	assert_int_equal(store_node_put(store, &node), 0);
+	database_stop(&database);
+	/* Within a transaction it is sure that nothing was done. */
+	assert_int_equal(store_node_put(store, &node), -ENOTCONN);
+	assert_true(store_is_away(store));
+	assert_int_equal(store_commit(store), -ENOTCONN);
+	store_rollback(store);
+	assert_int_equal(store_set_u64(store, "n", 1), -ENOTCONN);
+	assert_int_equal(store_begin(store), -ENOTCONN);
+	database_start(&database);
+	assert_int_equal(store_set_u64(store, "n", 1), -ENOTCONN);
+	store_postgres_adopt(store,
+			     store_postgres_connect(database.place, problem, sizeof(problem)));
+	assert_false(store_is_away(store));
+	assert_int_equal(node_count(), 0);
+	assert_int_equal(store_set_u64(store, "n", 1), 0);
+	/* Between statements of their own nobody knows. */
+	database_stop(&database);
+	assert_int_equal(store_set_u64(store, "n", 2), -ETIMEDOUT);
+	assert_int_equal(store_get_u64(store, "n", &value), -ENOTCONN);
+	database_start(&database);
+}
+
+/* A one-use key by many at once, each with a connection of its own. */
+static void test_one_use_by_many(void **state)
+{
+	struct store_key key = make_key(1, false);
+	pid_t children[8];
+	int used = 0;
+
+	(void)state;
+	assert_int_equal(store_key_add(store, &key), 0);
+	for (int i = 0; i < 8; i++) {
+		children[i] = fork();
+		if (children[i] == 0) {
+			struct store *mine;
+
+			if (store_postgres_open(&mine, database.place, problem, sizeof(problem)) <
+			    0)
+				_exit(2);
+			_exit(store_key_use(mine, key.id) == 0 ? 1 : 0);
+		}
+	}
+	for (int i = 0; i < 8; i++) {
+		int status;
+
+		waitpid(children[i], &status, 0);
+		assert_true(WIFEXITED(status) && WEXITSTATUS(status) < 2);
+		used += WEXITSTATUS(status);
+	}
+	assert_int_equal(used, 1);
+}
+
+static int begin_database(void **state)
+{
+	(void)state;
+	on_postgres = true;
+	return 0;
+}
+
+static int end_database(void **state)
+{
+	(void)state;
+	database_end(&database);
+	return 0;
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, begin, end)
+#define POSTGRES(name)                                                         \
+	{                                                                      \
+#name "_on_postgres", name, begin_postgres, end_postgres, NULL \
+	}
 
 int main(void)
 {
@@ -548,5 +719,27 @@ int main(void)
 		TEST(test_relays_and_backup),
 	};
 
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	const struct CMUnitTest postgres_tests[] = {
+		POSTGRES(test_values),
+		POSTGRES(test_keys),
+		POSTGRES(test_nodes),
+		POSTGRES(test_a_transaction_is_whole_or_not_at_all),
+		POSTGRES(test_killed_while_writing),
+		POSTGRES(test_relays),
+		POSTGRES(test_one_use_by_many),
+		POSTGRES(test_away_and_back),
+		cmocka_unit_test_setup_teardown(test_no_network_on_postgres, begin_postgres,
+						end_postgres),
+		cmocka_unit_test_setup_teardown(test_newer_schema_on_postgres, begin_postgres,
+						end_postgres),
+		cmocka_unit_test_setup_teardown(test_migrated_on_postgres, begin_postgres,
+						end_postgres),
+	};
+	int failed = cmocka_run_group_tests(tests, NULL, NULL);
+
+	if (database_begin(&database) < 0) {
+		printf("[  SKIPPED ] test_store on PostgreSQL: it is not installed\n");
+		return failed;
+	}
+	return failed + cmocka_run_group_tests(postgres_tests, begin_database, end_database);
 }
