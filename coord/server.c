@@ -196,6 +196,8 @@ static int open_listener(struct server *server, const struct options *options)
 					   .protocol_count = server->relay ? 2 : 1,
 					   .connections_max =
 						   options->limits.values[LIMIT_CONNECTIONS],
+					   .proxies = options->trusted_proxies,
+					   .proxy_count = options->trusted_proxy_count,
 					   .http = http_handle,
 					   .http_arg = &server->http };
 	int err = 0;

@@ -91,12 +91,12 @@ struct ws_http_request {
 	const char *user_agent;
 	const char *csrf;          /* X-Warren-CSRF */
 	const char *fetch_site;    /* Sec-Fetch-Site */
-	const char *forwarded_for; /* X-Forwarded-For, -Proto, -Host */
+	const char *forwarded_for; /* X-Forwarded-For, -Proto, -Host: anybody's claims */
 	const char *forwarded_proto;
 	const char *forwarded_host;
 	const uint8_t *body; /* with a NUL after it */
 	size_t body_len;
-	struct endpoint remote;
+	struct endpoint remote; /* behind a proxy that the configuration trusts, the client */
 	int status; /* not 0: the request is bad, and this will be the answer's status */
 	struct ws_http_ticket ticket;
 };
@@ -135,6 +135,9 @@ struct ws_server_config {
 	const struct ws_protocol *protocols;
 	size_t protocol_count;
 	size_t connections_max; /* 0: as many as descriptors allow */
+	/* Reverse proxies of ours, whose word on who is behind them is taken; they live on. */
+	const struct prefix *proxies;
+	size_t proxy_count;
 	/* Optional; without it every plain request gets 404. Also for requests that are bad. */
 	void (*http)(void *arg, const struct ws_http_request *request,
 		     struct ws_http_response *response);
@@ -197,6 +200,7 @@ size_t ws_conn_queued(const struct ws_conn *conn);
 void ws_conn_close(struct ws_conn *conn);
 void ws_conn_set_user(struct ws_conn *conn, void *user);
 void *ws_conn_user(const struct ws_conn *conn);
+/* The other end; on a server, behind a proxy that the configuration trusts, the client. */
 struct endpoint ws_conn_remote(const struct ws_conn *conn);
 /* The own address that it is bound to. 0, or -errno when it is not connected. */
 int ws_conn_local(const struct ws_conn *conn, struct ip_addr *local);

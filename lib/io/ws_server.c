@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "io/forwarded.h"
 #include "io/ws_conn.h"
 #include "io/ws_http.h"
 
@@ -54,18 +55,32 @@ static void on_destroy(struct lws *wsi)
 	free_conn(conn);
 }
 
+/* Who asks: a proxy's connection may carry the requests of many. */
+static struct endpoint client_of(struct lws *wsi, const struct ws_conn *conn)
+{
+	const struct ws_server_config *config = &server_of(wsi)->config;
+	struct endpoint client = conn ? conn->remote : (struct endpoint){ 0 };
+	char header[FORWARDED_HEADER_MAX + 1];
+
+	if (config->proxy_count &&
+	    lws_hdr_copy(wsi, header, sizeof(header), WSI_TOKEN_X_FORWARDED_FOR) > 0)
+		forwarded_client(&client, header, config->proxies, config->proxy_count);
+	return client;
+}
+
 /* The opening deadline ends with a whole request; what follows has libwebsockets' own timeouts. */
 static int on_http(struct lws *wsi, struct ws_http *http, enum lws_callback_reasons reason,
 		   void *in, size_t len)
 {
 	struct ws_http_service *service = &server_of(wsi)->http;
 	struct ws_conn *conn = lws_get_opaque_user_data(wsi);
-	struct endpoint remote = conn ? conn->remote : (struct endpoint){ 0 };
+	struct endpoint remote;
 
 	switch ((int)reason) {
 	case LWS_CALLBACK_HTTP:
 		if (conn)
 			loop_timer_clear(&conn->timer);
+		remote = client_of(wsi, conn);
 		return ws_http_begin(http, wsi, service, &remote);
 	case LWS_CALLBACK_HTTP_BODY:
 		return ws_http_body(http, in, len);
@@ -131,6 +146,8 @@ static int ws_callback(struct lws *wsi, enum lws_callback_reasons reason, void *
 	(void)user;
 	switch ((int)reason) {
 	case LWS_CALLBACK_FILTER_PROTOCOL_CONNECTION:
+		if (conn)
+			conn->remote = client_of(wsi, conn);
 		return path_matches(wsi, lws_protocol->user) ? 0 : -1;
 	case LWS_CALLBACK_ESTABLISHED:
 		return conn ? on_established(wsi, conn, lws_protocol->user) : -1;
