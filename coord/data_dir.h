@@ -11,6 +11,7 @@
 #define DATA_DIR_AUTHORITY    "authority.key"   /* Ed25519 seed, signs everything */
 #define DATA_DIR_TLS_CERT     "tls.crt"
 #define DATA_DIR_TLS_KEY      "tls.key"
+#define DATA_DIR_ACME         "acme-challenges"
 #define DATA_DIR_ADMIN_SOCKET "admin.sock"
 #define DATA_DIR_SECRET_SIZE  32
 

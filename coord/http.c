@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "coord/http_health.h"
+
 struct area {
 	const char *path; /* itself, and all below it */
 	void (*handle)(struct http *http, const struct ws_http_request *request,
@@ -14,6 +16,7 @@ struct area {
 
 static const struct area areas[] = {
 	/* { "/api/v1", api_handle }, … */
+	{ "/healthz", http_health_handle },
 	{ NULL, NULL },
 };
 

@@ -16,6 +16,7 @@
 #include "coord/data_dir.h"
 #include "coord/http.h"
 #include "coord/options.h"
+#include "coord/port80.h"
 #include "coord/sessions.h"
 #include "coord/tls.h"
 #include "io/loop.h"
@@ -35,6 +36,7 @@ struct server {
 	struct tls tls;
 	struct ws_server *ws;
 	struct http http;
+	struct port80 *port80; /* NULL: not asked for */
 	struct admin *admin;
 	struct relay *relay; /* NULL with --no-relay */
 	struct loop_timer flush_timer;
@@ -217,6 +219,17 @@ static int open_listener(struct server *server, const struct options *options)
 				       : "check --listen");
 }
 
+static int open_port80(struct server *server, const struct options *options)
+{
+	char text[ENDPOINT_TEXT_SIZE];
+	int err = port80_new(&server->port80, server->loop, &server->network, options);
+
+	if (err == 0)
+		return 0;
+	endpoint_format(text, &options->http_listen);
+	return fail(text, err, "check --http-listen");
+}
+
 static int open_admin(struct server *server, const struct options *options)
 {
 	char path[PATH_MAX];
@@ -282,6 +295,8 @@ static int start(struct server *server, const struct options *options)
 	if (err == 0)
 		err = open_relay(server, options);
 	if (err == 0)
+		err = open_port80(server, options);
+	if (err == 0)
 		err = choose_certificate(server, options);
 	return err ? err : open_listener(server, options);
 }
@@ -291,6 +306,7 @@ static void stop(struct server *server)
 	server->sessions.on_flush_wanted = NULL;
 	admin_free(server->admin);
 	tls_clear(&server->tls);
+	port80_free(server->port80);
 	ws_server_free(server->ws);
 	relay_free(server->relay);
 	loop_timer_clear(&server->flush_timer);
