@@ -57,6 +57,10 @@ static const char *verb_name(enum command command)
 		[COMMAND_RELAY_ADD] = "relay-add",
 		[COMMAND_RELAY_REMOVE] = "relay-remove",
 		[COMMAND_BACKUP] = "backup",
+		[COMMAND_API_TOKEN_CREATE] = "api-token-create",
+		[COMMAND_API_TOKEN_LIST] = "api-token-list",
+		[COMMAND_API_TOKEN_REVOKE] = "api-token-revoke",
+		[COMMAND_AUDIT_LIST] = "audit-list",
 		[COMMAND_LIMITS] = "limits",
 		[COMMAND_OVERVIEW] = "overview",
 		[COMMAND_PATH_LIST] = "path-list",
@@ -157,6 +161,15 @@ static int add_arguments(json_t *request, const struct options *options)
 	switch (options->command) {
 	case COMMAND_KEY_CREATE:
 		return add_key(request, options);
+	case COMMAND_API_TOKEN_CREATE:
+		json_object_set_new(request, "name", json_string(options->name));
+		json_object_set_new(request, "role", json_string(options->role));
+		return json_object_set_new(request, "expires_s",
+					   json_integer((json_int_t)options->expires_s));
+	case COMMAND_AUDIT_LIST:
+		return json_object_set_new(request, "since_s",
+					   json_integer((json_int_t)options->since_s));
+	case COMMAND_API_TOKEN_REVOKE:
 	case COMMAND_KEY_REVOKE:
 		return json_object_set_new(request, "id", json_string(argument));
 	case COMMAND_NODE_RENAME:

@@ -12,6 +12,7 @@
 struct admin_request {
 	struct sessions *sessions;
 	const struct admin_caller *caller;
+	const char *verb;
 	struct json_fields fields;
 	uint64_t now_s;
 	FILE *out;            /* what the command will print */
@@ -29,6 +30,11 @@ void admin_fail(struct admin_request *request, enum admin_kind kind, const char 
  * answers {"schema":1}.
  */
 void admin_answer(struct admin_request *request, json_t *object);
+/*
+ * What is about to change, for the audit log: before the first change. Else it says the members of
+ * the request that are no secrets. Objects are stolen and may be NULL.
+ */
+void admin_note(struct admin_request *request, const char *target, json_t *before, json_t *after);
 /* For errors of the store. */
 void admin_fail_store(struct admin_request *request, int err);
 /* "2026-11-21 01:02 UTC", or "-" for 0. */
@@ -49,6 +55,10 @@ void admin_relay_add(struct admin_request *request);
 void admin_relay_remove(struct admin_request *request);
 void admin_backup(struct admin_request *request);
 void admin_limits(struct admin_request *request);
+void admin_audit_list(struct admin_request *request);
+void admin_api_token_create(struct admin_request *request);
+void admin_api_token_list(struct admin_request *request);
+void admin_api_token_revoke(struct admin_request *request);
 void admin_path_list(struct admin_request *request);
 void admin_overview(struct admin_request *request);
 void admin_setting_list(struct admin_request *request);

@@ -7,8 +7,10 @@
 #include <string.h>
 #include <time.h>
 
+#include "base/log.h"
 #include "coord/admin.h"
 #include "coord/admin_reply.h"
+#include "coord/audit.h"
 #include "coord/sessions.h"
 
 #define DEPTH_MAX   4
@@ -35,6 +37,10 @@ static const struct {
 	{ "relay-remove", admin_relay_remove, true },
 	{ "backup", admin_backup, true },
 	{ "limits", admin_limits, false },
+	{ "audit-list", admin_audit_list, false },
+	{ "api-token-create", admin_api_token_create, true },
+	{ "api-token-list", admin_api_token_list, false },
+	{ "api-token-revoke", admin_api_token_revoke, true },
 	{ "path-list", admin_path_list, false },
 	{ "overview", admin_overview, false },
 	{ "setting-list", admin_setting_list, false },
@@ -106,6 +112,57 @@ const char *admin_time(char out[static 32], uint64_t time_s)
 	return out;
 }
 
+void admin_note(struct admin_request *request, const char *target, json_t *before, json_t *after)
+{
+	json_t *details = json_object();
+
+	if (before)
+		json_object_set_new(details, "before", before);
+	if (after)
+		json_object_set_new(details, "after", after);
+	audit_note(request->sessions->network->store, request->caller, request->verb, target,
+		   details, request->now_s);
+}
+
+/* What the request says of the change to come, until the verb says more. */
+static void note_request(struct admin_request *request)
+{
+	static const char *const safe[] = {
+		"new_name", "groups",   "tags", "reusable", "ephemeral", "expires_s", "host",
+		"udp_port", "tls_port", "turn", "value",    "role",      "name",
+	};
+	json_t *object = request->fields.object;
+	const char *id = json_string_value(json_object_get(object, "id"));
+	const char *name = json_string_value(json_object_get(object, "name"));
+	json_t *after = json_object();
+
+	for (size_t i = 0; i < sizeof(safe) / sizeof(safe[0]); i++) {
+		json_t *value = json_object_get(object, safe[i]);
+
+		if (value)
+			json_object_set(after, safe[i], value);
+	}
+	admin_note(request, id ? id : name ? name : "", NULL, after);
+}
+
+/* Runs a verb that changes something, and has it in the audit log if it did. */
+static void run_change(struct admin_request *request, void (*run)(struct admin_request *request))
+{
+	struct store *store = request->sessions->network->store;
+	int err;
+
+	note_request(request);
+	run(request);
+	if (request->fields.failed || request->kind != ADMIN_OK) {
+		audit_forget(store);
+		return;
+	}
+	err = store_audit_settle(store);
+	if (err < 0)
+		log_error("audit-failed action=%s error=\"%s\"", request->verb, strerror(-err));
+	audit_forget(store);
+}
+
 static void dispatch(struct admin_request *request)
 {
 	char verb[32] = "";
@@ -116,10 +173,13 @@ static void dispatch(struct admin_request *request)
 	for (size_t i = 0; i < sizeof(verbs) / sizeof(verbs[0]); i++) {
 		if (strcmp(verb, verbs[i].name) != 0)
 			continue;
+		request->verb = verbs[i].name;
 		if (verbs[i].changes && !request->caller->may_change)
 			admin_fail(request, ADMIN_DENIED,
 				   "%s may look but not change; ask an admin",
 				   request->caller->who);
+		else if (verbs[i].changes)
+			run_change(request, verbs[i].run);
 		else
 			verbs[i].run(request);
 		return;

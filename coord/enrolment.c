@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "coord/audit.h"
 #include "coord/certificate.h"
 #include "crypto/hash.h"
 
@@ -126,8 +127,10 @@ static int choose_name(const struct network *network, char out[static CERT_NAME_
 /* The key's use, the node and the serial in one transaction: all of it or nothing. */
 static int store_new(struct network *network, const struct node *node, const struct store_key *key)
 {
-	int err = store_begin(network->store);
+	int err;
 
+	audit_note_join(network->store, node, key->id, node->created_s);
+	err = store_begin(network->store);
 	if (err < 0)
 		return err;
 	err = store_key_use(network->store, key->id);

@@ -20,6 +20,9 @@ const struct limit_info limit_infos[LIMIT_COUNT] = {
 				 256 << 10, 32 << 10, 16 << 20 },
 	[LIMIT_EPHEMERAL_S] = { "ephemeral", "seconds away until an ephemeral node is deleted", 300,
 				30, 30 * 86400 },
+	[LIMIT_AUDIT_DAYS] = { "audit-days", "days that the audit log is kept", 365, 1, 3650 },
+	[LIMIT_AUDIT_ENTRIES] = { "audit-entries", "entries that the audit log keeps", 100000, 1000,
+				  10000000 },
 };
 
 void limits_init(struct limits *limits)

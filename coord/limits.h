@@ -18,6 +18,8 @@ enum limit {
 	LIMIT_CHANGES_BURST,
 	LIMIT_SIGNAL_QUEUE, /* bytes waiting for a node; signals above it are dropped */
 	LIMIT_EPHEMERAL_S,  /* away for so long, an ephemeral node is deleted */
+	LIMIT_AUDIT_DAYS,
+	LIMIT_AUDIT_ENTRIES,
 	LIMIT_COUNT,
 };
 

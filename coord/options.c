@@ -7,16 +7,18 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "base/config.h"
 #include "base/file.h"
 
-#define DEFAULT_DATA       "/var/lib/warren-coord"
-#define DEFAULT_CONFIG     "/etc/warren/coord.conf"
-#define DEFAULT_PORT       443
-#define DEFAULT_RELAY_PORT 3478
-#define DEFAULT_EXPIRES_S  (24 * 3600)
-#define LONGEST_LIFE_S     (10ull * 365 * 86400)
+#define DEFAULT_DATA        "/var/lib/warren-coord"
+#define DEFAULT_CONFIG      "/etc/warren/coord.conf"
+#define DEFAULT_PORT        443
+#define DEFAULT_RELAY_PORT  3478
+#define DEFAULT_EXPIRES_S   (24 * 3600)
+#define DEFAULT_API_TOKEN_S (90 * 86400)
+#define LONGEST_LIFE_S      (10ull * 365 * 86400)
 
 static const char usage[] =
 	"usage: warren-coord COMMAND [--data DIR] [OPTION]...\n"
@@ -52,6 +54,12 @@ static const char usage[] =
 	"                              a warren-relay, or with --turn a TURN server such as coturn\n"
 	"                              with use-auth-secret (UDP and TCP on PORT, TLS on 5349)\n"
 	"  relay remove NAME\n"
+	"  api-token create --name N [--role admin|viewer] [--expires 90d]\n"
+	"                              for the REST API and the web pages: printed once, alone\n"
+	"  api-token list [--json]\n"
+	"  api-token revoke ID\n"
+	"  audit list [--since 7d|2026-11-21] [--json]\n"
+	"                              who changed what, newest first\n"
 	"  backup FILE                 database and keys into one file: keep it safe\n"
 	"  restore FILE                the other way, into a --data DIR without a network\n"
 	"\n"
@@ -92,6 +100,8 @@ enum option_id {
 	OPTION_TRUSTED_PROXY,
 	OPTION_LOG_FORMAT,
 	OPTION_LIMIT,
+	OPTION_ROLE,
+	OPTION_SINCE,
 	OPTION_VERBOSE,
 	OPTION_HELP,
 	OPTION_VERSION,
@@ -126,6 +136,8 @@ static const struct option long_options[] = {
 	{ "trusted-proxy", required_argument, NULL, OPTION_TRUSTED_PROXY },
 	{ "log-format", required_argument, NULL, OPTION_LOG_FORMAT },
 	{ "limit", required_argument, NULL, OPTION_LIMIT },
+	{ "role", required_argument, NULL, OPTION_ROLE },
+	{ "since", required_argument, NULL, OPTION_SINCE },
 	{ "verbose", no_argument, NULL, OPTION_VERBOSE },
 	{ "help", no_argument, NULL, OPTION_HELP },
 	{ "version", no_argument, NULL, OPTION_VERSION },
@@ -174,6 +186,11 @@ static const struct {
 	{ "settings", "list", COMMAND_SETTING_LIST, 0, MASK(OPTION_JSON) },
 	{ "settings", "set", COMMAND_SETTING_SET, 2, 0 },
 	{ "backup", NULL, COMMAND_BACKUP, 1, 0 },
+	{ "api-token", "create", COMMAND_API_TOKEN_CREATE, 0,
+	  MASK(OPTION_NAME) | MASK(OPTION_ROLE) | MASK(OPTION_EXPIRES) },
+	{ "api-token", "list", COMMAND_API_TOKEN_LIST, 0, MASK(OPTION_JSON) },
+	{ "api-token", "revoke", COMMAND_API_TOKEN_REVOKE, 1, 0 },
+	{ "audit", "list", COMMAND_AUDIT_LIST, 0, MASK(OPTION_SINCE) | MASK(OPTION_JSON) },
 	{ "restore", NULL, COMMAND_RESTORE, 1, 0 },
 };
 
@@ -216,6 +233,26 @@ int coord_options_duration(uint64_t *seconds, const char *text)
 		}
 	}
 	return -EINVAL;
+}
+
+/* "7d" ago, or a day. */
+static int parse_since(uint64_t *since_s, const char *text)
+{
+	uint64_t now_s = (uint64_t)time(NULL);
+	struct tm tm = { 0 };
+	const char *end = strptime(text, "%Y-%m-%d", &tm);
+	uint64_t ago_s;
+
+	if (end && !*end) {
+		time_t day = timegm(&tm);
+
+		*since_s = day > 0 ? (uint64_t)day : 0;
+		return 0;
+	}
+	if (coord_options_duration(&ago_s, text) < 0)
+		return -EINVAL;
+	*since_s = now_s > ago_s ? now_s - ago_s : 0;
+	return 0;
 }
 
 static int parse_port(uint16_t *port, const char *text)
@@ -345,6 +382,11 @@ static int take_option(struct options *options, int option, const char *value)
 	case OPTION_EPHEMERAL:
 		options->ephemeral = true;
 		return 0;
+	case OPTION_ROLE:
+		options->role = value;
+		return strcmp(value, "admin") == 0 || strcmp(value, "viewer") == 0 ? 0 : -EINVAL;
+	case OPTION_SINCE:
+		return parse_since(&options->since_s, value);
 	case OPTION_EXPIRES:
 		return coord_options_duration(&options->expires_s, value);
 	case OPTION_GROUP:
@@ -395,6 +437,7 @@ static int find_command(int count, char **words)
 static int take_command(struct options *options, int count, char **words, uint64_t used)
 {
 	int place = find_command(count, words);
+	bool expires_given;
 	int skip;
 
 	if (place < 0)
@@ -407,6 +450,7 @@ static int take_command(struct options *options, int count, char **words, uint64
 				commands[place].arguments == 1 ? "" : "s");
 	for (int i = 0; i < commands[place].arguments; i++)
 		options->arguments[i] = words[skip + i];
+	expires_given = used & MASK(OPTION_EXPIRES);
 	used &= ~(commands[place].options | COMMON);
 	for (int option = OPTION_DATA; used && option <= OPTION_VERSION; option++)
 		if (used & MASK(option))
@@ -417,6 +461,12 @@ static int take_command(struct options *options, int count, char **words, uint64
 		return complain("--tls-cert and --tls-key belong together");
 	if (options->tls_cert && options->no_tls)
 		return complain("--no-tls and --tls-cert exclude each other");
+	if (options->command == COMMAND_API_TOKEN_CREATE) {
+		if (!options->name)
+			return complain("api-token create wants --name, for the audit log");
+		if (!expires_given)
+			options->expires_s = DEFAULT_API_TOKEN_S;
+	}
 	if (options->command == COMMAND_RELAY_ADD && !options->secret_file)
 		return complain("relay add wants --secret-file, the secret that the relay was "
 				"started with");
@@ -428,6 +478,7 @@ static void set_defaults(struct options *options)
 	struct ip_addr any = { .family = AF_INET6 };
 
 	*options = (struct options){ .data = DEFAULT_DATA,
+				     .role = "admin",
 				     .relay_name = "home",
 				     .expires_s = DEFAULT_EXPIRES_S };
 	limits_init(&options->limits);

@@ -34,6 +34,10 @@ enum command {
 	COMMAND_SETTING_LIST,
 	COMMAND_SETTING_SET,
 	COMMAND_HEALTH,
+	COMMAND_API_TOKEN_CREATE,
+	COMMAND_API_TOKEN_LIST,
+	COMMAND_API_TOKEN_REVOKE,
+	COMMAND_AUDIT_LIST,
 	COMMAND_RESTORE,
 };
 
@@ -74,6 +78,8 @@ struct options {
 	uint16_t tls_port;
 	const char *secret_file;
 	bool turn;
+	const char *role; /* of an API token */
+	uint64_t since_s; /* wall clock */
 };
 
 /*

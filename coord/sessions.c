@@ -5,6 +5,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "coord/audit.h"
 #include "coord/mapmaker.h"
 #include "proto/turn_credential.h"
 
@@ -182,8 +183,11 @@ static void remove_ephemeral(struct sessions *sessions, uint64_t now_s)
 		    now_s < node->last_seen_s + sessions->limits.values[LIMIT_EPHEMERAL_S])
 			continue;
 		log_info("ephemeral-removed name=%s", node->name);
+		audit_note(sessions->network->store, NULL, "ephemeral-remove", node->name, NULL,
+			   now_s);
 		if (network_delete(sessions->network, node, now_s) < 0)
 			log_error("store-failed what=ephemeral-removal");
+		audit_forget(sessions->network->store);
 		sessions_want_flush(sessions);
 	}
 }
@@ -249,6 +253,7 @@ void sessions_tick(struct sessions *sessions, uint64_t now_ns, uint64_t now_s)
 	}
 	remove_ephemeral(sessions, now_s);
 	sessions_save(sessions);
+	audit_tick(sessions, now_s);
 }
 
 void sessions_cut_off(struct sessions *sessions, struct node *node, const char *text)

@@ -28,6 +28,7 @@ struct sessions {
 	uint8_t tls_key_hash[32];
 	uint64_t signals_forwarded;
 	uint64_t signals_dropped;
+	uint64_t audit_purged_s; /* when the audit log was last cut */
 };
 
 /* Something changed that others have to hear. */

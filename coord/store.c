@@ -33,6 +33,8 @@ int store_begin(struct store *store)
 	int err = store->driver->begin(store);
 
 	store->in_transaction = err == 0;
+	if (err < 0)
+		store_audit_note(store, NULL);
 	return err;
 }
 
@@ -52,6 +54,8 @@ void store_rollback(struct store *store)
 {
 	store->in_transaction = false;
 	store->driver->rollback(store);
+	/* What was noted did not happen. */
+	store_audit_note(store, NULL);
 }
 
 int store_get(struct store *store, const char *name, uint8_t **value, size_t *len)
