@@ -11,7 +11,7 @@
 
 const char *admin_node_state(const struct node *node)
 {
-	return node->revoked ? "revoked" : node->session ? "online" : "offline";
+	return node->revoked ? "revoked" : node_is_online(node) ? "online" : "offline";
 }
 
 static void print_node(struct admin_request *request, const struct node *node)
@@ -25,7 +25,7 @@ static void print_node(struct admin_request *request, const struct node *node)
 	labels_format(tags, &node->tags);
 	fprintf(request->out, "%-20s  %-15s  %-8s  %-20s  %-10s  %-16s  %-16s  %s\n", node->name,
 		addr_format(addr, &node->address4), admin_node_state(node),
-		node->session ? "now" : admin_time(seen, node->last_seen_s),
+		node_is_online(node) ? "now" : admin_time(seen, node->last_seen_s),
 		node->home_relay[0] ? node->home_relay : "-", groups[0] ? groups : "-",
 		tags[0] ? tags : "-", node->owner[0] ? node->owner : "-");
 }

@@ -48,9 +48,9 @@ static void list_path(struct listing *listing, const struct node *node, const st
 	const struct control_report_peer *path = report_find(node, peer->device_key);
 	const struct control_report_peer *back = report_find(peer, node->device_key);
 	const struct control_report_peer *either = path ? path : back;
-	const char *kind = either          ? control_report_path_name(either->path)
-			   : peer->session ? "idle"
-					   : "offline";
+	const char *kind = either                 ? control_report_path_name(either->path)
+			   : node_is_online(peer) ? "idle"
+						  : "offline";
 
 	listing->total++;
 	if (listing->count == PATHS_MAX)

@@ -91,9 +91,23 @@ void admin_fail(struct admin_request *request, enum admin_kind kind, const char 
 
 void admin_fail_store(struct admin_request *request, int err)
 {
-	admin_fail(request, ADMIN_UNAVAILABLE,
-		   "the database refused: %s; nothing was changed, see the server's log",
-		   strerror(-err));
+	const char *why = strerror(-err);
+
+	/* As coord/store_postgres.h has them. */
+	if (err == -ENOTCONN)
+		admin_fail(request, ADMIN_UNAVAILABLE,
+			   "the database is away; nothing was changed; try again when it is back");
+	else if (err == -ETIMEDOUT)
+		admin_fail(request, ADMIN_UNAVAILABLE,
+			   "the database went away meanwhile; look whether it was changed, then "
+			   "try again");
+	else if (err == -EAGAIN)
+		admin_fail(request, ADMIN_UNAVAILABLE,
+			   "the database is busy; nothing was changed; try again");
+	else
+		admin_fail(request, ADMIN_UNAVAILABLE,
+			   "the database refused: %s; nothing was changed, see the server's log",
+			   why);
 }
 
 void admin_answer(struct admin_request *request, json_t *object)

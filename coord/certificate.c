@@ -27,13 +27,14 @@ int certificate_issue(struct network *network, struct node *node, uint64_t now_s
 	int err;
 
 	describe(network, node, &cert);
-	cert.serial = network->next_serial;
+	err = network_take_serial(network, &cert.serial);
+	if (err < 0)
+		return err;
 	cert.not_before_s = now_s > CERTIFICATE_BACKDATE_S ? now_s - CERTIFICATE_BACKDATE_S : 0;
 	cert.not_after_s = now_s + CERTIFICATE_LIFE_S;
 	err = cert_sign(data, &len, &cert, network->authority_secret);
 	if (err < 0)
 		return err;
-	network->next_serial++;
 	node->serial = cert.serial;
 	node->not_before_s = cert.not_before_s;
 	node->not_after_s = cert.not_after_s;

@@ -137,7 +137,7 @@ static int store_new(struct network *network, const struct node *node, const str
 	if (err == 0)
 		err = store_node_put(network->store, node);
 	if (err == 0)
-		err = store_set_u64(network->store, NETWORK_VALUE_SERIAL, network->next_serial);
+		err = network_store_serial(network);
 	if (err == 0)
 		err = store_commit(network->store);
 	if (err < 0)
@@ -197,6 +197,11 @@ int enrolment_explain(struct control_error *error, int err)
 		return enrolment_refuse(error, CONTROL_ERROR_DUPLICATE,
 					"another machine has the keys of this one; run warren "
 					"logout and join again");
+	case -ENOTCONN:
+	case -ETIMEDOUT:
+	case -EAGAIN:
+		return enrolment_refuse(error, CONTROL_ERROR_INTERNAL,
+					"the coordinator's database is away; try again later");
 	default:
 		return enrolment_refuse(
 			error, CONTROL_ERROR_INTERNAL,
@@ -239,6 +244,7 @@ static int refresh(struct network *network, struct node *node, const struct cont
 		   uint64_t now_s)
 {
 	bool changed = memcmp(node->wireguard_key, login->wireguard_key, 32) != 0;
+	int err;
 
 	take_facts(node, &login->facts);
 	if (node_is_pending(node)) {
@@ -247,7 +253,9 @@ static int refresh(struct network *network, struct node *node, const struct cont
 	}
 	if (!changed && !certificate_is_due(node, now_s))
 		return 0;
-	return network_rekey(network, node, login->wireguard_key, now_s);
+	err = network_rekey(network, node, login->wireguard_key, now_s);
+	/* While the database is away the present certificate serves on. */
+	return err < 0 && !changed && store_is_away(network->store) ? 0 : err;
 }
 
 int enrolment_login(struct network *network, const struct control_login *login,

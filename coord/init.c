@@ -10,9 +10,11 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "coord/data_dir.h"
+#include "coord/database_place.h"
 #include "coord/enrolment.h"
 #include "coord/network.h"
 #include "coord/options.h"
+#include "coord/store_postgres.h"
 #include "crypto/rng.h"
 #include "io/ws.h"
 
@@ -88,6 +90,8 @@ static int fill_store(struct store *store, const struct options *options, const 
 	if (err == 0)
 		err = store_set_u64(store, NETWORK_VALUE_SERIAL, 1);
 	if (err == 0)
+		err = store_counter_seed(store, NETWORK_VALUE_SERIAL, 1);
+	if (err == 0)
 		err = store_set(store, NETWORK_VALUE_RELAY, relay_secret, sizeof(relay_secret));
 	sodium_memzero(relay_secret, sizeof(relay_secret));
 	return err < 0 ? err : store_commit(store);
@@ -145,7 +149,39 @@ int init_create(const struct options *options, const struct rng *rng)
 	return err;
 }
 
-static int print_token(const struct options *options)
+/* The keys into the data folder, everything else into an empty database. */
+static int create_at(const struct options *options, const char *place, const struct rng *rng,
+		     char *error, size_t size)
+{
+	char path[PATH_MAX];
+	struct store *store;
+	uint8_t *id;
+	size_t len;
+	int err = data_dir_path(path, options->data, DATA_DIR_COORDINATOR);
+
+	if (err == 0 && access(path, F_OK) == 0)
+		return -EEXIST;
+	if (err == 0)
+		err = store_postgres_create(&store, place, error, size);
+	if (err < 0)
+		return err;
+	err = store_get(store, NETWORK_VALUE_ID, &id, &len);
+	if (err == 0)
+		free(id);
+	err = err == -ENOENT ? 0 : err == 0 ? -EEXIST : err;
+	if (err == 0)
+		err = make_secret(options->data, DATA_DIR_COORDINATOR, rng);
+	if (err == 0)
+		err = make_secret(options->data, DATA_DIR_AUTHORITY, rng);
+	if (err == 0)
+		err = make_certificate(options->data, options->public[0].host);
+	if (err == 0)
+		err = fill_store(store, options, rng);
+	store_close(store);
+	return err;
+}
+
+static int print_token(const struct options *options, const char *place)
 {
 	struct enrolment_key wanted = { .name = "init", .life_s = ENROLMENT_KEY_LIFE_S };
 	char token[TOKEN_TEXT_SIZE];
@@ -154,7 +190,7 @@ static int print_token(const struct options *options)
 	char error[256];
 	int err;
 
-	if (network_open(&network, options->data, error, sizeof(error)) < 0) {
+	if (network_open_at(&network, options->data, place, error, sizeof(error)) < 0) {
 		fprintf(stderr, "warren-coord: %s\n", error);
 		return 1;
 	}
@@ -167,7 +203,11 @@ static int print_token(const struct options *options)
 		return complain("cannot make the first join key", err, "");
 	printf("network \"%s\" is in %s\n", options->name ? options->name : "warren",
 	       options->data);
-	printf("start it:   warren-coord serve --data %s\n", options->data);
+	printf("start it:   warren-coord serve --data %s%s%s\n", options->data,
+	       options->database_file ? " --database-file "
+	       : place                ? " --database ..."
+				      : "",
+	       options->database_file ? options->database_file : "");
 	printf("join nodes (for 24 hours):   warren up TOKEN\n%s\n", token);
 	sodium_memzero(token, sizeof(token));
 	return 0;
@@ -200,10 +240,29 @@ static int check_pools(const struct options *options, const struct rng *rng)
 	return err;
 }
 
+static int init_postgres(const struct options *options, const char *place, const struct rng *rng)
+{
+	char error[256] = "";
+	int err = create_at(options, place, rng, error, sizeof(error));
+
+	if (err == 0)
+		return print_token(options, place);
+	if (err == -EEXIST)
+		fprintf(stderr,
+			"warren-coord: there is a network already, in %s or in the database; "
+			"nothing was changed; choose others\n",
+			options->data);
+	else
+		fprintf(stderr, "warren-coord: cannot make the network: %s\n",
+			error[0] ? error : strerror(-err));
+	return 1;
+}
+
 int init_run(const struct options *options)
 {
 	struct rng rng = rng_system();
 	char path[PATH_MAX];
+	char *place;
 	int err;
 
 	if (check_name(options->name) < 0) {
@@ -226,8 +285,16 @@ int init_run(const struct options *options)
 			options->data);
 		return 1;
 	}
+	err = database_place(&place, options);
+	if (err != 0)
+		return err;
+	if (place) {
+		err = init_postgres(options, place, &rng);
+		database_place_free(place);
+		return err;
+	}
 	err = init_create(options, &rng);
 	if (err < 0)
 		return complain(options->data, err, "nothing was created");
-	return print_token(options);
+	return print_token(options, NULL);
 }

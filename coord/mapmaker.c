@@ -71,9 +71,21 @@ static int set_head(const struct network *network, const struct node *node, stru
 	return err < 0 ? err : netmap_set_revoked(map, network->revoked, network->revoked_count);
 }
 
-static int finish(struct network *network, struct netmap *map)
+/* Above what it had before, also from a coordinator that counts further on. */
+static uint64_t next_version(const struct network *network, const struct node *node)
 {
-	map->version = network->version + 1;
+	uint64_t version = network->version;
+
+	if (node->map_floor > version)
+		version = node->map_floor;
+	if (node->map && node->map->version > version)
+		version = node->map->version;
+	return version + 1;
+}
+
+static int finish(struct network *network, const struct node *node, struct netmap *map)
+{
+	map->version = next_version(network, node);
 	if (netmap_sign(map, network->authority_secret) < 0)
 		return -ENOMEM;
 	network->version++;
@@ -121,7 +133,7 @@ int mapmaker_build(struct network *network, struct node *node)
 		err = refresh_peer(network, node, peer, map, &changed);
 	}
 	if (err == 0)
-		err = finish(network, map);
+		err = finish(network, node, map);
 	if (err < 0) {
 		netmap_free(map);
 		return err;
@@ -175,7 +187,7 @@ int mapmaker_update(struct network *network, struct node *node, bool whole, uint
 	if (map)
 		err = refresh(network, node, whole || network->all_dirty, map, &changed);
 	if (err == 0 && changed)
-		err = finish(network, map);
+		err = finish(network, node, map);
 	if (err == 0 && changed)
 		err = netmap_diff(node->map, map, delta, len);
 	if (err < 0 || !changed) {

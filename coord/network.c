@@ -37,6 +37,21 @@ int network_adopt(struct network *network, struct node *node)
 	return err;
 }
 
+int network_take_serial(struct network *network, uint64_t *serial)
+{
+	if (store_is_shared(network->store))
+		return store_counter_take(network->store, NETWORK_VALUE_SERIAL, serial);
+	*serial = network->next_serial++;
+	return 0;
+}
+
+int network_store_serial(struct network *network)
+{
+	if (store_is_shared(network->store))
+		return 0;
+	return store_set_u64(network->store, NETWORK_VALUE_SERIAL, network->next_serial);
+}
+
 /* The node and the serial counter in one transaction; with `revoke`, its serial is refused too. */
 static int store_change(struct network *network, const struct node *node, bool revoke, bool forget)
 {
@@ -44,7 +59,7 @@ static int store_change(struct network *network, const struct node *node, bool r
 
 	if (err < 0)
 		return err;
-	err = store_set_u64(network->store, NETWORK_VALUE_SERIAL, network->next_serial);
+	err = network_store_serial(network);
 	if (err == 0 && revoke)
 		err = store_revoked_add(network->store, node->serial, node->not_after_s);
 	if (err == 0)

@@ -62,8 +62,16 @@ struct network {
  * to do.
  */
 int network_open(struct network *network, const char *dir, char *error, size_t error_size);
+/* The keys from dir, everything else from this place (store_postgres.h; NULL: from dir as well). */
+int network_open_at(struct network *network, const char *dir, const char *place, char *error,
+		    size_t error_size);
 /* Also of one half open. Frees nodes; their sessions must be gone. */
 void network_close(struct network *network);
+
+/* For a certificate; none is given twice, by no coordinator of the network. */
+int network_take_serial(struct network *network, uint64_t *serial);
+/* Within the transaction that stores what the serials were taken for. */
+int network_store_serial(struct network *network);
 
 struct node *network_find(const struct network *network, const uint8_t device_key[static 32]);
 struct node *network_find_name(const struct network *network, const char *name);

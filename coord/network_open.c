@@ -10,6 +10,7 @@
 #include "base/map.h"
 #include "coord/data_dir.h"
 #include "coord/network.h"
+#include "coord/store_postgres.h"
 #include "crypto/dh.h"
 #include "crypto/sign.h"
 
@@ -22,6 +23,29 @@ __attribute__((format(printf, 4, 5))) static int complain(char *error, size_t si
 	vsnprintf(error, size, fmt, args);
 	va_end(args);
 	return err;
+}
+
+static int open_postgres(struct network *network, const char *place, char *error, size_t size)
+{
+	char problem[256] = "";
+	int err = store_postgres_open(&network->store, place, problem, sizeof(problem));
+
+	switch (err) {
+	case 0:
+		return 0;
+	case -ENOTCONN:
+		return complain(error, size, err, "cannot reach the database: %s; check --database",
+				problem);
+	case -EPROTO:
+		return complain(error, size, err,
+				"the database was written by a newer version; update warren");
+	case -EUCLEAN:
+		return complain(error, size, err,
+				"no network in this database; create one with: warren-coord init "
+				"--database");
+	default:
+		return complain(error, size, err, "cannot use the database: %s", strerror(-err));
+	}
 }
 
 static int open_store(struct network *network, const char *dir, char *error, size_t size)
@@ -141,6 +165,23 @@ static int load_report(struct network *network)
 	return err == -ENOENT ? 0 : err;
 }
 
+/* A number for this run, greater than that of any before. */
+static int count_start(struct network *network, uint64_t *epoch)
+{
+	int err;
+
+	if (store_is_shared(network->store)) {
+		err = store_counter_seed(network->store, NETWORK_VALUE_SERIAL,
+					 network->next_serial);
+		return err < 0 ? err
+			       : store_counter_take(network->store, NETWORK_VALUE_EPOCH, epoch);
+	}
+	err = store_get_u64(network->store, NETWORK_VALUE_EPOCH, epoch);
+	if (err == 0)
+		err = store_set_u64(network->store, NETWORK_VALUE_EPOCH, ++*epoch);
+	return err;
+}
+
 static int load_values(struct network *network)
 {
 	uint64_t epoch = 0;
@@ -165,10 +206,8 @@ static int load_values(struct network *network)
 	if (err == 0)
 		err = store_get_u64(network->store, NETWORK_VALUE_SERIAL, &network->next_serial);
 	if (err == 0)
-		err = store_get_u64(network->store, NETWORK_VALUE_EPOCH, &epoch);
-	if (err == 0)
-		err = store_set_u64(network->store, NETWORK_VALUE_EPOCH, epoch + 1);
-	network->version = (epoch + 1) << 32;
+		err = count_start(network, &epoch);
+	network->version = epoch << 32;
 	return err;
 }
 
@@ -233,6 +272,12 @@ static int load_policy(struct network *network, char *error, size_t size)
 
 int network_open(struct network *network, const char *dir, char *error, size_t size)
 {
+	return network_open_at(network, dir, NULL, error, size);
+}
+
+int network_open_at(struct network *network, const char *dir, const char *place, char *error,
+		    size_t size)
+{
 	int err;
 
 	*network = (struct network){ .rng = rng_system(), .next_serial = 1 };
@@ -240,8 +285,10 @@ int network_open(struct network *network, const char *dir, char *error, size_t s
 	snprintf(network->dir, sizeof(network->dir), "%s", dir);
 	network->nodes = map_new(32, NETMAP_PEERS_MAX);
 	network->rule_lists = rule_lists_new();
-	err = network->nodes && network->rule_lists ? open_store(network, dir, error, size)
-						    : -ENOMEM;
+	err = network->nodes && network->rule_lists ? 0 : -ENOMEM;
+	if (err == 0)
+		err = place ? open_postgres(network, place, error, size)
+			    : open_store(network, dir, error, size);
 	if (err == 0)
 		err = load_keys(network, dir, error, size);
 	if (err == 0)

@@ -17,6 +17,11 @@ bool node_is_member(const struct node *node)
 	return !node->revoked && !node_is_pending(node);
 }
 
+bool node_is_online(const struct node *node)
+{
+	return node->session || node->elsewhere;
+}
+
 struct policy_node node_policy_view(const struct node *node)
 {
 	return (struct policy_node){

@@ -56,7 +56,10 @@ struct node {
 	size_t cert_len;
 
 	/* Not stored. */
-	struct session *session; /* NULL: offline */
+	struct session *session; /* NULL: not connected here */
+	struct coordinator
+		*elsewhere; /* the coordinator that it is connected to; NULL: none or us */
+	uint64_t map_floor; /* the greatest version of a map that it says it had from anybody */
 	char home_relay[NETMAP_RELAY_NAME_MAX + 1];
 	struct netmap_cert *shared_cert; /* cert for all maps; older or NULL: made when needed */
 	struct netmap *map;  /* what it was sent last, kept for deltas; NULL: nothing yet */
@@ -79,6 +82,9 @@ static inline bool node_is_pending(const struct node *node)
 
 /* Its session must be gone. Accepts NULL. */
 void node_free(struct node *node);
+
+/* Is it connected, here or at another coordinator of the network? */
+bool node_is_online(const struct node *node);
 
 /* The node as policy sees it; borrows from node. */
 struct policy_node node_policy_view(const struct node *node);

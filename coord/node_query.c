@@ -74,7 +74,7 @@ static int compare_numbers(uint64_t a, uint64_t b)
 
 static uint64_t seen_s(const struct node *node)
 {
-	return node->session ? UINT64_MAX : node->last_seen_s;
+	return node_is_online(node) ? UINT64_MAX : node->last_seen_s;
 }
 
 static int compare(const struct node *a, const struct node *b, enum node_order order)

@@ -90,6 +90,8 @@ enum option_id {
 	OPTION_JSON,
 	OPTION_TLS_PORT,
 	OPTION_SECRET_FILE,
+	OPTION_DATABASE,
+	OPTION_DATABASE_FILE,
 	OPTION_TURN,
 	OPTION_CONFIG,
 	OPTION_TLS_CERT,
@@ -126,6 +128,8 @@ static const struct option long_options[] = {
 	{ "json", no_argument, NULL, OPTION_JSON },
 	{ "tls-port", required_argument, NULL, OPTION_TLS_PORT },
 	{ "secret-file", required_argument, NULL, OPTION_SECRET_FILE },
+	{ "database", required_argument, NULL, OPTION_DATABASE },
+	{ "database-file", required_argument, NULL, OPTION_DATABASE_FILE },
 	{ "turn", no_argument, NULL, OPTION_TURN },
 	{ "config", required_argument, NULL, OPTION_CONFIG },
 	{ "tls-cert", required_argument, NULL, OPTION_TLS_CERT },
@@ -155,13 +159,15 @@ static const struct {
 	uint64_t options;
 } commands[] = {
 	{ "init", NULL, COMMAND_INIT, 0,
-	  MASK(OPTION_PUBLIC) | MASK(OPTION_NAME) | MASK(OPTION_POOL4) | MASK(OPTION_POOL6) },
+	  MASK(OPTION_PUBLIC) | MASK(OPTION_NAME) | MASK(OPTION_POOL4) | MASK(OPTION_POOL6) |
+		  MASK(OPTION_DATABASE) | MASK(OPTION_DATABASE_FILE) },
 	{ "serve", NULL, COMMAND_SERVE, 0,
 	  MASK(OPTION_LISTEN) | MASK(OPTION_RELAY_LISTEN) | MASK(OPTION_RELAY_ALT) |
 		  MASK(OPTION_RELAY_NAME) | MASK(OPTION_NO_RELAY) | MASK(OPTION_TLS_CERT) |
 		  MASK(OPTION_TLS_KEY) | MASK(OPTION_NO_TLS) | MASK(OPTION_HTTP_LISTEN) |
 		  MASK(OPTION_ACME_DIR) | MASK(OPTION_TRUSTED_PROXY) | MASK(OPTION_LOG_FORMAT) |
-		  MASK(OPTION_LIMIT) },
+		  MASK(OPTION_LIMIT) | MASK(OPTION_DATABASE) | MASK(OPTION_DATABASE_FILE) |
+		  MASK(OPTION_PUBLIC) },
 	{ "key", "create", COMMAND_KEY_CREATE, 0,
 	  MASK(OPTION_REUSABLE) | MASK(OPTION_EPHEMERAL) | MASK(OPTION_EXPIRES) |
 		  MASK(OPTION_GROUP) | MASK(OPTION_TAG) | MASK(OPTION_NAME) },
@@ -398,6 +404,12 @@ static int take_option(struct options *options, int option, const char *value)
 		return 0;
 	case OPTION_TLS_PORT:
 		return parse_port(&options->tls_port, value);
+	case OPTION_DATABASE:
+		options->database = value;
+		return 0;
+	case OPTION_DATABASE_FILE:
+		options->database_file = value;
+		return 0;
 	case OPTION_SECRET_FILE:
 		options->secret_file = value;
 		return 0;

@@ -77,6 +77,8 @@ struct options {
 	struct labels tags;
 	uint16_t tls_port;
 	const char *secret_file;
+	const char *database; /* NULL, like the file: SQLite in data */
+	const char *database_file;
 	bool turn;
 	const char *role; /* of an API token */
 	uint64_t since_s; /* wall clock */

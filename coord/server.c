@@ -14,6 +14,7 @@
 #include "coord/admin.h"
 #include "coord/builtin_relay.h"
 #include "coord/data_dir.h"
+#include "coord/database_place.h"
 #include "coord/http.h"
 #include "coord/options.h"
 #include "coord/port80.h"
@@ -32,6 +33,7 @@
 struct server {
 	struct loop *loop;
 	struct network network;
+	char *database; /* NULL: SQLite in the data folder */
 	struct sessions sessions;
 	struct tls tls;
 	struct ws_server *ws;
@@ -270,7 +272,11 @@ static int start(struct server *server, const struct options *options)
 	char error[256];
 	int err;
 
-	if (network_open(&server->network, options->data, error, sizeof(error)) < 0) {
+	err = database_place(&server->database, options);
+	if (err != 0)
+		return err;
+	if (network_open_at(&server->network, options->data, server->database, error,
+			    sizeof(error)) < 0) {
 		fprintf(stderr, "warren-coord: %s\n", error);
 		return 1;
 	}
@@ -317,6 +323,7 @@ static void stop(struct server *server)
 		sessions_save(&server->sessions);
 	loop_free(server->loop);
 	network_close(&server->network);
+	database_place_free(server->database);
 }
 
 int server_run(const struct options *options)

@@ -306,6 +306,7 @@ static int greet(struct session *session, const struct control_message *message,
 	const uint8_t *box_key = control_channel_remote_key(session->channel);
 	bool enrol = message->type == CONTROL_ENROL;
 	const uint8_t *device_key = enrol ? message->enrol.device_key : message->login.device_key;
+	int err;
 
 	if (!control_proof_verify(enrol ? message->enrol.proof : message->login.proof, device_key,
 				  hash))
@@ -316,7 +317,11 @@ static int greet(struct session *session, const struct control_message *message,
 		return enrolment_enrol(network, &message->enrol, box_key, now_s, &session->node,
 				       error);
 	session->map_version = message->login.map_version;
-	return enrolment_login(network, &message->login, box_key, now_s, &session->node, error);
+	err = enrolment_login(network, &message->login, box_key, now_s, &session->node, error);
+	/* It refuses older ones; a number that leaves no room above it is nobody's. */
+	if (err == 0 && session->map_version <= INT64_MAX)
+		session->node->map_floor = session->map_version;
+	return err;
 }
 
 static void handle_greeting(struct session *session, const struct control_message *message,

@@ -52,7 +52,7 @@ void sessions_send_credentials(struct session *session, uint64_t now_s)
 static void describe_presence(const struct node *node, struct control_presence_entry *entry)
 {
 	memcpy(entry->node_key, node->device_key, 32);
-	entry->online = node->session;
+	entry->online = node_is_online(node);
 	strcpy(entry->home_relay, node->home_relay);
 	entry->last_seen_s = node->last_seen_s;
 }
@@ -179,7 +179,7 @@ static void remove_ephemeral(struct sessions *sessions, uint64_t now_s)
 	size_t cursor = 0;
 
 	while ((node = network_next(sessions->network, &cursor))) {
-		if (!node->ephemeral || node->session ||
+		if (!node->ephemeral || node_is_online(node) ||
 		    now_s < node->last_seen_s + sessions->limits.values[LIMIT_EPHEMERAL_S])
 			continue;
 		log_info("ephemeral-removed name=%s", node->name);
@@ -224,7 +224,7 @@ void sessions_save(struct sessions *sessions)
 	size_t cursor = 0;
 	int err;
 
-	if (!any_unsaved(network))
+	if (!any_unsaved(network) || store_is_away(network->store))
 		return;
 	err = store_begin(network->store);
 	if (err == 0)

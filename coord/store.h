@@ -60,6 +60,13 @@ void store_rollback(struct store *store);
 int store_get(struct store *store, const char *name, uint8_t **value, size_t *len);
 int store_set(struct store *store, const char *name, const void *value, size_t len);
 int store_unset(struct store *store, const char *name);
+/* Do other coordinators write into it as well? */
+bool store_is_shared(const struct store *store);
+/* A number that nobody had before, counted from 1 or from where it was seeded. */
+int store_counter_take(struct store *store, const char *name, uint64_t *taken);
+/* Unless it counts already. */
+int store_counter_seed(struct store *store, const char *name, uint64_t next);
+
 /* As a number; absent: 0. */
 int store_get_u64(struct store *store, const char *name, uint64_t *value);
 int store_set_u64(struct store *store, const char *name, uint64_t value);

@@ -65,6 +65,7 @@ static const char from_version_3[] =
 	"CREATE TABLE account (name TEXT PRIMARY KEY, issuer TEXT NOT NULL, subject TEXT NOT NULL,"
 	" revoked INTEGER NOT NULL, created_s INTEGER NOT NULL, seen_s INTEGER NOT NULL) STRICT;"
 	/* Which coordinators serve this database, and until when the others may believe it. */
+	"CREATE TABLE counter (name TEXT PRIMARY KEY, next INTEGER NOT NULL) STRICT;"
 	"CREATE TABLE coordinator (id BLOB PRIMARY KEY, address TEXT NOT NULL,"
 	" seen_s INTEGER NOT NULL) STRICT;"
 	"CREATE TABLE api_token (id BLOB PRIMARY KEY, secret_hash BLOB NOT NULL,"
