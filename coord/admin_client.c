@@ -50,6 +50,8 @@ static const char *verb_name(enum command command)
 		[COMMAND_NODE_REVOKE] = "node-revoke",
 		[COMMAND_NODE_DELETE] = "node-delete",
 		[COMMAND_NODE_RENAME] = "node-rename",
+		[COMMAND_NODE_APPROVE] = "node-approve",
+		[COMMAND_NODE_REJECT] = "node-reject",
 		[COMMAND_POLICY_GET] = "policy-get",
 		[COMMAND_POLICY_SET] = "policy-set",
 		[COMMAND_POLICY_CHECK] = "policy-check",
@@ -79,6 +81,13 @@ static int add_key(json_t *request, const struct options *options)
 	json_object_set_new(request, "reusable", json_boolean(options->reusable));
 	json_object_set_new(request, "ephemeral", json_boolean(options->ephemeral));
 	json_object_set_new(request, "expires_s", json_integer((json_int_t)options->expires_s));
+	json_object_set_new(request, "uses_max", json_integer((json_int_t)options->uses_max));
+	json_object_set_new(request, "approval",
+			    json_string(options->needs_approval ? "needed"
+					: options->approved     ? "given"
+								: ""));
+	json_object_set_new(request, "for",
+			    json_string(options->for_node ? options->for_node : ""));
 	json_object_set_new(request, "groups", labels_json(&options->groups));
 	json_object_set_new(request, "tags", labels_json(&options->tags));
 	return 0;
@@ -179,6 +188,8 @@ static int add_arguments(json_t *request, const struct options *options)
 		json_object_set_new(request, "value", json_string(options->arguments[1]));
 		return json_object_set_new(request, "name", json_string(argument));
 	case COMMAND_NODE_PATHS:
+	case COMMAND_NODE_APPROVE:
+	case COMMAND_NODE_REJECT:
 	case COMMAND_NODE_REVOKE:
 	case COMMAND_NODE_DELETE:
 	case COMMAND_RELAY_REMOVE:
@@ -311,7 +322,7 @@ static int ask(const char *dir, const char *request)
 	return code;
 }
 
-int admin_client_run(const struct options *options)
+static int run_one(const struct options *options)
 {
 	json_t *request = json_object();
 	char *text = NULL;
@@ -333,5 +344,26 @@ int admin_client_run(const struct options *options)
 		code = ask(options->data, text);
 	sodium_memzero(text, strlen(text));
 	free(text);
+	return code;
+}
+
+int admin_client_run(const struct options *options)
+{
+	struct options one = *options;
+	int code = 0;
+
+	if (!options->names)
+		return run_one(options);
+	/* What fails for one name is said, and the others are not left out for that. */
+	for (int i = 0; i < options->name_count; i++) {
+		int failed;
+
+		one.arguments[0] = options->names[i];
+		failed = run_one(&one);
+		if (failed != 0)
+			code = failed;
+		if (failed == EXIT_UNREACHABLE)
+			break;
+	}
 	return code;
 }

@@ -25,6 +25,39 @@ static void get_labels(struct admin_request *request, const char *name, struct l
 	}
 }
 
+/* How the key treats the node that joins: uses, approval, for. */
+static void get_treatment(struct admin_request *request, struct enrolment_key *wanted)
+{
+	static const char *const approvals[KEY_APPROVAL_COUNT] = { "", "needed", "given" };
+	struct json_fields *f = &request->fields;
+	char approval[16] = "";
+	char node[CERT_NAME_MAX + 1] = "";
+	int i = 0;
+
+	if (json_fields_has(f, "uses_max"))
+		json_fields_u64(f, "uses_max", UINT32_MAX, &wanted->uses_max);
+	json_fields_text_opt(f, "approval", approval, sizeof(approval));
+	json_fields_text_opt(f, "for", node, sizeof(node));
+	if (f->failed)
+		return;
+	while (i < KEY_APPROVAL_COUNT && strcmp(approval, approvals[i]) != 0)
+		i++;
+	wanted->approval = (enum key_approval)i;
+	if (i == KEY_APPROVAL_COUNT)
+		admin_fail(request, ADMIN_INVALID,
+			   "approval: \"%s\" is no good value; want needed or given", approval);
+	else if (wanted->uses_max > 1 && !wanted->reusable)
+		admin_fail(request, ADMIN_INVALID, "a number of uses goes with a reusable key");
+	else if (node[0] && wanted->approval == KEY_APPROVAL_NEEDED)
+		admin_fail(request, ADMIN_INVALID,
+			   "a key for a certain node is approved with that; leave out one of both");
+	if (request->kind != ADMIN_OK || !node[0])
+		return;
+	wanted->for_node = network_find_name(request->sessions->network, node);
+	if (!wanted->for_node)
+		admin_fail(request, ADMIN_NOT_FOUND, "no node %s; see node list", node);
+}
+
 void admin_key_create(struct admin_request *request)
 {
 	struct enrolment_key wanted = { .life_s = 0 };
@@ -40,8 +73,10 @@ void admin_key_create(struct admin_request *request)
 	json_fields_u64(&request->fields, "expires_s", UINT32_MAX, &wanted.life_s);
 	get_labels(request, "groups", &wanted.groups);
 	get_labels(request, "tags", &wanted.tags);
+	get_treatment(request, &wanted);
 	wanted.name = name;
-	if (request->fields.failed)
+	wanted.created_by = request->caller->who;
+	if (request->fields.failed || request->kind != ADMIN_OK)
 		return;
 	err = enrolment_make_key(request->sessions->network, &wanted, request->now_s, token, id);
 	if (err < 0) {
@@ -49,7 +84,7 @@ void admin_key_create(struct admin_request *request)
 		return;
 	}
 	encoding_hex(text, sizeof(text), id, sizeof(id));
-	log_info("key-created id=%s", text);
+	log_info("key-created id=%s by=%s", text, request->caller->who);
 	if (request->json)
 		admin_answer(request, json_pack("{s:s,s:s}", "id", text, "token", token));
 	else
@@ -61,7 +96,7 @@ static const char *key_state(const struct store_key *key, uint64_t now_s)
 {
 	if (key->revoked)
 		return "revoked";
-	if (!key->reusable && key->uses > 0)
+	if ((!key->reusable && key->uses > 0) || (key->uses_max && key->uses >= key->uses_max))
 		return "used";
 	return now_s > key->expires_s ? "expired" : "open";
 }
@@ -80,34 +115,80 @@ struct listing {
 	json_t *keys;
 };
 
+/* The node's name that the key is for, as long as there is one. */
+static const char *for_name(const struct network *network, const struct store_key *key)
+{
+	uint8_t device_key[32];
+	const struct node *node = NULL;
+
+	if (key->for_node[0] &&
+	    encoding_hex_parse(device_key, sizeof(device_key), key->for_node) == 0)
+		node = network_find(network, device_key);
+	return node ? node->name : key->for_node[0] ? "?" : "";
+}
+
+static json_t *key_json(const struct admin_request *request, const struct store_key *key,
+			const char *id)
+{
+	static const char *const approvals[KEY_APPROVAL_COUNT] = { "network", "needed", "given" };
+
+	return json_pack("{s:s,s:s,s:s,s:b,s:b,s:I,s:I,s:I,s:I,s:I,s:s,s:s,s:s,s:o,s:o}", "id", id,
+			 "name", key->name, "state", key_state(key, request->now_s), "reusable",
+			 key->reusable, "ephemeral", key->ephemeral, "uses", (json_int_t)key->uses,
+			 "uses_max", (json_int_t)(key->reusable ? key->uses_max : 1), "created_s",
+			 (json_int_t)key->created_s, "expires_s", (json_int_t)key->expires_s,
+			 "used_s", (json_int_t)key->used_s, "created_by", key->created_by,
+			 "approval", approvals[key->approval], "for",
+			 for_name(request->sessions->network, key), "groups",
+			 labels_json(&key->groups), "tags", labels_json(&key->tags));
+}
+
+/* "one-use", "reusable", "ephemeral", and what else is special about it. */
+static void describe_kind(const struct network *network, const struct store_key *key, char *out,
+			  size_t size)
+{
+	const char *node = for_name(network, key);
+
+	snprintf(out, size, "%s%s%s%s%s", key->reusable ? "reusable" : "one-use",
+		 key->ephemeral ? ",ephemeral" : "",
+		 key->approval == KEY_APPROVAL_NEEDED  ? ",needs-approval"
+		 : key->approval == KEY_APPROVAL_GIVEN ? ",approved"
+						       : "",
+		 node[0] ? ",for:" : "", node);
+}
+
+static void print_key(struct admin_request *request, const struct store_key *key, const char *id)
+{
+	char groups[LABELS_TEXT_SIZE];
+	char tags[LABELS_TEXT_SIZE];
+	char created[32];
+	char expires[32];
+	char kind[CERT_NAME_MAX + 64];
+	char uses[48];
+
+	labels_format(groups, &key->groups);
+	labels_format(tags, &key->tags);
+	describe_kind(request->sessions->network, key, kind, sizeof(kind));
+	snprintf(uses, sizeof(uses), "%llu", (unsigned long long)key->uses);
+	if (key->uses_max || !key->reusable)
+		snprintf(uses, sizeof(uses), "%llu/%llu", (unsigned long long)key->uses,
+			 (unsigned long long)(key->reusable ? key->uses_max : 1));
+	fprintf(request->out, "%-16s  %-8s  %-8s  %5s  %-20s  %-20s  %-16s  %-16s  %-16s  %s\n", id,
+		key_state(key, request->now_s), kind, uses, admin_time(created, key->created_s),
+		admin_time(expires, key->expires_s), key->created_by[0] ? key->created_by : "-",
+		groups[0] ? groups : "-", tags[0] ? tags : "-", key->name);
+}
+
 static int list_one(void *arg, const struct store_key *key)
 {
 	struct listing *listing = arg;
-	struct admin_request *request = listing->request;
-	const char *state = key_state(key, request->now_s);
 	char id[ID_TEXT_SIZE];
-	char groups[LABELS_TEXT_SIZE];
-	char tags[LABELS_TEXT_SIZE];
-	char expires[32];
 
 	encoding_hex(id, sizeof(id), key->id, sizeof(key->id));
-	if (request->json) {
-		json_array_append_new(listing->keys,
-				      json_pack("{s:s,s:s,s:s,s:b,s:b,s:I,s:I,s:o,s:o}", "id", id,
-						"name", key->name, "state", state, "reusable",
-						key->reusable, "ephemeral", key->ephemeral, "uses",
-						(json_int_t)key->uses, "expires_s",
-						(json_int_t)key->expires_s, "groups",
-						labels_json(&key->groups), "tags",
-						labels_json(&key->tags)));
-		return 0;
-	}
-	labels_format(groups, &key->groups);
-	labels_format(tags, &key->tags);
-	fprintf(request->out, "%-16s  %-8s  %-8s  %4llu  %-20s  %-16s  %-16s  %s\n", id, state,
-		key->reusable ? "reusable" : "one-use", (unsigned long long)key->uses,
-		admin_time(expires, key->expires_s), groups[0] ? groups : "-", tags[0] ? tags : "-",
-		key->name);
+	if (listing->request->json)
+		json_array_append_new(listing->keys, key_json(listing->request, key, id));
+	else
+		print_key(listing->request, key, id);
 	return 0;
 }
 
@@ -117,8 +198,10 @@ void admin_key_list(struct admin_request *request)
 	int err;
 
 	if (!request->json)
-		fprintf(request->out, "%-16s  %-8s  %-8s  %4s  %-20s  %-16s  %-16s  %s\n", "ID",
-			"STATE", "KIND", "USES", "EXPIRES", "GROUPS", "TAGS", "NAME");
+		fprintf(request->out,
+			"%-16s  %-8s  %-8s  %5s  %-20s  %-20s  %-16s  %-16s  %-16s  %s\n", "ID",
+			"STATE", "KIND", "USES", "CREATED", "EXPIRES", "BY", "GROUPS", "TAGS",
+			"NAME");
 	err = store_key_each(request->sessions->network->store, list_one, &listing);
 	if (err < 0)
 		admin_fail_store(request, err);

@@ -2,6 +2,7 @@
 #include <jansson.h>
 
 #include "coord/admin_reply.h"
+#include "coord/approval.h"
 #include "coord/sessions.h"
 
 /* How much of a limit is in use; -1 where that says nothing. */
@@ -10,6 +11,8 @@ static json_int_t used(const struct sessions *sessions, enum limit limit)
 	switch (limit) {
 	case LIMIT_CONNECTIONS:
 		return (json_int_t)sessions->count;
+	case LIMIT_PENDING:
+		return (json_int_t)approval_count(sessions->network);
 	default:
 		return -1;
 	}

@@ -11,7 +11,9 @@
 
 const char *admin_node_state(const struct node *node)
 {
-	return node->revoked ? "revoked" : node_is_online(node) ? "online" : "offline";
+	if (node->revoked)
+		return "revoked";
+	return node_is_pending(node) ? "pending" : node_is_online(node) ? "online" : "offline";
 }
 
 static void print_node(struct admin_request *request, const struct node *node)
@@ -60,10 +62,11 @@ static json_t *node_json(const struct node *node)
 			   "tags", labels_json(&node->tags), "owner", node->owner, "login_until_s",
 			   (json_int_t)node->login_until_s);
 	admin_path_describe(object, node);
+	admin_approval_describe(object, node);
 	return object;
 }
 
-static void answer_node(struct admin_request *request, const struct node *node)
+void admin_answer_node(struct admin_request *request, const struct node *node)
 {
 	admin_answer(request, json_pack("{s:o}", "node", node_json(node)));
 }
@@ -89,6 +92,8 @@ void admin_node_list(struct admin_request *request)
 		else
 			print_node(request, nodes[i]);
 	}
+	for (size_t i = 0; !request->json && i < count; i++)
+		admin_approval_print(request, nodes[i]);
 	free(nodes);
 	admin_answer(request, json_pack("{s:o,s:I}", "nodes", array, "total", (json_int_t)total));
 }
@@ -121,7 +126,7 @@ void admin_node_revoke(struct admin_request *request)
 		return;
 	}
 	log_info("node-revoked name=%s", node->name);
-	answer_node(request, node);
+	admin_answer_node(request, node);
 	sessions_cut_off(request->sessions, node,
 			 "this machine was removed from the network by its admin");
 }
@@ -134,7 +139,7 @@ void admin_node_delete(struct admin_request *request)
 	if (!node)
 		return;
 	log_info("node-deleted name=%s", node->name);
-	answer_node(request, node);
+	admin_answer_node(request, node);
 	sessions_cut_off(request->sessions, node,
 			 "this machine was deleted from the network by its admin; join again with "
 			 "a token");
@@ -163,7 +168,7 @@ void admin_node_rename(struct admin_request *request)
 		admin_fail_store(request, err);
 	if (err < 0)
 		return;
-	answer_node(request, node);
+	admin_answer_node(request, node);
 	sessions_want_flush(request->sessions);
 	if (node->session)
 		session_send_certificate(node->session);

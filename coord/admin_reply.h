@@ -47,6 +47,8 @@ void admin_node_list(struct admin_request *request);
 void admin_node_revoke(struct admin_request *request);
 void admin_node_delete(struct admin_request *request);
 void admin_node_rename(struct admin_request *request);
+void admin_node_approve(struct admin_request *request);
+void admin_node_reject(struct admin_request *request);
 void admin_policy_get(struct admin_request *request);
 void admin_policy_set(struct admin_request *request);
 void admin_policy_check(struct admin_request *request);
@@ -68,6 +70,12 @@ struct node;
 
 /* "online", "offline", "pending", "revoked". */
 const char *admin_node_state(const struct node *node);
+/* {"node":…} in JSON mode. */
+void admin_answer_node(struct admin_request *request, const struct node *node);
+/* Adds by which key the node came, and what it waits for: created_s, key_id, pending. */
+void admin_approval_describe(json_t *object, const struct node *node);
+/* For people: a line about one that waits, and none about others. */
+void admin_approval_print(struct admin_request *request, const struct node *node);
 /* Adds what the node told last: health, reported_s, paths. */
 void admin_path_describe(json_t *object, const struct node *node);
 void admin_health(struct admin_request *request);

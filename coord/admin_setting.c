@@ -4,6 +4,7 @@
 
 #include "base/log.h"
 #include "coord/admin_reply.h"
+#include "coord/approval.h"
 #include "coord/report.h"
 #include "coord/sessions.h"
 
@@ -12,6 +13,11 @@
 static bool get_report(const struct network *network)
 {
 	return network->report_paths;
+}
+
+static bool get_approval(const struct network *network)
+{
+	return network->needs_approval;
 }
 
 /* All are a yes or a no. */
@@ -24,6 +30,8 @@ static const struct {
 	{ "report-paths",
 	  "nodes tell by which kind of path they reach whom, and what is wrong with them",
 	  get_report, report_allow },
+	{ "approval", "machines wait until an admin lets them in, unless their key says otherwise",
+	  get_approval, approval_require },
 };
 #define SETTING_COUNT (sizeof(settings) / sizeof(settings[0]))
 

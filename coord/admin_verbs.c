@@ -29,6 +29,8 @@ static const struct {
 	{ "node-revoke", admin_node_revoke, true },
 	{ "node-delete", admin_node_delete, true },
 	{ "node-rename", admin_node_rename, true },
+	{ "node-approve", admin_node_approve, true },
+	{ "node-reject", admin_node_reject, true },
 	{ "policy-get", admin_policy_get, false },
 	{ "policy-set", admin_policy_set, true },
 	{ "policy-check", admin_policy_check, false },

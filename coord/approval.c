@@ -1,6 +1,7 @@
 #include "coord/approval.h"
 
 #include <errno.h>
+#include <stdbool.h>
 #include <string.h>
 
 #include "base/log.h"
@@ -35,4 +36,92 @@ int approval_grant(struct sessions *sessions, struct node *node, uint64_t now_s)
 	if (node->session)
 		session_let_in(node->session, now_s);
 	return 0;
+}
+
+static int forget(struct sessions *sessions, struct node *node, const char *text, uint64_t now_s)
+{
+	int err;
+
+	sessions_cut_off(sessions, node, text);
+	err = network_delete(sessions->network, node, now_s);
+	sessions_want_flush(sessions);
+	return err;
+}
+
+int approval_reject(struct sessions *sessions, struct node *node, uint64_t now_s)
+{
+	if (!node_is_pending(node) || node->cert_len > 0)
+		return -EALREADY;
+	log_info("node-rejected name=%s key=%s", node->name, log_key(node->device_key).text);
+	return forget(sessions, node,
+		      "an admin did not let this machine in; ask why, and join again with a new "
+		      "token",
+		      now_s);
+}
+
+void approval_expire(struct sessions *sessions, uint64_t now_s)
+{
+	uint64_t life_s = sessions->limits.values[LIMIT_PENDING_S];
+	struct node *node;
+	size_t cursor = 0;
+
+	while ((node = network_next(sessions->network, &cursor))) {
+		/* Who had a certificate once has addresses that others know. */
+		if (!node_is_pending(node) || node->cert_len > 0 ||
+		    now_s < node->created_s + life_s)
+			continue;
+		log_info("pending-expired name=%s key=%s", node->name,
+			 log_key(node->device_key).text);
+		if (forget(sessions, node,
+			   "nobody let this machine in for too long; join again with a new token",
+			   now_s) < 0)
+			log_error("store-failed what=pending-removal");
+	}
+}
+
+int approval_find(const struct network *network, const char *text, struct node **out)
+{
+	char wanted[APPROVAL_CODE_SIZE];
+	char code[APPROVAL_CODE_SIZE];
+	struct node *found = network_find_name(network, text);
+	struct node *node;
+	size_t cursor = 0;
+
+	*out = found;
+	if (found && node_is_pending(found) && !found->revoked)
+		return 0;
+	if (approval_code_parse(wanted, text) < 0)
+		return found ? -EALREADY : -ENOENT;
+	while ((node = network_next(network, &cursor))) {
+		if (!node_is_pending(node) || node->revoked)
+			continue;
+		approval_code(code, node->device_key, node->box_key);
+		if (strcmp(code, wanted) != 0)
+			continue;
+		if (*out && *out != found)
+			return -ENOTUNIQ;
+		*out = node;
+	}
+	return *out == found ? (found ? -EALREADY : -ENOENT) : 0;
+}
+
+size_t approval_count(const struct network *network)
+{
+	const struct node *node;
+	size_t cursor = 0;
+	size_t count = 0;
+
+	while ((node = network_next(network, &cursor)))
+		count += node_is_pending(node);
+	return count;
+}
+
+int approval_require(struct network *network, bool required)
+{
+	const char *value = required ? "required" : "no";
+	int err = store_set(network->store, NETWORK_VALUE_APPROVAL, value, strlen(value));
+
+	if (err == 0)
+		network->needs_approval = required;
+	return err;
 }

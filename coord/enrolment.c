@@ -7,8 +7,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/encoding.h"
+#include "base/log.h"
+#include "coord/approval.h"
 #include "coord/audit.h"
 #include "coord/certificate.h"
+#include "coord/sessions.h"
 #include "crypto/hash.h"
 
 #define NAME_SUFFIX_MAX 9999
@@ -26,6 +30,8 @@ int enrolment_make_key(struct network *network, const struct enrolment_key *want
 {
 	struct token token = { .address_count = network->address_count };
 	struct store_key key = { .reusable = wanted->reusable,
+				 .uses_max = wanted->reusable ? wanted->uses_max : 0,
+				 .approval = wanted->approval,
 				 .ephemeral = wanted->ephemeral,
 				 .created_s = now_s,
 				 .expires_s = now_s + wanted->life_s };
@@ -39,6 +45,10 @@ int enrolment_make_key(struct network *network, const struct enrolment_key *want
 	memcpy(key.id, token.key_id, sizeof(key.id));
 	hash_secret(key.secret_hash, token.secret);
 	snprintf(key.name, sizeof(key.name), "%s", wanted->name ? wanted->name : "");
+	snprintf(key.created_by, sizeof(key.created_by), "%s",
+		 wanted->created_by ? wanted->created_by : "");
+	if (wanted->for_node)
+		encoding_hex(key.for_node, sizeof(key.for_node), wanted->for_node->device_key, 32);
 	labels_copy(&key.groups, &wanted->groups);
 	labels_copy(&key.tags, &wanted->tags);
 	err = token_format(token_text, TOKEN_TEXT_SIZE, &token);
@@ -85,6 +95,10 @@ static int check_key(struct network *network, const struct control_enrol *enrol,
 		return enrolment_refuse(error, CONTROL_ERROR_USED,
 					"this token was used already and is good for one machine; "
 					"ask for a new one");
+	if (key->uses_max > 0 && key->uses >= key->uses_max)
+		return enrolment_refuse(error, CONTROL_ERROR_USED,
+					"this token was used as often as it may be; ask for a new "
+					"one");
 	return 0;
 }
 
@@ -124,8 +138,29 @@ static int choose_name(const struct network *network, char out[static CERT_NAME_
 	return 0;
 }
 
-/* The key's use, the node and the serial in one transaction: all of it or nothing. */
-static int store_new(struct network *network, const struct node *node, const struct store_key *key)
+/* The node's row, and whose row it takes; NULL: it is nobody's successor. */
+static int store_rows(struct network *network, const struct node *node, const struct node *old)
+{
+	char from[NODE_KEY_TEXT_SIZE];
+	char to[NODE_KEY_TEXT_SIZE];
+	int err = 0;
+
+	if (!old)
+		return store_node_put(network->store, node);
+	encoding_hex(from, sizeof(from), old->device_key, 32);
+	encoding_hex(to, sizeof(to), node->device_key, 32);
+	if (old->cert_len > 0)
+		err = store_revoked_add(network->store, old->serial, old->not_after_s);
+	if (err == 0)
+		err = store_node_delete(network->store, old->device_key);
+	if (err == 0)
+		err = store_node_put(network->store, node);
+	return err < 0 ? err : store_key_follow(network->store, from, to);
+}
+
+/* The key's use, the nodes and the serial in one transaction: all of it or nothing. */
+static int store_new(struct network *network, const struct node *node, const struct store_key *key,
+		     const struct node *old, uint64_t now_s)
 {
 	int err;
 
@@ -133,9 +168,9 @@ static int store_new(struct network *network, const struct node *node, const str
 	err = store_begin(network->store);
 	if (err < 0)
 		return err;
-	err = store_key_use(network->store, key->id);
+	err = store_key_use(network->store, key->id, now_s);
 	if (err == 0)
-		err = store_node_put(network->store, node);
+		err = store_rows(network, node, old);
 	if (err == 0)
 		err = network_store_serial(network);
 	if (err == 0)
@@ -154,13 +189,10 @@ static void take_facts(struct node *node, const struct control_facts *facts)
 	node->knows_turn = facts->turn;
 }
 
-static int fill_node(struct network *network, struct node *node, const struct control_enrol *enrol,
+/* What the machine and its key say. */
+static void describe(struct node *node, const struct control_enrol *enrol,
 		     const uint8_t box_key[static 32], const struct store_key *key, uint64_t now_s)
 {
-	int err = choose_name(network, node->name, enrol->facts.hostname);
-
-	if (err < 0)
-		return err;
 	memcpy(node->device_key, enrol->device_key, 32);
 	memcpy(node->box_key, box_key, 32);
 	memcpy(node->wireguard_key, enrol->wireguard_key, 32);
@@ -169,18 +201,91 @@ static int fill_node(struct network *network, struct node *node, const struct co
 	node->ephemeral = key->ephemeral;
 	node->created_s = now_s;
 	node->last_seen_s = now_s;
+	encoding_hex(node->key_id, sizeof(node->key_id), key->id, sizeof(key->id));
 	take_facts(node, &enrol->facts);
-	err = pool_allocate(&network->pool, &node->address4, &node->address6);
+}
+
+/* A name and addresses of its own. */
+static int settle(struct network *network, struct node *node, const struct control_enrol *enrol,
+		  const struct store_key *key)
+{
+	bool named = key->name[0] && !key->reusable;
+	int err = choose_name(network, node->name, named ? key->name : enrol->facts.hostname);
+
+	return err < 0 ? err : pool_allocate(&network->pool, &node->address4, &node->address6);
+}
+
+/* The name, addresses and labels of the node that it replaces. */
+static void inherit(struct node *node, const struct node *old)
+{
+	memcpy(node->name, old->name, sizeof(node->name));
+	node->address4 = old->address4;
+	node->address6 = old->address6;
+	labels_copy(&node->groups, &old->groups);
+	labels_copy(&node->tags, &old->tags);
+	memcpy(node->owner, old->owner, sizeof(node->owner));
+	node->login_until_s = old->login_until_s;
+	node->ephemeral = old->ephemeral;
+}
+
+static bool must_wait(const struct network *network, const struct store_key *key)
+{
+	return key->approval == KEY_APPROVAL_NEEDED ||
+	       (key->approval == KEY_APPROVAL_NETWORK && network->needs_approval &&
+		!key->for_node[0]);
+}
+
+/* A certificate, or the serial alone for one that waits, then the rows. */
+static int bring_in(struct network *network, struct node *node, const struct store_key *key,
+		    const struct node *old, uint64_t now_s)
+{
+	int err = 0;
+
+	if (node_is_pending(node))
+		err = network_take_serial(network, &node->serial);
+	else
+		err = certificate_issue(network, node, now_s);
+	if (err == 0)
+		err = store_new(network, node, key, old, now_s);
+	return err < 0 ? err : network_adopt(network, node);
+}
+
+static int make_node(struct sessions *sessions, struct node *node, const struct store_key *key,
+		     const struct control_enrol *enrol, uint64_t now_s)
+{
+	struct network *network = sessions->network;
+	int err;
+
+	if (must_wait(network, key)) {
+		if (approval_count(network) >= sessions->limits.values[LIMIT_PENDING])
+			return -EUSERS;
+		node->state = NODE_WAITS_APPROVAL;
+	}
+	err = settle(network, node, enrol, key);
 	if (err < 0)
 		return err;
-	err = certificate_issue(network, node, now_s);
-	if (err == 0)
-		err = store_new(network, node, key);
-	if (err == 0)
-		err = network_adopt(network, node);
+	err = bring_in(network, node, key, NULL, now_s);
 	if (err < 0)
-		pool_release(&network->pool, &node->address4);
+		pool_unallocate(&network->pool, &node->address4);
 	return err;
+}
+
+static int replace_node(struct sessions *sessions, struct node *node, const struct store_key *key,
+			struct node *old, uint64_t now_s)
+{
+	struct network *network = sessions->network;
+	int err;
+
+	inherit(node, old);
+	err = bring_in(network, node, key, old, now_s);
+	if (err < 0)
+		return err;
+	log_info("node-replaced name=%s key=%s by=%s", node->name, log_key(old->device_key).text,
+		 log_key(node->device_key).text);
+	sessions_cut_off(sessions, old,
+			 "another machine has taken this one's place, with a token that an admin "
+			 "made for it");
+	return network_forget(network, old);
 }
 
 int enrolment_explain(struct control_error *error, int err)
@@ -193,6 +298,11 @@ int enrolment_explain(struct control_error *error, int err)
 		return enrolment_refuse(error, CONTROL_ERROR_USED,
 					"this token was used already and is good for one machine; "
 					"ask for a new one");
+	case -EUSERS:
+		return enrolment_refuse(
+			error, CONTROL_ERROR_FULL,
+			"too many machines wait to be let in; an admin lets some in or "
+			"rejects them: warren-coord node list");
 	case -EEXIST:
 		return enrolment_refuse(error, CONTROL_ERROR_DUPLICATE,
 					"another machine has the keys of this one; run warren "
@@ -209,27 +319,42 @@ int enrolment_explain(struct control_error *error, int err)
 	}
 }
 
-int enrolment_enrol(struct network *network, const struct control_enrol *enrol,
-		    const uint8_t box_key[static 32], uint64_t now_s, struct node **out,
-		    struct control_error *error)
+/* The node whose place the key's holder takes; NULL in *old: the key is for anybody. */
+static int find_predecessor(const struct network *network, const struct store_key *key,
+			    struct node **old, struct control_error *error)
 {
-	struct node *node = network_find(network, enrol->device_key);
+	uint8_t device_key[32];
+
+	*old = NULL;
+	if (!key->for_node[0])
+		return 0;
+	if (encoding_hex_parse(device_key, sizeof(device_key), key->for_node) == 0)
+		*old = network_find(network, device_key);
+	return *old ? 0
+		    : enrolment_refuse(error, CONTROL_ERROR_KEY_REVOKED,
+				       "the node that this token was made for was deleted; ask for "
+				       "a new one");
+}
+
+static int enrol_new(struct sessions *sessions, const struct control_enrol *enrol,
+		     const uint8_t box_key[static 32], uint64_t now_s, struct node **out,
+		     struct control_error *error)
+{
 	struct store_key key;
-	int err;
+	struct node *node;
+	struct node *old;
+	int err = check_key(sessions->network, enrol, now_s, &key, error);
 
-	if (node) {
-		/* Its welcome was lost, or it was told to join again: no key is spent twice. */
-		struct control_login login = { .facts = enrol->facts };
-
-		memcpy(login.device_key, enrol->device_key, 32);
-		memcpy(login.wireguard_key, enrol->wireguard_key, 32);
-		return enrolment_login(network, &login, box_key, now_s, out, error);
-	}
-	err = check_key(network, enrol, now_s, &key, error);
+	if (err == 0)
+		err = find_predecessor(sessions->network, &key, &old, error);
 	if (err < 0)
 		return err;
 	node = calloc(1, sizeof(*node));
-	err = node ? fill_node(network, node, enrol, box_key, &key, now_s) : -ENOMEM;
+	if (!node)
+		return enrolment_explain(error, -ENOMEM);
+	describe(node, enrol, box_key, &key, now_s);
+	err = old ? replace_node(sessions, node, &key, old, now_s)
+		  : make_node(sessions, node, &key, enrol, now_s);
 	if (err < 0) {
 		free(node);
 		enrolment_explain(error, err);
@@ -237,6 +362,20 @@ int enrolment_enrol(struct network *network, const struct control_enrol *enrol,
 	}
 	*out = node;
 	return 0;
+}
+
+int enrolment_enrol(struct sessions *sessions, const struct control_enrol *enrol,
+		    const uint8_t box_key[static 32], uint64_t now_s, struct node **out,
+		    struct control_error *error)
+{
+	struct control_login login = { .facts = enrol->facts };
+
+	if (!network_find(sessions->network, enrol->device_key))
+		return enrol_new(sessions, enrol, box_key, now_s, out, error);
+	/* Its welcome was lost, or it was told to join again: no key is spent twice. */
+	memcpy(login.device_key, enrol->device_key, 32);
+	memcpy(login.wireguard_key, enrol->wireguard_key, 32);
+	return enrolment_login(sessions->network, &login, box_key, now_s, out, error);
 }
 
 /* A new certificate when something in it changed or it is old. */

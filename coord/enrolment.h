@@ -10,14 +10,20 @@
 
 #define ENROLMENT_KEY_LIFE_S (24 * 3600)
 
+struct sessions;
+
 /* What to make. */
 struct enrolment_key {
-	const char *name; /* for people; may be empty */
+	const char *name; /* for people, and of the node that joins with a one-use key; or NULL */
 	bool reusable;
+	uint64_t uses_max; /* of a reusable one; 0: any number */
 	bool ephemeral;
 	struct labels groups;
 	struct labels tags;
 	uint64_t life_s;
+	enum key_approval approval;
+	const struct node *for_node; /* to be replaced by the node that joins; or NULL */
+	const char *created_by;      /* or NULL */
 };
 
 /* Makes and stores a join key, and the token text that carries it (at least TOKEN_TEXT_SIZE). */
@@ -26,9 +32,10 @@ int enrolment_make_key(struct network *network, const struct enrolment_key *want
 
 /*
  * A node that shows a join key. box_key is what the channel proved, as the caller has proved the
- * device key. On refusal -EACCES with *error filled; other errors too fill it.
+ * device key. The node that it takes the place of is cut off and gone. On refusal -EACCES with
+ * *error filled; other errors too fill it.
  */
-int enrolment_enrol(struct network *network, const struct control_enrol *enrol,
+int enrolment_enrol(struct sessions *sessions, const struct control_enrol *enrol,
 		    const uint8_t box_key[static 32], uint64_t now_s, struct node **node,
 		    struct control_error *error);
 /* A node that was here before. */

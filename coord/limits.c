@@ -23,6 +23,9 @@ const struct limit_info limit_infos[LIMIT_COUNT] = {
 	[LIMIT_AUDIT_DAYS] = { "audit-days", "days that the audit log is kept", 365, 1, 3650 },
 	[LIMIT_AUDIT_ENTRIES] = { "audit-entries", "entries that the audit log keeps", 100000, 1000,
 				  10000000 },
+	[LIMIT_PENDING] = { "pending", "machines that wait to be let in", 500, 1, 10000 },
+	[LIMIT_PENDING_S] = { "pending-life", "seconds until a machine that waits is forgotten",
+			      7 * 86400, 60, 365 * 86400 },
 };
 
 void limits_init(struct limits *limits)

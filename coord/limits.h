@@ -20,6 +20,8 @@ enum limit {
 	LIMIT_EPHEMERAL_S,  /* away for so long, an ephemeral node is deleted */
 	LIMIT_AUDIT_DAYS,
 	LIMIT_AUDIT_ENTRIES,
+	LIMIT_PENDING,      /* nodes that wait to be let in */
+	LIMIT_PENDING_S,    /* so long, then they are forgotten */
 	LIMIT_COUNT,
 };
 

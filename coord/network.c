@@ -111,25 +111,38 @@ int network_revoke(struct network *network, struct node *node, uint64_t now_s)
 	return remember_revoked(network, node->serial);
 }
 
+int network_forget(struct network *network, struct node *node)
+{
+	int err = 0;
+
+	if (node->cert_len > 0) {
+		network->all_dirty = true; /* maps drop it */
+		if (!node->revoked)
+			err = remember_revoked(network, node->serial);
+	}
+	map_remove(network->nodes, node->device_key);
+	node_free(node);
+	return err;
+}
+
 int network_delete(struct network *network, struct node *node, uint64_t now_s)
 {
 	int err = store_change(network, node, node->not_after_s > now_s, true);
 
 	if (err < 0)
 		return err;
-	if (node->cert_len > 0)
-		err = remember_revoked(network, node->serial);
 	pool_release(&network->pool, &node->address4);
-	map_remove(network->nodes, node->device_key);
-	node_free(node);
-	return err;
+	return network_forget(network, node);
 }
 
-/* Puts the node's certificate as it says now into effect, or the node back to what it was. */
+/*
+ * Puts the node's certificate as it says now into effect, or the node back to what it was. Who
+ * waits has none yet.
+ */
 static int certify(struct network *network, struct node *node, const struct node *before,
 		   uint64_t now_s)
 {
-	int err = certificate_issue(network, node, now_s);
+	int err = node_is_pending(node) ? 0 : certificate_issue(network, node, now_s);
 
 	if (err == 0)
 		err = network_store_node(network, node);

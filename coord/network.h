@@ -39,10 +39,11 @@ struct network {
 	uint64_t *revoked; /* serials */
 	size_t revoked_count;
 	uint64_t next_serial;
-	uint64_t version;  /* of the newest map; grows over restarts too */
-	bool all_dirty;    /* every map may have to change */
-	bool report_paths; /* nodes may tell of their paths and health */
-	bool relays_dirty; /* every node wants the relays and credentials again */
+	uint64_t version;    /* of the newest map; grows over restarts too */
+	bool needs_approval; /* keys that say nothing else make nodes that wait */
+	bool all_dirty;      /* every map may have to change */
+	bool report_paths;   /* nodes may tell of their paths and health */
+	bool relays_dirty;   /* every node wants the relays and credentials again */
 };
 
 /* Values in the store. */
@@ -51,6 +52,7 @@ struct network {
 #define NETWORK_VALUE_POOL4     "pool4"
 #define NETWORK_VALUE_POOL6     "pool6"
 #define NETWORK_VALUE_ADDRESSES "addresses" /* "host:port", separated by spaces */
+#define NETWORK_VALUE_APPROVAL  "approval"  /* "required" */
 #define NETWORK_VALUE_POLICY    "policy"
 #define NETWORK_VALUE_SERIAL    "next_serial"
 #define NETWORK_VALUE_EPOCH     "epoch" /* counts starts: the upper half of map versions */
@@ -84,6 +86,11 @@ int network_adopt(struct network *network, struct node *node);
 /* Makes a member of a node that waited, with a certificate. 0, or the store's error: it waits on.
  */
 int network_approve(struct network *network, struct node *node, uint64_t now_s);
+/*
+ * Forgets a node whose row is gone or another's already: its addresses are its successor's. Its
+ * session must be gone; frees it.
+ */
+int network_forget(struct network *network, struct node *node);
 /* Stores what changed in a node, and lets its peers' maps follow. */
 int network_store_node(struct network *network, struct node *node);
 /* Cuts a node off: its certificate counts no more. The session is the caller's to end. */

@@ -182,6 +182,15 @@ static int count_start(struct network *network, uint64_t *epoch)
 	return err;
 }
 
+static int load_approval(struct network *network)
+{
+	char text[16] = "";
+	int err = get_text(network, NETWORK_VALUE_APPROVAL, text, sizeof(text));
+
+	network->needs_approval = strcmp(text, "required") == 0;
+	return err == -ENOENT ? 0 : err;
+}
+
 static int load_values(struct network *network)
 {
 	uint64_t epoch = 0;
@@ -203,6 +212,8 @@ static int load_values(struct network *network)
 		err = load_pool(network);
 	if (err == 0)
 		err = load_report(network);
+	if (err == 0)
+		err = load_approval(network);
 	if (err == 0)
 		err = store_get_u64(network->store, NETWORK_VALUE_SERIAL, &network->next_serial);
 	if (err == 0)

@@ -25,7 +25,8 @@ enum node_state {
 	NODE_STATE_COUNT,
 };
 
-#define NODE_KEY_ID_SIZE (2 * TOKEN_KEY_ID_SIZE + 1) /* in hexadecimal, with NUL */
+#define NODE_KEY_TEXT_SIZE 65                          /* a device key in hexadecimal, with NUL */
+#define NODE_KEY_ID_SIZE   (2 * TOKEN_KEY_ID_SIZE + 1) /* in hexadecimal, with NUL */
 
 /* A machine of the network, as the store keeps it, and what is known while the server runs. */
 struct node {

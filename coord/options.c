@@ -34,7 +34,9 @@ static const char usage[] =
 	"  health [--json]             what is wrong with the server, if anything\n"
 	"  limits [--json]             what nodes and strangers may ask of the server\n"
 	"  key create [--reusable] [--ephemeral] [--expires 24h] [--group G]... [--tag T]...\n"
-	"             [--name N]       print a join token, for one machine unless reusable\n"
+	"             [--name N] [--uses N] [--needs-approval | --approved] [--for NODE]\n"
+	"                              print a join token, for one machine unless reusable; --for\n"
+	"                              gives NODE's name and addresses to the machine that joins\n"
 	"  overview [--json]           how many nodes there are, and what is wrong with them\n"
 	"  path list [--json]          by which kind of path the nodes reach each other\n"
 	"  settings list [--json]      what holds for the whole network\n"
@@ -42,8 +44,10 @@ static const char usage[] =
 	"  key list [--json]           the join keys\n"
 	"  key revoke ID               no new node with this key\n"
 	"  node list [--json]          the nodes\n"
-	"  node revoke NAME            cut a node off at every peer\n"
-	"  node delete NAME            the same, and forget it\n"
+	"  node approve NAME|CODE...   let machines in that wait\n"
+	"  node reject NAME|CODE...    or do not\n"
+	"  node revoke NAME...         cut nodes off at every peer\n"
+	"  node delete NAME...         the same, and forget them\n"
 	"  node rename NAME NEW\n"
 	"  node paths NAME [--json]    whom it reaches, and how\n"
 	"  policy get                  print the policy\n"
@@ -86,6 +90,10 @@ enum option_id {
 	OPTION_EPHEMERAL,
 	OPTION_EXPIRES,
 	OPTION_GROUP,
+	OPTION_USES,
+	OPTION_NEEDS_APPROVAL,
+	OPTION_APPROVED,
+	OPTION_FOR,
 	OPTION_TAG,
 	OPTION_JSON,
 	OPTION_TLS_PORT,
@@ -124,6 +132,10 @@ static const struct option long_options[] = {
 	{ "ephemeral", no_argument, NULL, OPTION_EPHEMERAL },
 	{ "expires", required_argument, NULL, OPTION_EXPIRES },
 	{ "group", required_argument, NULL, OPTION_GROUP },
+	{ "uses", required_argument, NULL, OPTION_USES },
+	{ "needs-approval", no_argument, NULL, OPTION_NEEDS_APPROVAL },
+	{ "approved", no_argument, NULL, OPTION_APPROVED },
+	{ "for", required_argument, NULL, OPTION_FOR },
 	{ "tag", required_argument, NULL, OPTION_TAG },
 	{ "json", no_argument, NULL, OPTION_JSON },
 	{ "tls-port", required_argument, NULL, OPTION_TLS_PORT },
@@ -148,6 +160,7 @@ static const struct option long_options[] = {
 	{ NULL, 0, NULL, 0 },
 };
 
+#define ANY_NUMBER   (-1) /* of arguments, but one at least */
 #define MASK(option) (1ull << ((option)-OPTION_DATA))
 
 /* A command, the arguments after its words, and the options it knows besides the common ones. */
@@ -170,12 +183,15 @@ static const struct {
 		  MASK(OPTION_PUBLIC) },
 	{ "key", "create", COMMAND_KEY_CREATE, 0,
 	  MASK(OPTION_REUSABLE) | MASK(OPTION_EPHEMERAL) | MASK(OPTION_EXPIRES) |
-		  MASK(OPTION_GROUP) | MASK(OPTION_TAG) | MASK(OPTION_NAME) },
+		  MASK(OPTION_GROUP) | MASK(OPTION_TAG) | MASK(OPTION_NAME) | MASK(OPTION_USES) |
+		  MASK(OPTION_NEEDS_APPROVAL) | MASK(OPTION_APPROVED) | MASK(OPTION_FOR) },
 	{ "key", "list", COMMAND_KEY_LIST, 0, MASK(OPTION_JSON) },
 	{ "key", "revoke", COMMAND_KEY_REVOKE, 1, 0 },
 	{ "node", "list", COMMAND_NODE_LIST, 0, MASK(OPTION_JSON) },
-	{ "node", "revoke", COMMAND_NODE_REVOKE, 1, 0 },
-	{ "node", "delete", COMMAND_NODE_DELETE, 1, 0 },
+	{ "node", "approve", COMMAND_NODE_APPROVE, ANY_NUMBER, 0 },
+	{ "node", "reject", COMMAND_NODE_REJECT, ANY_NUMBER, 0 },
+	{ "node", "revoke", COMMAND_NODE_REVOKE, ANY_NUMBER, 0 },
+	{ "node", "delete", COMMAND_NODE_DELETE, ANY_NUMBER, 0 },
 	{ "node", "rename", COMMAND_NODE_RENAME, 2, 0 },
 	{ "policy", "get", COMMAND_POLICY_GET, 0, 0 },
 	{ "policy", "set", COMMAND_POLICY_SET, 1, 0 },
@@ -269,6 +285,19 @@ static int parse_port(uint16_t *port, const char *text)
 	if (!isdigit((unsigned char)text[0]) || *end || value == 0 || value > UINT16_MAX)
 		return -EINVAL;
 	*port = (uint16_t)value;
+	return 0;
+}
+
+static int parse_number(uint64_t *number, const char *text)
+{
+	char *end;
+	unsigned long value;
+
+	errno = 0;
+	value = strtoul(text, &end, 10);
+	if (!isdigit((unsigned char)text[0]) || *end || errno || value == 0 || value > UINT32_MAX)
+		return -EINVAL;
+	*number = value;
 	return 0;
 }
 
@@ -395,6 +424,17 @@ static int take_option(struct options *options, int option, const char *value)
 		return parse_since(&options->since_s, value);
 	case OPTION_EXPIRES:
 		return coord_options_duration(&options->expires_s, value);
+	case OPTION_USES:
+		return parse_number(&options->uses_max, value);
+	case OPTION_NEEDS_APPROVAL:
+		options->needs_approval = true;
+		return 0;
+	case OPTION_APPROVED:
+		options->approved = true;
+		return 0;
+	case OPTION_FOR:
+		options->for_node = value;
+		return cert_name_check(value);
 	case OPTION_GROUP:
 		return parse_label(&options->groups, value, "group:");
 	case OPTION_TAG:
@@ -456,7 +496,12 @@ static int take_command(struct options *options, int count, char **words, uint64
 		return place;
 	skip = commands[place].verb ? 2 : 1;
 	options->command = commands[place].command;
-	if (count - skip != commands[place].arguments)
+	if (commands[place].arguments == ANY_NUMBER) {
+		options->names = words + skip;
+		options->name_count = count - skip;
+		if (count == skip)
+			return complain("%s %s wants a name", words[0], words[1]);
+	} else if (count - skip != commands[place].arguments)
 		return complain("%s%s%s wants %d argument%s", words[0], skip == 2 ? " " : "",
 				skip == 2 ? words[1] : "", commands[place].arguments,
 				commands[place].arguments == 1 ? "" : "s");
@@ -479,6 +524,10 @@ static int take_command(struct options *options, int count, char **words, uint64
 		if (!expires_given)
 			options->expires_s = DEFAULT_API_TOKEN_S;
 	}
+	if (options->needs_approval && options->approved)
+		return complain("--needs-approval and --approved exclude each other");
+	if (options->uses_max > 1 && !options->reusable)
+		return complain("--uses goes with --reusable");
 	if (options->command == COMMAND_RELAY_ADD && !options->secret_file)
 		return complain("relay add wants --secret-file, the secret that the relay was "
 				"started with");

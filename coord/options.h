@@ -20,6 +20,8 @@ enum command {
 	COMMAND_NODE_REVOKE,
 	COMMAND_NODE_DELETE,
 	COMMAND_NODE_RENAME,
+	COMMAND_NODE_APPROVE,
+	COMMAND_NODE_REJECT,
 	COMMAND_POLICY_GET,
 	COMMAND_POLICY_SET,
 	COMMAND_POLICY_CHECK,
@@ -49,6 +51,8 @@ struct options {
 	enum command command;
 	const char *data;
 	const char *arguments[OPTIONS_ARGUMENTS_MAX]; /* after the verb */
+	char **names; /* all of them, for commands that take any number; else NULL */
+	int name_count;
 	struct token_address public[TOKEN_ADDRESSES_MAX];
 	size_t public_count;
 	const char *name;
@@ -73,6 +77,10 @@ struct options {
 	bool json;
 	bool verbose;
 	uint64_t expires_s;
+	uint64_t uses_max; /* 0: any number */
+	bool needs_approval;
+	bool approved;
+	const char *for_node;
 	struct labels groups;
 	struct labels tags;
 	uint16_t tls_port;

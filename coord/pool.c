@@ -88,3 +88,12 @@ void pool_release(struct pool *pool, const struct ip_addr *address4)
 
 	map_remove(pool->taken, &number);
 }
+
+void pool_unallocate(struct pool *pool, const struct ip_addr *address4)
+{
+	uint32_t number = number_of(pool, address4);
+
+	pool_release(pool, address4);
+	if (pool->cursor == number)
+		pool->cursor = number - 1;
+}

@@ -26,6 +26,8 @@ void pool_clear(struct pool *pool);
 int pool_take(struct pool *pool, const struct ip_addr *address4);
 /* 0, -ENOSPC, -ENOMEM. */
 int pool_allocate(struct pool *pool, struct ip_addr *address4, struct ip_addr *address6);
+/* Takes back what pool_allocate gave last and nobody ever had: it is the next one again. */
+void pool_unallocate(struct pool *pool, const struct ip_addr *address4);
 void pool_release(struct pool *pool, const struct ip_addr *address4);
 
 #endif

@@ -157,6 +157,8 @@ void session_send_certificate(struct session *session)
 {
 	struct control_message message = { .type = CONTROL_CERTIFICATE };
 
+	if (session->state != SESSION_READY)
+		return;
 	message.document.data = session->node->cert;
 	message.document.len = session->node->cert_len;
 	session_send(session, &message);
@@ -314,8 +316,8 @@ static int greet(struct session *session, const struct control_message *message,
 					"this machine could not prove its identity; run warren "
 					"logout and join again");
 	if (enrol)
-		return enrolment_enrol(network, &message->enrol, box_key, now_s, &session->node,
-				       error);
+		return enrolment_enrol(session->sessions, &message->enrol, box_key, now_s,
+				       &session->node, error);
 	session->map_version = message->login.map_version;
 	err = enrolment_login(network, &message->login, box_key, now_s, &session->node, error);
 	/* It refuses older ones; a number that leaves no room above it is nobody's. */

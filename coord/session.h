@@ -74,7 +74,7 @@ void session_send_map(struct session *session);
 void session_send_pending(struct session *session, const struct control_pending *pending);
 /* From WAITING to READY: its node has become a member. */
 void session_let_in(struct session *session, uint64_t now_s);
-/* The node's certificate, as a message. */
+/* The node's certificate, as a message; to who waits nothing. */
 void session_send_certificate(struct session *session);
 
 #endif

@@ -5,6 +5,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "coord/approval.h"
 #include "coord/audit.h"
 #include "coord/mapmaker.h"
 #include "proto/turn_credential.h"
@@ -252,6 +253,7 @@ void sessions_tick(struct sessions *sessions, uint64_t now_ns, uint64_t now_s)
 		session_tick(session, now_ns, now_s);
 	}
 	remove_ephemeral(sessions, now_s);
+	approval_expire(sessions, now_s);
 	sessions_save(sessions);
 	audit_tick(sessions, now_s);
 }

@@ -17,6 +17,16 @@
  */
 struct store;
 
+/* Does a node that joins with the key have to wait for an admin? */
+enum key_approval {
+	KEY_APPROVAL_NETWORK, /* as the network's setting says */
+	KEY_APPROVAL_NEEDED,
+	KEY_APPROVAL_GIVEN,
+	KEY_APPROVAL_COUNT,
+};
+
+#define STORE_WHO_MAX 128
+
 /* A join key. The secret is kept as a hash only. */
 struct store_key {
 	uint8_t id[TOKEN_KEY_ID_SIZE];
@@ -30,6 +40,11 @@ struct store_key {
 	uint64_t created_s;
 	uint64_t expires_s;
 	uint64_t uses;
+	uint64_t uses_max; /* of a reusable one; 0: any number */
+	enum key_approval approval;
+	char for_node[NODE_KEY_TEXT_SIZE]; /* its node takes the place of this one; or "" */
+	char created_by[STORE_WHO_MAX];
+	uint64_t used_s; /* last; 0: never */
 };
 
 #define STORE_RELAY_SECRET_MAX 128
@@ -75,8 +90,10 @@ int store_key_add(struct store *store, const struct store_key *key);
 /* 0 or -ENOENT. */
 int store_key_find(struct store *store, const uint8_t id[static TOKEN_KEY_ID_SIZE],
 		   struct store_key *key);
-/* Counts a use. 0, -ENOENT, or -EBUSY: a one-use key that was used. */
-int store_key_use(struct store *store, const uint8_t id[static TOKEN_KEY_ID_SIZE]);
+/* Counts a use. 0, -ENOENT, or -EBUSY: it was used up or revoked. */
+int store_key_use(struct store *store, const uint8_t id[static TOKEN_KEY_ID_SIZE], uint64_t now_s);
+/* Keys for one node are for the other now: that one took its place. */
+int store_key_follow(struct store *store, const char *from_node, const char *to_node);
 int store_key_revoke(struct store *store, const uint8_t id[static TOKEN_KEY_ID_SIZE]);
 /* Calls each in order of creation; stops when it returns non-zero, and returns that. */
 int store_key_each(struct store *store, int (*each)(void *arg, const struct store_key *key),

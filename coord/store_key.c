@@ -7,7 +7,7 @@
 
 #define COLUMNS                                                                                     \
 	"id, secret_hash, name, reusable, ephemeral, revoked, groups, tags, created_s, expires_s, " \
-	"uses"
+	"uses, uses_max, approval, for_node, created_by, used_s"
 
 int store_key_add(struct store *store, const struct store_key *key)
 {
@@ -15,7 +15,8 @@ int store_key_add(struct store *store, const struct store_key *key)
 
 	statement_init(&s, store,
 		       "INSERT INTO key (" COLUMNS ")"
-		       " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)");
+		       " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14,"
+		       " $15, $16)");
 	statement_blob(&s, key->id, sizeof(key->id));
 	statement_blob(&s, key->secret_hash, sizeof(key->secret_hash));
 	statement_text(&s, key->name);
@@ -27,11 +28,18 @@ int store_key_add(struct store *store, const struct store_key *key)
 	statement_u64(&s, key->created_s);
 	statement_u64(&s, key->expires_s);
 	statement_u64(&s, key->uses);
+	statement_u64(&s, key->uses_max);
+	statement_u64(&s, key->approval);
+	statement_text(&s, key->for_node);
+	statement_text(&s, key->created_by);
+	statement_u64(&s, key->used_s);
 	return statement_run(&s);
 }
 
 static void read_key(struct statement *s, struct store_key *key)
 {
+	uint64_t approval;
+
 	memset(key, 0, sizeof(*key));
 	statement_get_bytes(s, key->id, sizeof(key->id));
 	statement_get_bytes(s, key->secret_hash, sizeof(key->secret_hash));
@@ -44,6 +52,15 @@ static void read_key(struct statement *s, struct store_key *key)
 	key->created_s = statement_get_u64(s);
 	key->expires_s = statement_get_u64(s);
 	key->uses = statement_get_u64(s);
+	key->uses_max = statement_get_u64(s);
+	approval = statement_get_u64(s);
+	statement_get_text(s, key->for_node, sizeof(key->for_node));
+	statement_get_text(s, key->created_by, sizeof(key->created_by));
+	key->used_s = statement_get_u64(s);
+	if (approval < KEY_APPROVAL_COUNT)
+		key->approval = (enum key_approval)approval;
+	else if (s->err == 0)
+		s->err = -EUCLEAN;
 }
 
 int store_key_find(struct store *store, const uint8_t id[static TOKEN_KEY_ID_SIZE],
@@ -72,18 +89,32 @@ static int change_one(struct store *store, const char *sql,
 	return statement_run_found(&s);
 }
 
-int store_key_use(struct store *store, const uint8_t id[static TOKEN_KEY_ID_SIZE])
+int store_key_use(struct store *store, const uint8_t id[static TOKEN_KEY_ID_SIZE], uint64_t now_s)
 {
 	struct store_key key;
+	struct statement s;
 	int err = store_key_find(store, id, &key);
 
 	if (err < 0)
 		return err;
 	/* The condition decides, not what was read above. */
-	err = change_one(
-		store,
-		"UPDATE key SET uses = uses + 1 WHERE id = $1 AND (reusable <> 0 OR uses = 0)", id);
+	statement_init(&s, store,
+		       "UPDATE key SET uses = uses + 1, used_s = $1 WHERE id = $2 AND revoked = 0"
+		       " AND (reusable <> 0 OR uses = 0) AND (uses_max = 0 OR uses < uses_max)");
+	statement_u64(&s, now_s);
+	statement_blob(&s, id, TOKEN_KEY_ID_SIZE);
+	err = statement_run_found(&s);
 	return err == -ENOENT ? -EBUSY : err;
+}
+
+int store_key_follow(struct store *store, const char *from_node, const char *to_node)
+{
+	struct statement s;
+
+	statement_init(&s, store, "UPDATE key SET for_node = $1 WHERE for_node = $2");
+	statement_text(&s, to_node);
+	statement_text(&s, from_node);
+	return statement_run(&s);
 }
 
 int store_key_revoke(struct store *store, const uint8_t id[static TOKEN_KEY_ID_SIZE])

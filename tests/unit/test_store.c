@@ -136,10 +136,10 @@ static void test_keys(void **state)
 	assert_int_equal(store_key_add(store, &one), -EEXIST);
 	assert_int_equal(store_key_add(store, &many), 0);
 	reopen();
-	assert_int_equal(store_key_use(store, one.id), 0);
-	assert_int_equal(store_key_use(store, one.id), -EBUSY);
-	assert_int_equal(store_key_use(store, many.id), 0);
-	assert_int_equal(store_key_use(store, many.id), 0);
+	assert_int_equal(store_key_use(store, one.id, 7), 0);
+	assert_int_equal(store_key_use(store, one.id, 7), -EBUSY);
+	assert_int_equal(store_key_use(store, many.id, 7), 0);
+	assert_int_equal(store_key_use(store, many.id, 7), 0);
 	assert_int_equal(store_key_find(store, many.id, &found), 0);
 	assert_int_equal(found.uses, 2);
 	assert_string_equal(found.groups.names[0], "trusted");
@@ -148,7 +148,7 @@ static void test_keys(void **state)
 	assert_true(found.revoked);
 	memset(found.id, 9, sizeof(found.id));
 	assert_int_equal(store_key_find(store, found.id, &found), -ENOENT);
-	assert_int_equal(store_key_use(store, found.id), -ENOENT);
+	assert_int_equal(store_key_use(store, found.id, 7), -ENOENT);
 	assert_int_equal(store_key_revoke(store, found.id), -ENOENT);
 	assert_int_equal(store_key_each(store, count_keys, &count), 0);
 	assert_int_equal(count, 2);
@@ -235,7 +235,7 @@ static void test_a_transaction_is_whole_or_not_at_all(void **state)
 	(void)state;
 	assert_int_equal(store_key_add(store, &key), 0);
 	assert_int_equal(store_begin(store), 0);
-	assert_int_equal(store_key_use(store, key.id), 0);
+	assert_int_equal(store_key_use(store, key.id, 7), 0);
 	assert_int_equal(store_node_put(store, &node), 0);
 	store_rollback(store);
 	assert_int_equal(node_count(), 0);
@@ -262,8 +262,9 @@ static void test_killed_while_writing(void **state)
 			struct node node = make_node(n);
 
 			if (store_key_add(store, &key) < 0 || store_begin(store) < 0 ||
-			    store_key_use(store, key.id) < 0 || store_node_put(store, &node) < 0 ||
-			    store_commit(store) < 0 || write(pipes[1], &n, 1) != 1)
+			    store_key_use(store, key.id, 7) < 0 ||
+			    store_node_put(store, &node) < 0 || store_commit(store) < 0 ||
+			    write(pipes[1], &n, 1) != 1)
 				_exit(1);
 		}
 		_exit(1);
@@ -480,7 +481,7 @@ static void test_version_3_keeps_all_it_has(void **state)
 	assert_int_equal(store_set_u64(store, "n", 7), 0);
 	to_version_3();
 	reopen();
-	assert_int_equal(store_key_use(store, key.id), 0);
+	assert_int_equal(store_key_use(store, key.id, 7), 0);
 	assert_int_equal(store_node_each(store, keep_last, &read), 0);
 	assert_memory_equal(&read, &node, sizeof(node));
 	assert_int_equal(store_get_u64(store, "n", &value), 0);
@@ -668,7 +669,7 @@ static void test_one_use_by_many(void **state)
 			if (store_postgres_open(&mine, database.place, problem, sizeof(problem)) <
 			    0)
 				_exit(2);
-			_exit(store_key_use(mine, key.id) == 0 ? 1 : 0);
+			_exit(store_key_use(mine, key.id, 7) == 0 ? 1 : 0);
 		}
 	}
 	for (int i = 0; i < 8; i++) {

@@ -1,0 +1,346 @@
+/* Keys, nodes that wait, nodes that come back: against a real store, with the real handshake. */
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <string.h>
+
+/* cmocka wants the headers above first */
+#include <cmocka.h>
+
+#include "base/log.h"
+#include "base/map.h"
+#include "coord/approval.h"
+#include "coord/enrolment.h"
+#include "proto/approval_code.h"
+#include "tests/support/coordination.h"
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+static struct coordination c;
+static struct machine m, n, o;
+
+static int setup(void **state)
+{
+	(void)state;
+	log_set_level(LOG_LEVEL_ERROR);
+	coordination_begin(&c);
+	machine_init(&m, &c, 1);
+	machine_init(&n, &c, 2);
+	machine_init(&o, &c, 3);
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	(void)state;
+	machine_clear(&m);
+	machine_clear(&n);
+	machine_clear(&o);
+	coordination_end(&c);
+	return 0;
+}
+
+static struct token make(const struct enrolment_key *wanted)
+{
+	struct enrolment_key key = *wanted;
+	uint8_t id[TOKEN_KEY_ID_SIZE];
+	char text[TOKEN_TEXT_SIZE];
+	struct token token;
+
+	if (key.life_s == 0)
+		key.life_s = 3600;
+	if (key.groups.count == 0)
+		assert_int_equal(labels_add(&key.groups, "trusted"), 0);
+	assert_int_equal(enrolment_make_key(&c.network, &key, c.now_s, text, id), 0);
+	assert_int_equal(token_parse(&token, text), 0);
+	return token;
+}
+
+static struct node *node_of(const struct machine *machine)
+{
+	return network_find(&c.network, machine->device_key);
+}
+
+/* Connects and shows the token; what the coordinator says is left with the machine. */
+static void try_join(struct machine *machine, const struct token *token, const char *hostname)
+{
+	machine_forget_messages(machine);
+	machine_connect(machine);
+	machine_enrol(machine, token, hostname);
+	coordination_flush(&c);
+}
+
+static void log_in(struct machine *machine)
+{
+	machine_forget_messages(machine);
+	machine_connect(machine);
+	machine_login(machine);
+	coordination_flush(&c);
+}
+
+static bool got(struct machine *machine, enum control_type type)
+{
+	struct control_message message;
+
+	if (!machine_take(machine, type, &message))
+		return false;
+	control_message_clear(&message);
+	return true;
+}
+
+static void test_uses_are_counted(void **state)
+{
+	struct token token = make(&(struct enrolment_key){ .reusable = true, .uses_max = 2 });
+
+	(void)state;
+	machine_join(&m, &token, "a");
+	machine_join(&n, &token, "b");
+	try_join(&o, &token, "c");
+	assert_int_equal(machine_take_error(&o), CONTROL_ERROR_USED);
+	assert_null(node_of(&o));
+}
+
+static void test_one_use_key_names_its_node(void **state)
+{
+	struct token one = make(&(struct enrolment_key){ .name = "Nas.local" });
+	struct token many = make(&(struct enrolment_key){ .name = "servers", .reusable = true });
+
+	(void)state;
+	machine_join(&m, &one, "whatever");
+	assert_string_equal(node_of(&m)->name, "nas");
+	machine_join(&n, &many, "whatever");
+	assert_string_equal(node_of(&n)->name, "whatever");
+	assert_int_equal(strlen(node_of(&n)->key_id), 16);
+}
+
+static void test_who_waits_gets_nothing(void **state)
+{
+	struct token in = make(&(struct enrolment_key){ .reusable = true });
+	struct token wait = make(&(struct enrolment_key){ .approval = KEY_APPROVAL_NEEDED });
+	struct control_message message;
+	char code[APPROVAL_CODE_SIZE];
+	struct node *found;
+
+	(void)state;
+	machine_join(&m, &in, "member");
+	try_join(&n, &wait, "newcomer");
+	assert_true(machine_take(&n, CONTROL_PENDING, &message));
+	approval_code(code, n.device_key, node_of(&n)->box_key);
+	assert_string_equal(message.pending.code, code);
+	assert_int_equal(message.pending.reason, CONTROL_PENDING_APPROVAL);
+	assert_int_equal(n.message_count, 0);
+	assert_int_equal(node_of(&n)->cert_len, 0);
+	coordination_settle(&c);
+	assert_int_equal(m.map->peer_count, 0);
+	assert_int_equal(approval_count(&c.network), 1);
+
+	/* It waits on over its own and the coordinator's restarts, by login, with the same code. */
+	machine_disconnect(&n);
+	machine_disconnect(&m);
+	coordination_restart(&c);
+	log_in(&n);
+	assert_true(machine_take(&n, CONTROL_PENDING, &message));
+	assert_string_equal(message.pending.code, code);
+	log_in(&m);
+
+	code[0] |= 0x20; /* as somebody types it */
+	assert_int_equal(approval_find(&c.network, code, &found), 0);
+	assert_ptr_equal(found, node_of(&n));
+	assert_int_equal(approval_grant(&c.sessions, found, c.now_s), 0);
+	coordination_settle(&c);
+	assert_true(got(&n, CONTROL_WELCOME)); /* on the same connection */
+	assert_int_equal(n.map->peer_count, 1);
+	assert_int_equal(m.map->peer_count, 1);
+	assert_int_equal(approval_grant(&c.sessions, found, c.now_s), -EALREADY);
+}
+
+static void test_network_may_want_approval(void **state)
+{
+	struct token plain = make(&(struct enrolment_key){ .reusable = true });
+	struct token given = make(&(struct enrolment_key){ .approval = KEY_APPROVAL_GIVEN });
+
+	(void)state;
+	assert_int_equal(approval_require(&c.network, true), 0);
+	coordination_restart(&c);
+	try_join(&m, &plain, "a");
+	assert_true(got(&m, CONTROL_PENDING));
+	machine_join(&n, &given, "b");
+	assert_int_equal(node_of(&n)->state, NODE_APPROVED);
+	assert_int_equal(approval_require(&c.network, false), 0);
+	machine_join(&o, &plain, "c");
+}
+
+static void test_waiting_is_bounded_and_ends(void **state)
+{
+	struct token wait =
+		make(&(struct enrolment_key){ .reusable = true, .approval = KEY_APPROVAL_NEEDED });
+	struct node *found;
+
+	(void)state;
+	c.sessions.limits.values[LIMIT_PENDING] = 1;
+	c.sessions.limits.values[LIMIT_PENDING_S] = 600;
+	try_join(&m, &wait, "a");
+	assert_true(got(&m, CONTROL_PENDING));
+	try_join(&n, &wait, "b");
+	assert_int_equal(machine_take_error(&n), CONTROL_ERROR_FULL);
+	assert_null(node_of(&n));
+	machine_disconnect(&m);
+	coordination_pass(&c, 601);
+	assert_null(node_of(&m));
+	try_join(&n, &wait, "b");
+	assert_true(got(&n, CONTROL_PENDING));
+	assert_int_equal(approval_find(&c.network, "b", &found), 0);
+	assert_int_equal(approval_reject(&c.sessions, found, c.now_s), 0);
+	assert_int_equal(machine_take_error(&n), CONTROL_ERROR_REVOKED);
+	assert_null(node_of(&n));
+	log_in(&n);
+	assert_int_equal(machine_take_error(&n), CONTROL_ERROR_UNKNOWN_NODE);
+}
+
+static void test_who_waits_may_be_renamed(void **state)
+{
+	struct token wait = make(&(struct enrolment_key){ .approval = KEY_APPROVAL_NEEDED });
+
+	(void)state;
+	try_join(&m, &wait, "localhost");
+	assert_int_equal(network_rename(&c.network, node_of(&m), "db1", c.now_s), 0);
+	assert_int_equal(node_of(&m)->cert_len, 0);
+	assert_int_equal(approval_grant(&c.sessions, node_of(&m), c.now_s), 0);
+	coordination_flush(&c);
+	assert_true(got(&m, CONTROL_WELCOME));
+	assert_string_equal(node_of(&m)->name, "db1");
+}
+
+/* A machine made anew takes the place of what it was. */
+static void test_replacement(void **state)
+{
+	struct enrolment_key wanted = { .reusable = true };
+	struct token in = make(&wanted);
+	struct ip_addr address4;
+	struct token again;
+	uint64_t serial;
+
+	(void)state;
+	assert_int_equal(labels_add(&wanted.tags, "db"), 0);
+	in = make(&wanted);
+	machine_join(&m, &in, "db1");
+	machine_join(&n, &in, "web1");
+	coordination_settle(&c);
+	address4 = node_of(&m)->address4;
+	serial = node_of(&m)->serial;
+	again = make(&(struct enrolment_key){ .for_node = node_of(&m), .reusable = true });
+
+	machine_join(&o, &again, "other");
+	assert_null(node_of(&m));
+	assert_string_equal(node_of(&o)->name, "db1");
+	assert_true(addr_equal(&node_of(&o)->address4, &address4));
+	assert_string_equal(node_of(&o)->tags.names[0], "db");
+	assert_int_equal(machine_take_error(&m), CONTROL_ERROR_REVOKED);
+	coordination_settle(&c);
+	assert_int_equal(n.map->peer_count, 1);
+	assert_memory_equal(n.map->peers[0]->cert->parsed.device_key, o.device_key, 32);
+	assert_int_equal(n.map->revoked_count, 1);
+	assert_int_equal(n.map->revoked[0], serial);
+	log_in(&m);
+	assert_int_equal(machine_take_error(&m), CONTROL_ERROR_UNKNOWN_NODE);
+
+	/* The key is for whoever has the place now, also after a restart. */
+	machine_clear(&m);
+	machine_disconnect(&n);
+	machine_disconnect(&o);
+	coordination_restart(&c);
+	machine_init(&m, &c, 4);
+	machine_join(&m, &again, "third");
+	assert_null(node_of(&o));
+	assert_string_equal(node_of(&m)->name, "db1");
+	assert_true(addr_equal(&node_of(&m)->address4, &address4));
+
+	machine_disconnect(&m);
+	assert_int_equal(network_delete(&c.network, node_of(&m), c.now_s), 0);
+	try_join(&o, &again, "fourth");
+	assert_int_equal(machine_take_error(&o), CONTROL_ERROR_KEY_REVOKED);
+}
+
+#define CROWD 100
+
+/* A hundred machines with one key for one machine, each past its handshake before any enrols. */
+static void test_one_use_key_against_a_crowd(void **state)
+{
+	static struct machine crowd[CROWD];
+	struct token token = make(&(struct enrolment_key){ .reusable = false });
+	int used = 0;
+	int in = 0;
+
+	(void)state;
+	for (int i = 0; i < CROWD; i++) {
+		machine_init(&crowd[i], &c, 100 + (unsigned int)i);
+		machine_connect(&crowd[i]);
+	}
+	for (int i = 0; i < CROWD; i++)
+		machine_enrol(&crowd[i], &token, "same");
+	coordination_flush(&c);
+	for (int i = 0; i < CROWD; i++) {
+		in += got(&crowd[i], CONTROL_WELCOME);
+		used += machine_take_error(&crowd[i]) == CONTROL_ERROR_USED;
+		machine_clear(&crowd[i]);
+	}
+	assert_int_equal(in, 1);
+	assert_int_equal(used, CROWD - 1);
+	assert_int_equal(map_count(c.network.nodes), 1);
+}
+
+/* An address is given when it is stored, and stays free when it could not be. */
+static void test_failed_writes_use_up_no_address(void **state)
+{
+	struct token token = make(&(struct enrolment_key){ .reusable = true });
+	struct ip_addr first, second;
+
+	(void)state;
+	machine_join(&m, &token, "a");
+	first = node_of(&m)->address4;
+	/* The same WireGuard key as another node's: the store refuses the row. */
+	memcpy(n.wireguard_key, m.wireguard_key, 32);
+	for (int i = 0; i < 5; i++) {
+		try_join(&n, &token, "b");
+		assert_int_equal(machine_take_error(&n), CONTROL_ERROR_DUPLICATE);
+	}
+	machine_join(&o, &token, "c");
+	second = node_of(&o)->address4;
+	assert_int_equal(second.bytes[3], first.bytes[3] + 1);
+}
+
+static void test_codes_as_people_type_them(void **state)
+{
+	char code[APPROVAL_CODE_SIZE];
+
+	(void)state;
+	assert_int_equal(approval_code_parse(code, "abcd-2345"), 0);
+	assert_string_equal(code, "ABCD-2345");
+	assert_int_equal(approval_code_parse(code, "ABCD2345"), 0);
+	assert_string_equal(code, "ABCD-2345");
+	assert_int_equal(approval_code_parse(code, "ABCD-234"), -EINVAL);
+	assert_int_equal(approval_code_parse(code, "ABCD-23456"), -EINVAL);
+	assert_int_equal(approval_code_parse(code, "ABC-D2345"), -EINVAL);
+	assert_int_equal(approval_code_parse(code, "ABCD-234I"), -EINVAL);
+	assert_int_equal(approval_code_parse(code, ""), -EINVAL);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(test_uses_are_counted),
+		TEST(test_one_use_key_names_its_node),
+		TEST(test_who_waits_gets_nothing),
+		TEST(test_network_may_want_approval),
+		TEST(test_waiting_is_bounded_and_ends),
+		TEST(test_who_waits_may_be_renamed),
+		TEST(test_replacement),
+		TEST(test_one_use_key_against_a_crowd),
+		TEST(test_failed_writes_use_up_no_address),
+		cmocka_unit_test(test_codes_as_people_type_them),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
