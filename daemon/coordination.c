@@ -59,7 +59,8 @@ static void send_login(struct mesh *mesh, const uint8_t handshake_hash[static 32
 	memcpy(login->wireguard_key, mesh->identity->wg_public, 32);
 	control_proof_sign(login->proof, mesh->identity->device_secret, handshake_hash);
 	login->time_s = clock_wall_s();
-	login->map_version = mesh->map ? mesh->map->version : 0;
+	login->map_version = mesh->offered ? mesh->offered->version : 0;
+	documents_versions(mesh, login->documents);
 	login->has_replaces = control_client_previous(mesh->control, login->replaces);
 	fill_facts(mesh, &login->facts);
 	control_client_send(mesh->control, &message);
@@ -98,25 +99,56 @@ static void check_tls(struct mesh *mesh, const struct control_welcome *welcome)
 			seen.issuer);
 }
 
+/* What a welcome is refused for; NULL: it is not. */
+static const char *welcome_problem(int err)
+{
+	switch (err) {
+	case 0:
+	case -ESTALE:
+		return NULL;
+	case -EPERM:
+		return "the coordinator speaks for another authority than the token names; get a "
+		       "new token from your admin";
+	case -EKEYREJECTED:
+		return "the coordinator offered a trust document that the authority did not sign; "
+		       "refused";
+	default:
+		return "the coordinator's certificate does not hold for this node";
+	}
+}
+
+/* A member goes on with what it had, and says in status what it was offered. */
+static void refuse_welcome(struct mesh *mesh, const char *problem)
+{
+	log_error("welcome-refused error=\"%s\"", problem);
+	enrolment_fail(mesh->enrolment, LOCAL_DENIED, problem);
+	control_client_fail(mesh->control, problem);
+}
+
+static void note_older(struct mesh *mesh, int err)
+{
+	mesh_set_health(mesh, HEALTH_OWN,
+			err == -ESTALE ? "coordinator: offered an older certificate of this node, "
+					 "or an older trust document, than we hold; refused"
+				       : NULL);
+}
+
 static void take_welcome(struct mesh *mesh, const struct control_welcome *welcome)
 {
+	bool was_strict = trust_is_strict(&mesh->membership.trust);
+	bool was_member = mesh->membership.enrolled;
 	int err = membership_enrol(&mesh->membership, welcome, mesh->identity->device_public,
 				   mesh->identity->box_public);
 
-	if (err < 0 && err != -ESTALE) {
-		log_error("welcome-refused error=\"%s\"",
-			  err == -EPERM ? "another authority than the token names"
-					: "the certificate is not for this node");
-		enrolment_fail(
-			mesh->enrolment, LOCAL_DENIED,
-			err == -EPERM
-				? "the coordinator speaks for another authority than the "
-				  "token names; get a new token from your admin"
-				: "the coordinator's certificate does not hold for this node");
-		control_client_fail(mesh->control, "refused by this node: not the right authority");
+	if (welcome_problem(err)) {
+		refuse_welcome(mesh, welcome_problem(err));
 		return;
 	}
 	mesh_set_clock(mesh, welcome->time_s);
+	note_older(mesh, err);
+	/* Before the membership says that there is such a record. */
+	if (!was_member || (!was_strict && trust_is_strict(&mesh->membership.trust)))
+		documents_reset(mesh);
 	mesh_saved(mesh, "membership",
 		   membership_save(&mesh->membership, mesh_path(mesh, "membership").text));
 	check_tls(mesh, welcome);
@@ -128,13 +160,22 @@ static void take_welcome(struct mesh *mesh, const struct control_welcome *welcom
 static void take_certificate(struct mesh *mesh, const struct control_document *document)
 {
 	struct membership *m = &mesh->membership;
+	int err = membership_set_certificate(m, document->data, document->len);
 
-	if (membership_set_certificate(m, document->data, document->len) < 0) {
-		log_warn("certificate-refused from=coordinator");
+	note_older(mesh, err);
+	if (err < 0) {
+		log_warn("certificate-refused from=coordinator error=\"%s\"", strerror(-err));
+		if (err != -ESTALE)
+			mesh_set_health(mesh, HEALTH_OWN,
+					"coordinator: offered a certificate of this node that does "
+					"not hold; refused");
 		return;
 	}
 	mesh_saved(mesh, "membership", membership_save(m, mesh_path(mesh, "membership").text));
 	tunnel_configure(mesh);
+	/* Rules depend on this node's own groups, tags and addresses. */
+	if (trust_is_strict(&m->trust))
+		mesh_map_govern(mesh);
 }
 
 static void ask_for_whole_map(struct mesh *mesh)
@@ -226,6 +267,9 @@ static void on_message(void *arg, const struct control_message *message)
 	case CONTROL_MAP:
 	case CONTROL_DELTA:
 		take_map(mesh, &message->document, message->type == CONTROL_DELTA);
+		break;
+	case CONTROL_DOCUMENT:
+		documents_receive(mesh, NULL, message->document.data, message->document.len);
 		break;
 	case CONTROL_RELAYS:
 		take_credentials(mesh, &message->relays);

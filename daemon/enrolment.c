@@ -519,8 +519,8 @@ void enrolment_down(struct enrolment *enrolment, struct local_request *request)
 
 void enrolment_logout(struct enrolment *enrolment, struct local_request *request)
 {
-	static const char *const files[] = { "map", "membership", "identity", "timestamp",
-					     "credentials" };
+	static const char *const files[] = { "map",       "membership",  "identity",
+					     "timestamp", "credentials", "documents" };
 	struct mesh *mesh = enrolment->mesh;
 	static const uint8_t no_key[32];
 	size_t i;
@@ -541,6 +541,7 @@ void enrolment_logout(struct enrolment *enrolment, struct local_request *request
 	mesh->identity = NULL;
 	mesh->has_membership = false;
 	memset(&mesh->membership, 0, sizeof(mesh->membership));
+	documents_reset(mesh);
 	mesh->clock_known = false;
 	enrolment->hostname[0] = '\0';
 	log_info("logout");

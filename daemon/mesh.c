@@ -472,6 +472,8 @@ static int close_all(struct mesh *mesh)
 	stun_index_free(mesh->stun);
 	ice_budget_free(mesh->checks);
 	netmap_free(mesh->map);
+	netmap_free(mesh->offered);
+	documents_clear(&mesh->documents);
 	settings_clear(&mesh->settings);
 	secret_free(mesh->identity);
 	if (mesh->state_lock >= 0)

@@ -7,6 +7,7 @@
 
 #include "crypto/rng.h"
 #include "daemon/config.h"
+#include "daemon/documents.h"
 #include "daemon/http_proxy.h"
 #include "daemon/identity.h"
 #include "daemon/local_candidates.h"
@@ -54,11 +55,18 @@ enum mesh_health {
 	HEALTH_STATE,       /* state could not be written */
 	HEALTH_DEVICE,      /* the TUN device is not as it should be */
 	HEALTH_MAP,         /* the coordinator sent a map that does not hold */
-	HEALTH_OFFLOAD,     /* one was switched off, because it does not work */
-	HEALTH_CIPHER,      /* a library encrypts wrongly and is not used */
-	HEALTH_TLS,         /* somebody opens it on the way */
-	HEALTH_PORT,        /* the router says that it opened one, and did not */
-	HEALTH_CLOCK,       /* this machine's is wrong by the coordinator's */
+	HEALTH_OWN,         /* the same of this node's certificate */
+	HEALTH_TRUST,       /* the same of documents, in the order of their kinds */
+	HEALTH_POLICY,
+	HEALTH_RELAYS,
+	HEALTH_REVOCATIONS,
+	HEALTH_DOCUMENTS, /* what we remember of them is lost */
+	HEALTH_GOSSIP,    /* peers hold other documents than the coordinator gives us */
+	HEALTH_OFFLOAD,   /* one was switched off, because it does not work */
+	HEALTH_CIPHER,    /* a library encrypts wrongly and is not used */
+	HEALTH_TLS,       /* somebody opens it on the way */
+	HEALTH_PORT,      /* the router says that it opened one, and did not */
+	HEALTH_CLOCK,     /* this machine's is wrong by the coordinator's */
 	MESH_HEALTH_MAX,
 };
 
@@ -93,10 +101,12 @@ struct mesh {
 	bool clock_known;      /* the coordinator has told the time since our start */
 	uint64_t clock_base_s; /* when clock_now_ns was 0, by its clock */
 
-	struct netmap *map;   /* NULL until one was received or found on disk */
-	uint64_t map_from_s;  /* applied then; by mesh_wall_s */
-	uint64_t map_until_s; /* to be applied again then: a certificate begins or ends to hold */
-	struct map *peers;    /* struct mesh_peer by node key */
+	struct documents documents;
+	struct netmap *offered; /* as signed; NULL until one was received or found on disk */
+	struct netmap *map;     /* made of it, and in force */
+	uint64_t map_from_s;    /* applied then; by mesh_wall_s */
+	uint64_t map_until_s;   /* to be applied again then: a certificate begins or ends to hold */
+	struct map *peers;      /* struct mesh_peer by node key */
 	struct map
 		*refused; /* node keys of the map whose addresses must not be routed; for the log */
 	struct stun_index *stun; /* which peer's agent a message is for */

@@ -192,7 +192,30 @@ void mesh_map_clear(struct mesh *mesh)
 {
 	mesh_map_suspend(mesh);
 	netmap_free(mesh->map);
+	netmap_free(mesh->offered);
 	mesh->map = NULL;
+	mesh->offered = NULL;
+}
+
+/* Makes the map in force from an offered one. */
+static int govern(struct mesh *mesh, const struct netmap *offered)
+{
+	struct netmap *map;
+	int err = documents_govern(mesh, offered, &map);
+
+	if (err < 0) {
+		log_error("map-failed error=\"%s\"", strerror(-err));
+		return err;
+	}
+	netmap_free(mesh->map);
+	mesh->map = map;
+	return 0;
+}
+
+void mesh_map_govern(struct mesh *mesh)
+{
+	if (mesh->offered && govern(mesh, mesh->offered) == 0 && mesh->settings.up)
+		mesh_map_apply(mesh);
 }
 
 /* --- taking a map --- */
@@ -201,7 +224,7 @@ static void save(struct mesh *mesh)
 {
 	uint8_t *data;
 	size_t len;
-	int err = netmap_encode(mesh->map, &data, &len);
+	int err = netmap_encode(mesh->offered, &data, &len);
 
 	if (err == 0) {
 		err = record_write(mesh_path(mesh, "map").text, KIND, data, len);
@@ -210,58 +233,104 @@ static void save(struct mesh *mesh)
 	mesh_saved(mesh, "map", err);
 }
 
+static int refuse(struct mesh *mesh, const struct netmap_refusal *refusal, int err)
+{
+	const char *who = refusal->peer;
+
+	if (err == -EKEYREVOKED || err == -ENOMEM)
+		return err; /* status says that we cannot judge it */
+	if (who[0] && err == -ESTALE)
+		mesh_set_health(
+			mesh, HEALTH_MAP,
+			"coordinator: offered an older certificate of %s than we have seen; "
+			"refused",
+			who);
+	else if (who[0] && err == -EXDEV)
+		mesh_set_health(
+			mesh, HEALTH_MAP,
+			"coordinator: offered a certificate of %s of another network; refused",
+			who);
+	else if (who[0])
+		mesh_set_health(mesh, HEALTH_MAP,
+				"coordinator: offered a certificate of %s that %s did not sign; "
+				"refused",
+				who,
+				mesh->membership.trust.signer_count ? "enough signers"
+								    : "the authority");
+	else if (err == -EXDEV)
+		mesh_set_health(mesh, HEALTH_MAP,
+				"coordinator: offered a map of another network; refused");
+	else
+		mesh_set_health(mesh, HEALTH_MAP,
+				"coordinator: offered a map that was not signed for this node; "
+				"refused");
+	return err;
+}
+
+static int refuse_older(struct mesh *mesh, const struct netmap *map)
+{
+	uint64_t held = mesh->offered ? mesh->offered->version : mesh->documents.map_version;
+
+	mesh_set_health(
+		mesh, HEALTH_MAP,
+		"coordinator: offered an older map (v%llu, we hold v%llu); refused; was its "
+		"database set back?",
+		(unsigned long long)map->version, (unsigned long long)held);
+	return -ESTALE;
+}
+
 static int adopt(struct mesh *mesh, struct netmap *map)
 {
-	if (mesh->map && map->version < mesh->map->version) {
-		mesh_set_health(mesh, HEALTH_MAP,
-				"the coordinator offered map %llu, older than %llu; was its "
-				"database set back?",
-				(unsigned long long)map->version,
-				(unsigned long long)mesh->map->version);
+	struct netmap_refusal refusal;
+	int err = documents_check_map(mesh, map, &refusal);
+
+	if (err == -ESTALE && !refusal.peer[0])
+		err = refuse_older(mesh, map);
+	else if (err < 0)
+		err = refuse(mesh, &refusal, err);
+	else
+		err = govern(mesh, map);
+	if (err < 0) {
 		netmap_free(map);
-		return -ESTALE;
+		return err;
 	}
 	mesh_set_health(mesh, HEALTH_MAP, NULL);
-	netmap_free(mesh->map);
-	mesh->map = map;
+	netmap_free(mesh->offered);
+	mesh->offered = map;
 	log_info("map version=%llu peers=%zu relays=%zu", (unsigned long long)map->version,
-		 map->peer_count, map->relay_count);
+		 mesh->map->peer_count, mesh->map->relay_count);
+	documents_note_map(mesh, map);
 	save(mesh);
 	mesh_map_apply(mesh);
 	return 0;
 }
 
-static int refuse(struct mesh *mesh, int err)
-{
-	if (err != -ESTALE)
-		mesh_set_health(mesh, HEALTH_MAP,
-				"the coordinator sent a map that the authority did not sign for "
-				"this node; it was refused");
-	return err;
-}
-
 int mesh_map_receive(struct mesh *mesh, const uint8_t *data, size_t len)
 {
+	struct netmap_refusal refusal = { .err = 0 };
 	struct netmap_trust trust;
 	struct netmap *map;
 	int err;
 
-	membership_trust(&mesh->membership, &trust, NULL);
+	membership_trust(&mesh->membership, &trust, &refusal);
 	err = netmap_parse(&map, data, len, &trust);
-	return err < 0 ? refuse(mesh, err) : adopt(mesh, map);
+	return err < 0 ? refuse(mesh, &refusal, err) : adopt(mesh, map);
 }
 
 int mesh_map_receive_delta(struct mesh *mesh, const uint8_t *data, size_t len)
 {
+	struct netmap_refusal refusal = { .err = 0 };
 	struct netmap_trust trust;
 	struct netmap *map;
 	int err;
 
-	if (!mesh->map)
+	if (!mesh->offered)
 		return -ESTALE;
-	membership_trust(&mesh->membership, &trust, NULL);
-	err = netmap_apply(&map, mesh->map, data, len, &trust);
-	return err < 0 ? refuse(mesh, err) : adopt(mesh, map);
+	membership_trust(&mesh->membership, &trust, &refusal);
+	err = netmap_apply(&map, mesh->offered, data, len, &trust);
+	if (err == -ESTALE)
+		return err; /* it does not fit ours; the whole map will */
+	return err < 0 ? refuse(mesh, &refusal, err) : adopt(mesh, map);
 }
 
 void mesh_map_load(struct mesh *mesh)
@@ -269,13 +338,19 @@ void mesh_map_load(struct mesh *mesh)
 	struct netmap_trust trust;
 	uint8_t *data;
 	size_t len;
-	int err = record_read(mesh_path(mesh, "map").text, KIND, &data, &len);
+	int err;
 
+	documents_load(mesh);
+	if (mesh->documents.lost)
+		return;
+	err = record_read(mesh_path(mesh, "map").text, KIND, &data, &len);
 	if (err == 0) {
 		membership_trust(&mesh->membership, &trust, NULL);
-		err = netmap_parse(&mesh->map, data, len, &trust);
+		err = netmap_parse(&mesh->offered, data, len, &trust);
 		file_free_secret(data, len);
 	}
+	if (err == 0)
+		err = govern(mesh, mesh->offered);
 	if (err < 0 && err != -ENOENT)
 		log_warn("map-refused file=%s error=\"%s\" action=\"wait for the coordinator\"",
 			 mesh_path(mesh, "map").text, strerror(-err));

@@ -25,6 +25,8 @@ void mesh_map_clear(struct mesh *mesh);
 void mesh_map_apply(struct mesh *mesh);
 /* The same from time to time: goes through the peers only when a certificate's time has come. */
 void mesh_map_refresh(struct mesh *mesh);
+/* The documents or our own certificate changed: makes the map in force anew. */
+void mesh_map_govern(struct mesh *mesh);
 /* Lets all peers go, keeps the map (for down). */
 void mesh_map_suspend(struct mesh *mesh);
 
