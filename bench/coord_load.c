@@ -23,6 +23,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <poll.h>
+#include <signal.h>
 #include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -500,6 +501,7 @@ int main(int argc, char **argv)
 		fprintf(stderr, "usage: coord_load ADDRESS PORT TOKENS [MAX]\n");
 		return 2;
 	}
+	signal(SIGPIPE, SIG_IGN);
 	descriptors_allow(DESCRIPTORS_ALL);
 	load.max = argc > 4 ? (size_t)atol(argv[4]) : NODES_MAX;
 	if (load.max > NODES_MAX || sodium_init() < 0 || set_up(argv[1], argv[2], argv[3]) < 0) {

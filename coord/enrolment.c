@@ -122,19 +122,42 @@ static void clean_name(char out[static CERT_NAME_MAX + 1], const char *wanted)
 		strcpy(out, "node");
 }
 
-/* name, or name-2, name-3 … */
+/* Which of name, name-2, name-3 … this is: 1, 2, 3 …; 0 for another name. */
+static unsigned int name_number(const char *name, const char *base, size_t len)
+{
+	const char *digits = name + len + 1;
+	unsigned int number = 0;
+
+	if (strncmp(name, base, len) != 0 || name[len] != '-' || digits[0] < '1')
+		return strcmp(name, base) == 0;
+	for (; *digits >= '0' && *digits <= '9' && number <= NAME_SUFFIX_MAX; digits++)
+		number = number * 10 + (unsigned int)(*digits - '0');
+	return *digits || number < 2 || number > NAME_SUFFIX_MAX ? 0 : number;
+}
+
+/* name, or name-2, name-3 … In one walk: thousands of machines may say that they are "debian". */
 static int choose_name(const struct network *network, char out[static CERT_NAME_MAX + 1],
 		       const char *wanted)
 {
+	bool taken[NAME_SUFFIX_MAX + 1] = { false };
 	char base[CERT_NAME_MAX + 1];
+	const struct node *node;
+	size_t cursor = 0;
+	size_t len;
+	unsigned int i = 2;
 
 	clean_name(base, wanted);
+	len = strnlen(base, CERT_NAME_MAX - 5);
+	while ((node = network_next(network, &cursor)))
+		taken[name_number(node->name, base, len)] = true;
 	strcpy(out, base);
-	for (int i = 2; network_find_name(network, out); i++) {
-		if (i > NAME_SUFFIX_MAX)
-			return -ENOSPC;
-		snprintf(out, CERT_NAME_MAX + 1, "%.*s-%d", CERT_NAME_MAX - 5, base, i);
-	}
+	if (!taken[1])
+		return 0;
+	while (i <= NAME_SUFFIX_MAX && taken[i])
+		i++;
+	if (i > NAME_SUFFIX_MAX)
+		return -ENOSPC;
+	snprintf(out, CERT_NAME_MAX + 1, "%.*s-%u", (int)len, base, i);
 	return 0;
 }
 

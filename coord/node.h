@@ -67,7 +67,6 @@ struct node {
 	bool knows_turn;     /* by its own word; others hear of no TURN server */
 	bool dirty;          /* changed in something that its peers' maps say */
 	bool presence_dirty; /* came, went or moved to another relay */
-	bool presence_due;   /* the same, being told in this flush */
 	bool unsaved;        /* was seen since it was stored */
 	/* What it told of its paths and health on this connection; see report.h. */
 	struct control_report report;

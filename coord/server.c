@@ -25,10 +25,11 @@
 #include "proto/control_channel.h"
 #include "relay/server.h"
 
-#define FLUSH_PAUSE_NS (20 * NS_PER_MS) /* joins that come together cost one round of maps */
-#define TICK_NS        (1 * NS_PER_S)
-#define TICKS_A_LOOK   30
-#define ROOM_MIN       (64u << 20) /* bytes */
+#define FLUSH_PAUSE_NS   (20 * NS_PER_MS) /* joins that come together cost one round of maps */
+#define PRESENCE_LATE_NS (2 * NS_PER_S)
+#define TICK_NS          (1 * NS_PER_S)
+#define TICKS_A_LOOK     30
+#define ROOM_MIN         (64u << 20) /* bytes */
 
 struct server {
 	struct loop *loop;
@@ -44,7 +45,8 @@ struct server {
 	struct loop_timer flush_timer;
 	struct loop_timer tick_timer;
 	unsigned int ticks;
-	uint64_t flush_after_ns; /* not to flush again before */
+	uint64_t flush_after_ns;    /* not to flush again before */
+	uint64_t presence_after_ns; /* nor to tell who is online */
 };
 
 /*
@@ -58,19 +60,34 @@ static void on_flush_wanted(void *arg)
 	loop_timer_set(&server->flush_timer, server->flush_after_ns);
 }
 
+static uint64_t pause_after(uint64_t end_ns, uint64_t pause_ns)
+{
+	return end_ns + (pause_ns > FLUSH_PAUSE_NS ? pause_ns : FLUSH_PAUSE_NS);
+}
+
 static void on_flush(void *arg, uint64_t now_ns)
 {
 	struct server *server = arg;
-	uint64_t end_ns;
+	struct sessions *sessions = &server->sessions;
 	uint64_t cost_ns;
+	bool told;
 
-	sessions_flush(&server->sessions, clock_wall_s());
-	end_ns = clock_now_ns();
-	cost_ns = end_ns - now_ns;
-	server->flush_after_ns = end_ns + (cost_ns > FLUSH_PAUSE_NS ? cost_ns : FLUSH_PAUSE_NS);
+	sessions->presence_held = now_ns < server->presence_after_ns;
+	told = sessions->presence_wanted && !sessions->presence_held;
+	sessions_flush(sessions, clock_wall_s());
+	cost_ns = clock_now_ns() - now_ns;
+	server->flush_after_ns = pause_after(now_ns + cost_ns, cost_ns);
+	/* What can wait takes a tenth, so that thousands who come at once are let in. */
+	if (told)
+		server->presence_after_ns =
+			pause_after(now_ns + cost_ns, 9 * cost_ns < PRESENCE_LATE_NS
+							      ? 9 * cost_ns
+							      : PRESENCE_LATE_NS);
 	/* Set by what happened within: for the next time. */
-	if (server->sessions.flush_wanted)
+	if (sessions->flush_wanted)
 		on_flush_wanted(server);
+	else if (sessions->presence_wanted)
+		loop_timer_set(&server->flush_timer, server->presence_after_ns);
 }
 
 /* What nobody notices before it is too late. */

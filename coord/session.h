@@ -36,6 +36,13 @@ struct session_rate {
 	double level;
 };
 
+/* Nodes whose presence goes into one message; for presence.c. */
+struct session_news {
+	struct node **nodes;
+	size_t count;
+	size_t cap;
+};
+
 struct session {
 	struct session *next; /* in sessions */
 	struct session *previous;
@@ -51,6 +58,7 @@ struct session {
 	uint64_t credentials_s; /* wall clock at which the relay credentials were made */
 	struct session_rate messages;
 	struct session_rate changes;
+	struct session_news news; /* empty but within a flush */
 };
 
 /* NULL when out of memory or above the maximum. */

@@ -8,6 +8,7 @@
 #include "coord/approval.h"
 #include "coord/audit.h"
 #include "coord/mapmaker.h"
+#include "coord/presence.h"
 #include "proto/turn_credential.h"
 
 #define CREDENTIALS_LIFE_S (24 * 3600)
@@ -24,6 +25,7 @@ void sessions_want_flush(struct sessions *sessions)
 void sessions_note_presence(struct sessions *sessions, struct node *node)
 {
 	node->presence_dirty = true;
+	sessions->presence_wanted = true;
 	sessions_want_flush(sessions);
 }
 
@@ -50,45 +52,17 @@ void sessions_send_credentials(struct session *session, uint64_t now_s)
 	explicit_bzero(credentials, sizeof(credentials));
 }
 
-static void describe_presence(const struct node *node, struct control_presence_entry *entry)
+/* A copy of the map of a node that may be about to get peers that were online before; or NULL. */
+static struct netmap *keep_map(const struct network *network, const struct node *node)
 {
-	memcpy(entry->node_key, node->device_key, 32);
-	entry->online = node_is_online(node);
-	strcpy(entry->home_relay, node->home_relay);
-	entry->last_seen_s = node->last_seen_s;
-}
-
-/* All peers in the node's map, or those whose presence changed. */
-static void send_presence(struct session *session, bool changed_only)
-{
-	const struct netmap *map = session->node->map;
-	struct control_message message = { .type = CONTROL_PRESENCE };
-	struct control_presence_entry *entries;
-	size_t count = 0;
-
-	if (!map || map->peer_count == 0)
-		return;
-	entries = calloc(map->peer_count, sizeof(*entries));
-	if (!entries)
-		return; /* hears of it with the next change */
-	for (size_t i = 0; i < map->peer_count; i++) {
-		const struct node *peer = network_find(session->sessions->network,
-						       map->peers[i]->cert->parsed.device_key);
-
-		if (peer && (peer->presence_due || !changed_only))
-			describe_presence(peer, &entries[count++]);
-	}
-	message.presence.entries = entries;
-	message.presence.count = count;
-	if (count > 0)
-		session_send(session, &message);
-	free(entries);
+	return node->map && (network->all_dirty || node->dirty) ? netmap_copy(node->map) : NULL;
 }
 
 static void flush_one(struct session *session, uint64_t now_s)
 {
 	struct network *network = session->sessions->network;
 	struct control_message message = { .type = CONTROL_DELTA };
+	struct netmap *before = keep_map(network, session->node);
 	int err = 0;
 
 	if (session->node->map)
@@ -96,38 +70,34 @@ static void flush_one(struct session *session, uint64_t now_s)
 				      &message.document.len);
 	if (err < 0) {
 		log_error("map-failed node=%s error=\"%s\"", session->node->name, strerror(-err));
+		netmap_free(before);
 		return;
 	}
 	if (message.document.data)
 		session_send(session, &message);
+	if (message.document.data && before && session->state == SESSION_READY)
+		presence_tell_added(session, before);
+	netmap_free(before);
 	control_message_clear(&message);
 	if (network->relays_dirty && session->state == SESSION_READY)
 		sessions_send_credentials(session, now_s);
 }
 
-static bool any_dirty(const struct sessions *sessions)
+/* Whether maps may change. Who comes into others' maps that way is online for them from then on. */
+static bool any_dirty(struct sessions *sessions)
 {
-	struct node *node;
-	size_t cursor = 0;
-
-	if (sessions->network->all_dirty)
-		return true;
-	while ((node = network_next(sessions->network, &cursor)))
-		if (node->dirty)
-			return true;
-	return false;
-}
-
-/* Apart from what becomes dirty while it is told. */
-static void collect_presence(struct sessions *sessions)
-{
+	bool any = sessions->network->all_dirty;
 	struct node *node;
 	size_t cursor = 0;
 
 	while ((node = network_next(sessions->network, &cursor))) {
-		node->presence_due = node->presence_dirty;
-		node->presence_dirty = false;
+		if (!node->dirty)
+			continue;
+		any = true;
+		if (node_is_online(node))
+			node->presence_dirty = sessions->presence_wanted = true;
 	}
+	return any;
 }
 
 /* Calls tell for every session that is ready, and that is new here or is not. */
@@ -144,19 +114,13 @@ static void tell_all(struct sessions *sessions, bool new, uint64_t now_s,
 	}
 }
 
-/* After its map: news about peers that are in no map yet would be lost. */
-static void tell_presence(struct session *session, uint64_t now_s)
-{
-	(void)now_s;
-	send_presence(session, true);
-}
-
 static void tell_new(struct session *session, uint64_t now_s)
 {
 	session_send_map(session);
 	if (session->state == SESSION_READY)
 		sessions_send_credentials(session, now_s);
-	send_presence(session, false);
+	if (session->state == SESSION_READY)
+		presence_tell_all(session);
 }
 
 void sessions_flush(struct sessions *sessions, uint64_t now_s)
@@ -165,13 +129,14 @@ void sessions_flush(struct sessions *sessions, uint64_t now_s)
 
 	/* A session that ends meanwhile sets it again. */
 	sessions->flush_wanted = false;
-	collect_presence(sessions);
 	if (dirty)
 		tell_all(sessions, false, now_s, flush_one);
-	tell_all(sessions, false, now_s, tell_presence);
 	tell_all(sessions, true, now_s, tell_new);
 	if (dirty)
 		mapmaker_settle(sessions->network);
+	/* After the maps: news about peers that are in no map yet would be lost. */
+	if (sessions->presence_wanted && !sessions->presence_held)
+		presence_tell_changes(sessions);
 }
 
 static void remove_ephemeral(struct sessions *sessions, uint64_t now_s)

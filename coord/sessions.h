@@ -18,7 +18,9 @@ struct sessions {
 	struct health health;
 	struct session *first;
 	size_t count;
-	bool flush_wanted; /* something changed that others have to hear */
+	bool flush_wanted;    /* something changed that others have to hear */
+	bool presence_wanted; /* of that: who is online */
+	bool presence_held;   /* not to be told in the next flush, but in a later one */
 	/* Called when flush_wanted turns true, from whatever code made it so; not to flush within.
 	 */
 	void (*on_flush_wanted)(void *arg);

@@ -323,6 +323,9 @@ static int client_callback(struct lws *wsi, enum lws_callback_reasons reason, vo
 		if (cc->tunnel)
 			return continue_tunnel(cc, in, len);
 		return ws_conn_receive_raw(&cc->conn, in, len);
+	case LWS_CALLBACK_CLIENT_RECEIVE_PONG:
+		ws_conn_pong(&cc->conn);
+		return 0;
 	case LWS_CALLBACK_CLIENT_WRITEABLE:
 	case LWS_CALLBACK_RAW_WRITEABLE:
 		return ws_conn_writable(&cc->conn);

@@ -60,6 +60,33 @@ static void on_deadline(void *arg, uint64_t now_ns)
 		conn->orphaned(conn);
 }
 
+static void on_idle(void *arg, uint64_t now_ns)
+{
+	struct ws_conn *conn = arg;
+
+	if (conn->state != WS_OPEN)
+		return;
+	if (now_ns >= conn->heard_ns + WS_SILENCE_MAX_S * NS_PER_S) {
+		ws_conn_end(conn, WS_CLOSE_LOST, "the peer does not answer");
+		ws_context_touch(conn->context);
+		kill_wsi(conn);
+		return;
+	}
+	if (now_ns < conn->heard_ns + WS_PING_S * NS_PER_S) {
+		loop_timer_set(&conn->idle, conn->heard_ns + WS_PING_S * NS_PER_S);
+		return;
+	}
+	conn->ping_due = true;
+	loop_timer_set(&conn->idle, conn->heard_ns + WS_SILENCE_MAX_S * NS_PER_S);
+	lws_callback_on_writable(conn->wsi);
+	ws_context_touch(conn->context);
+}
+
+void ws_conn_pong(struct ws_conn *conn)
+{
+	conn->heard_ns = loop_now_ns(conn->loop);
+}
+
 void ws_conn_init(struct ws_conn *conn, struct ws_context *context, struct loop *loop)
 {
 	conn->context = context;
@@ -84,6 +111,7 @@ static void pop_message(struct ws_conn *conn)
 void ws_conn_clear(struct ws_conn *conn)
 {
 	loop_timer_clear(&conn->timer);
+	loop_timer_clear(&conn->idle);
 	while (conn->head)
 		pop_message(conn);
 	free(conn->rx);
@@ -106,6 +134,7 @@ void ws_conn_tell_closed(struct ws_conn *conn)
 	struct ws_handler handler = conn->handler;
 
 	loop_timer_clear(&conn->timer);
+	loop_timer_clear(&conn->idle);
 	if (conn->state == WS_CLOSING)
 		ws_conn_end(conn, WS_CLOSE_LOCAL, "");
 	ws_conn_end(conn, WS_CLOSE_LOST, "connection lost");
@@ -126,6 +155,11 @@ void ws_conn_open(struct ws_conn *conn, struct lws *wsi)
 	conn->state = WS_OPEN;
 	conn->opened = true;
 	loop_timer_clear(&conn->timer);
+	if (!conn->raw) {
+		loop_timer_init(&conn->idle, conn->loop, on_idle, conn);
+		ws_conn_pong(conn);
+		loop_timer_set(&conn->idle, conn->heard_ns + WS_PING_S * NS_PER_S);
+	}
 	if (conn->queue.late_ns)
 		setsockopt(lws_get_socket_fd(wsi), IPPROTO_TCP, TCP_NOTSENT_LOWAT, &unsent_max,
 			   sizeof(unsent_max));
@@ -239,6 +273,7 @@ int ws_conn_receive(struct ws_conn *conn, const uint8_t *data, size_t len)
 
 	if (conn->state == WS_ENDED)
 		return 0;
+	conn->heard_ns = loop_now_ns(conn->loop);
 	if (!lws_frame_is_binary(conn->wsi))
 		return refuse(conn, WS_CLOSE_LOST, LWS_CLOSE_STATUS_UNACCEPTABLE_OPCODE,
 			      "text where binary was due");
@@ -263,9 +298,19 @@ int ws_conn_receive(struct ws_conn *conn, const uint8_t *data, size_t len)
 	return 0;
 }
 
+static int write_ping(struct ws_conn *conn)
+{
+	uint8_t nothing[LWS_PRE];
+
+	conn->ping_due = false;
+	return lws_write(conn->wsi, nothing + LWS_PRE, 0, LWS_WRITE_PING);
+}
+
 int ws_conn_writable(struct ws_conn *conn)
 {
 	if (conn->tls && flush_tls(conn) < 0)
+		return -1;
+	if (conn->ping_due && write_ping(conn) < 0)
 		return -1;
 	while (conn->head && !lws_send_pipe_choked(conn->wsi)) {
 		struct ws_message *message = conn->head;

@@ -14,6 +14,8 @@
 #define WS_FLUSH_DEADLINE_S 1  /* ws_conn_close with messages still queued */
 #define WS_UNACKED_MAX_S    20 /* sent, and not acknowledged by the other end's kernel */
 #define WS_STALL_DEADLINE_S 30 /* queued messages without one of them leaving */
+#define WS_PING_S           30 /* of silence on an open WebSocket, then a pong is asked for */
+#define WS_SILENCE_MAX_S    45
 
 /* With a bound in time the kernel keeps no more than this unsent: what waits, waits where it
  * counts. */
@@ -34,6 +36,9 @@ struct ws_conn {
 	struct ws_context *context;
 	struct loop *loop;
 	struct loop_timer timer; /* of the state: opening, stall or flush deadline */
+	struct loop_timer idle;  /* of an open WebSocket; looks at heard_ns when it is due */
+	uint64_t heard_ns;
+	bool ping_due;
 	struct ws_handler handler;
 	void *arg;
 	void *user;
@@ -69,6 +74,7 @@ void ws_conn_open(struct ws_conn *conn, struct lws *wsi);
 /* The libwebsockets events of an open connection; their results are the callback's. */
 int ws_conn_receive(struct ws_conn *conn, const uint8_t *data, size_t len);
 int ws_conn_writable(struct ws_conn *conn);
+void ws_conn_pong(struct ws_conn *conn);
 /* Of a raw stream: it is connected (host for TLS, NULL without), and whatever came. */
 int ws_conn_connected_raw(struct ws_conn *conn, struct lws *wsi, const char *host);
 int ws_conn_receive_raw(struct ws_conn *conn, const uint8_t *data, size_t len);

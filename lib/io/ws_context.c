@@ -103,11 +103,9 @@ static void drain_inner(struct ws_context *context)
 		uv_run(&context->inner, UV_RUN_NOWAIT);
 }
 
-/* 30 s of silence on an open connection ask for a pong; without one it ends 15 s later. */
-static const lws_retry_bo_t idle_policy = {
-	.secs_since_valid_ping = 30,
-	.secs_since_valid_hangup = 45,
-};
+/* Silence is ws_conn's matter: libwebsockets walks a list of all connections for each that speaks.
+ */
+static const lws_retry_bo_t idle_policy = { .secs_since_valid_hangup = 0 };
 
 int ws_context_new(struct ws_context **out, struct loop *loop,
 		   struct lws_context_creation_info *info)

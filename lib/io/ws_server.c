@@ -153,6 +153,10 @@ static int ws_callback(struct lws *wsi, enum lws_callback_reasons reason, void *
 		return conn ? on_established(wsi, conn, lws_protocol->user) : -1;
 	case LWS_CALLBACK_RECEIVE:
 		return conn ? ws_conn_receive(conn, in, len) : -1;
+	case LWS_CALLBACK_RECEIVE_PONG:
+		if (conn)
+			ws_conn_pong(conn);
+		return 0;
 	case LWS_CALLBACK_SERVER_WRITEABLE:
 		return conn ? ws_conn_writable(conn) : -1;
 	case LWS_CALLBACK_WS_PEER_INITIATED_CLOSE:
