@@ -191,7 +191,7 @@ static void on_signal(void *arg, struct load_node *node, const struct control_si
 	if (sent_ns == 0 && from) {
 		memcpy(expect.from, from->device_key, 32);
 		memcpy(expect.to, node->device_key, 32);
-		memcpy(expect.network_id, node->trust.network_id, sizeof(expect.network_id));
+		memcpy(expect.network_id, node->trust.trust.network_id, sizeof(expect.network_id));
 		if (signal_open(&signal, plain, in->data + 8, in->len - 8, node->box_secret,
 				from->box_key, &expect) < 0) {
 			load.unopened++;
@@ -307,7 +307,7 @@ static void send_signal(struct load_node *from, struct load_node *to, size_t len
 		size_t sealed_len;
 
 		memcpy(payload, &now_ns, sizeof(now_ns));
-		memcpy(signal.network_id, from->trust.network_id, sizeof(signal.network_id));
+		memcpy(signal.network_id, from->trust.trust.network_id, sizeof(signal.network_id));
 		memcpy(signal.from, from->device_key, 32);
 		memcpy(signal.to, to->device_key, 32);
 		memset(data, 0, 8);

@@ -141,10 +141,8 @@ int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, begin, end)
 	const struct CMUnitTest tests[] = {
-		TEST(test_leaving_and_coming),
-		TEST(test_nothing_about_hidden_nodes),
-		TEST(test_policy_brings_into_sight),
-		TEST(test_held_back),
+		TEST(test_leaving_and_coming),       TEST(test_nothing_about_hidden_nodes),
+		TEST(test_policy_brings_into_sight), TEST(test_held_back),
 		TEST(test_home_relay_is_told),
 	};
 
