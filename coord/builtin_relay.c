@@ -22,7 +22,7 @@ static int list_first(struct network *network, const char *name, uint16_t udp_po
 		return -ENOSPC;
 	memmove(first + 1, first, network->relay_count * sizeof(*first));
 	network->relay_count++;
-	*first = (struct store_relay){ .secret_len = secret_len };
+	*first = (struct store_relay){ .secret_len = secret_len, .builtin = true };
 	memcpy(first->secret, secret, secret_len);
 	strcpy(first->relay.name, name);
 	first->relay.udp_port = udp_port;

@@ -7,7 +7,6 @@
 #include <string.h>
 
 #include "coord/http_health.h"
-#include "coord/web.h"
 
 struct area {
 	const char *path; /* itself, and all below it */
@@ -124,7 +123,7 @@ void http_handle(void *arg, const struct ws_http_request *request,
 		if (area->path)
 			area->handle(http, request, response);
 		else
-			web_handle(http, request, response);
+			http_fail(response, 404, "not-found", "there is no such page");
 	}
 	set_defaults(response);
 }

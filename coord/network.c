@@ -6,6 +6,7 @@
 
 #include "base/map.h"
 #include "coord/certificate.h"
+#include "coord/store_change.h"
 
 struct node *network_find(const struct network *network, const uint8_t device_key[static 32])
 {
@@ -52,6 +53,18 @@ int network_store_serial(struct network *network)
 	return store_set_u64(network->store, NETWORK_VALUE_SERIAL, network->next_serial);
 }
 
+/* What is to be stored was decided on this row as memory has it: nothing of another's is undone. */
+static int check_stale(struct network *network, const struct node *node)
+{
+	bool stale = false;
+	int err = 0;
+
+	if (store_is_shared(network->store))
+		err = store_change_is_stale(network->store, "node", node->device_key, 32,
+					    network->followed, &stale);
+	return stale ? -EAGAIN : err;
+}
+
 /* The node and the serial counter in one transaction; with `revoke`, its serial is refused too. */
 static int store_change(struct network *network, const struct node *node, bool revoke, bool forget)
 {
@@ -59,7 +72,9 @@ static int store_change(struct network *network, const struct node *node, bool r
 
 	if (err < 0)
 		return err;
-	err = network_store_serial(network);
+	err = check_stale(network, node);
+	if (err == 0)
+		err = network_store_serial(network);
 	if (err == 0 && revoke)
 		err = store_revoked_add(network->store, node->serial, node->not_after_s);
 	if (err == 0)
@@ -247,6 +262,16 @@ static size_t find_relay(const struct network *network, const char *name)
 	while (i < network->relay_count && strcmp(network->relays[i].relay.name, name) != 0)
 		i++;
 	return i;
+}
+
+void network_drop_stored_relays(struct network *network)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < network->relay_count; i++)
+		if (network->relays[i].builtin)
+			network->relays[kept++] = network->relays[i];
+	network->relay_count = kept;
 }
 
 int network_add_relay(struct network *network, const struct store_relay *relay)

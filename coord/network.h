@@ -39,6 +39,8 @@ struct network {
 	uint64_t *revoked; /* serials */
 	size_t revoked_count;
 	uint64_t next_serial;
+	uint64_t followed;   /* changes of a shared store that memory has; see follow.h */
+	uint64_t purged_s;   /* when old ones were forgotten */
 	uint64_t version;    /* of the newest map; grows over restarts too */
 	bool needs_approval; /* keys that say nothing else make nodes that wait */
 	bool all_dirty;      /* every map may have to change */
@@ -113,6 +115,8 @@ int network_check_policy(const struct network *network, const char *text, size_t
 int network_set_policy(struct network *network, const char *text, size_t len,
 		       struct policy_error *error);
 
+/* Those that are in the store go from memory; those that run inside coordinators stay. */
+void network_drop_stored_relays(struct network *network);
 /* 0, -EEXIST, -ENOSPC. */
 int network_add_relay(struct network *network, const struct store_relay *relay);
 /* 0 or -ENOENT. */

@@ -10,6 +10,8 @@
 #include "base/map.h"
 #include "coord/data_dir.h"
 #include "coord/network.h"
+#include "coord/network_load.h"
+#include "coord/store_change.h"
 #include "coord/store_postgres.h"
 #include "crypto/dh.h"
 #include "crypto/sign.h"
@@ -191,6 +193,13 @@ static int load_approval(struct network *network)
 	return err == -ENOENT ? 0 : err;
 }
 
+int network_load_settings(struct network *network)
+{
+	int err = load_report(network);
+
+	return err < 0 ? err : load_approval(network);
+}
+
 static int load_values(struct network *network)
 {
 	uint64_t epoch = 0;
@@ -211,9 +220,7 @@ static int load_values(struct network *network)
 	if (err == 0)
 		err = load_pool(network);
 	if (err == 0)
-		err = load_report(network);
-	if (err == 0)
-		err = load_approval(network);
+		err = network_load_settings(network);
 	if (err == 0)
 		err = store_get_u64(network->store, NETWORK_VALUE_SERIAL, &network->next_serial);
 	if (err == 0)
@@ -222,7 +229,7 @@ static int load_values(struct network *network)
 	return err;
 }
 
-static int load_node(void *arg, const struct node *stored)
+int network_load_node(void *arg, const struct node *stored)
 {
 	struct network *network = arg;
 	struct node *node = malloc(sizeof(*node));
@@ -241,7 +248,7 @@ static int load_node(void *arg, const struct node *stored)
 	return err;
 }
 
-static int load_revoked(void *arg, uint64_t serial)
+int network_load_revoked(void *arg, uint64_t serial)
 {
 	struct network *network = arg;
 	uint64_t *serials =
@@ -254,7 +261,7 @@ static int load_revoked(void *arg, uint64_t serial)
 	return 0;
 }
 
-static int load_relay(void *arg, const struct store_relay *relay)
+int network_load_relay(void *arg, const struct store_relay *relay)
 {
 	struct network *network = arg;
 
@@ -264,20 +271,23 @@ static int load_relay(void *arg, const struct store_relay *relay)
 	return 0;
 }
 
-static int load_policy(struct network *network, char *error, size_t size)
+int network_load_policy(struct network *network, char *error, size_t size)
 {
 	struct policy_error problem;
+	struct policy *policy;
 	uint8_t *text;
 	size_t len;
 	int err = store_get(network->store, NETWORK_VALUE_POLICY, &text, &len);
 
 	if (err < 0)
 		return err;
-	err = policy_parse(&network->policy, (char *)text, len, &problem);
+	err = policy_parse(&policy, (char *)text, len, &problem);
 	free(text);
 	if (err < 0)
 		return complain(error, size, err, "the stored policy is damaged: line %d: %s",
 				problem.line, problem.text);
+	policy_free(network->policy);
+	network->policy = policy;
 	return 0;
 }
 
@@ -302,18 +312,21 @@ int network_open_at(struct network *network, const char *dir, const char *place,
 			    : open_store(network, dir, error, size);
 	if (err == 0)
 		err = load_keys(network, dir, error, size);
+	/* What is changed from here on is read again. */
+	if (err == 0 && store_is_shared(network->store))
+		err = store_change_newest(network->store, &network->followed);
 	if (err == 0)
 		err = load_values(network);
 	if (err == 0)
-		err = load_policy(network, error, size);
+		err = network_load_policy(network, error, size);
 	if (err == 0)
-		err = store_node_each(network->store, load_node, network);
+		err = store_node_each(network->store, network_load_node, network);
 	if (err == 0)
 		err = store_revoked_purge(network->store, clock_wall_s());
 	if (err == 0)
-		err = store_revoked_each(network->store, load_revoked, network);
+		err = store_revoked_each(network->store, network_load_revoked, network);
 	if (err == 0)
-		err = store_relay_each(network->store, load_relay, network);
+		err = store_relay_each(network->store, network_load_relay, network);
 	if (err == 0)
 		return 0;
 	if (!error[0])

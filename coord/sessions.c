@@ -164,7 +164,7 @@ static int save_nodes(struct network *network)
 	size_t cursor = 0;
 
 	while ((node = network_next(network, &cursor))) {
-		int err = node->unsaved ? store_node_put(network->store, node) : 0;
+		int err = node->unsaved ? store_node_seen(network->store, node) : 0;
 
 		if (err < 0)
 			return err;

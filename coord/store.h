@@ -53,6 +53,7 @@ struct store_relay {
 	struct netmap_relay relay;
 	uint8_t secret[STORE_RELAY_SECRET_MAX];
 	size_t secret_len;
+	bool builtin; /* runs inside a coordinator, and is in memory only */
 };
 
 /* 0; -EEXIST: the file is there. */
@@ -100,7 +101,11 @@ int store_key_each(struct store *store, int (*each)(void *arg, const struct stor
 		   void *arg);
 
 int store_node_put(struct store *store, const struct node *node);
+/* Only when it was last seen, and what it said of itself: no row is made or otherwise changed. */
+int store_node_seen(struct store *store, const struct node *node);
 int store_node_delete(struct store *store, const uint8_t device_key[static 32]);
+/* 0 or -ENOENT. */
+int store_node_find(struct store *store, const uint8_t device_key[static 32], struct node *node);
 /* node is the callback's to copy. */
 int store_node_each(struct store *store, int (*each)(void *arg, const struct node *node),
 		    void *arg);

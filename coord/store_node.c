@@ -57,6 +57,20 @@ int store_node_put(struct store *store, const struct node *node)
 	return statement_run(&s);
 }
 
+int store_node_seen(struct store *store, const struct node *node)
+{
+	struct statement s;
+
+	statement_init(&s, store,
+		       "UPDATE node SET last_seen_s = $1, version = $2, os = $3"
+		       " WHERE device_key = $4");
+	statement_u64(&s, node->last_seen_s);
+	statement_text(&s, node->version);
+	statement_text(&s, node->os);
+	statement_blob(&s, node->device_key, 32);
+	return statement_run(&s);
+}
+
 int store_node_delete(struct store *store, const uint8_t device_key[static 32])
 {
 	struct statement s;
@@ -118,6 +132,21 @@ int store_node_each(struct store *store, int (*each)(void *arg, const struct nod
 	err = statement_end(&s);
 	free(node);
 	return err < 0 ? err : result;
+}
+
+int store_node_find(struct store *store, const uint8_t device_key[static 32], struct node *node)
+{
+	struct statement s;
+	bool found;
+	int err;
+
+	statement_init(&s, store, "SELECT " COLUMNS " FROM node WHERE device_key = $1");
+	statement_blob(&s, device_key, 32);
+	found = statement_row(&s);
+	if (found)
+		read_node(&s, node);
+	err = statement_end(&s);
+	return err < 0 ? err : found ? 0 : -ENOENT;
 }
 
 int store_revoked_add(struct store *store, uint64_t serial, uint64_t until_s)

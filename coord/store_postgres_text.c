@@ -66,12 +66,13 @@ char *store_postgres_text(const char *sql)
 
 const char store_postgres_following[] =
 	"CREATE TABLE IF NOT EXISTS change (seq BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY,"
-	" kind TEXT NOT NULL, id BYTEA NOT NULL, at_s BIGINT NOT NULL);"
+	" kind TEXT NOT NULL, id BYTEA NOT NULL, source BIGINT NOT NULL,"
+	" at_s BIGINT NOT NULL);"
 	"CREATE OR REPLACE FUNCTION warren_note(kind TEXT, id BYTEA) RETURNS void AS $$"
 	" BEGIN"
 	"  PERFORM pg_advisory_xact_lock(7160212648127340398);"
-	"  INSERT INTO change (kind, id, at_s)"
-	"   VALUES ($1, $2, extract(epoch FROM now())::bigint);"
+	"  INSERT INTO change (kind, id, source, at_s)"
+	"   VALUES ($1, $2, pg_backend_pid(), extract(epoch FROM now())::bigint);"
 	"  PERFORM pg_notify('warren_change', '');"
 	" END $$ LANGUAGE plpgsql;"
 	"CREATE OR REPLACE FUNCTION warren_changed() RETURNS trigger AS $$"
