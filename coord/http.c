@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "coord/http_health.h"
+#include "coord/web.h"
 
 struct area {
 	const char *path; /* itself, and all below it */
@@ -123,7 +124,7 @@ void http_handle(void *arg, const struct ws_http_request *request,
 		if (area->path)
 			area->handle(http, request, response);
 		else
-			http_fail(response, 404, "not-found", "there is no such page");
+			web_handle(http, request, response);
 	}
 	set_defaults(response);
 }

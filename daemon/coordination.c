@@ -152,6 +152,8 @@ static void take_welcome(struct mesh *mesh, const struct control_welcome *welcom
 	mesh_saved(mesh, "membership",
 		   membership_save(&mesh->membership, mesh_path(mesh, "membership").text));
 	check_tls(mesh, welcome);
+	documents_forgive(mesh);
+	gossip_connected(mesh);
 	control_client_accept(mesh->control);
 	enrolment_welcomed(mesh->enrolment);
 	coordination_tell_home_relay(mesh);

@@ -6,6 +6,7 @@
 #include <stdint.h>
 
 #include "base/addr.h"
+#include "proto/peer_message.h"
 
 struct filter_flows;
 struct filter_rules;
@@ -109,6 +110,8 @@ struct dp_ops {
 	void (*gso_off)(void *arg, struct dp_peer *peer, int reason);
 	/* What the peer answered to dataplane_peer_echo. May be NULL. */
 	void (*echo)(void *arg, struct dp_peer *peer, const struct dp_echo *echo);
+	/* The documents that the peer holds; PEER_MESSAGE_HELD of them. May be NULL. */
+	void (*documents)(void *arg, struct dp_peer *peer, const struct peer_message_held *held);
 	/* May an echo be answered by the way it came? NULL: yes. Else it is not answered. */
 	bool (*may_answer)(void *arg, struct dp_peer *peer, const struct dp_path *from);
 	/* A packet for a DP_PATH_STREAM path, sealed and framed as ChannelData when channel is set.
@@ -240,6 +243,9 @@ void dataplane_peer_greet(struct dp_peer *peer);
  * send.
  */
 int dataplane_peer_echo(struct dp_peer *peer, const struct dp_path *path, uint32_t token);
+/* Tells the peer which documents we hold. 0, -ENOKEY without a session, or -errno of send. */
+int dataplane_peer_documents(struct dp_peer *peer,
+			     const struct peer_message_held held[static PEER_MESSAGE_HELD]);
 /* How many lanes the peer is sent to on. */
 unsigned int dataplane_peer_lanes(const struct dp_peer *peer);
 

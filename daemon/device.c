@@ -67,6 +67,14 @@ static void on_echo(void *arg, struct dp_peer *peer, const struct dp_echo *echo)
 		device->ops->echo(device->arg, dp_peer_owner(peer), echo);
 }
 
+static void on_documents(void *arg, struct dp_peer *peer, const struct peer_message_held *held)
+{
+	struct device *device = arg;
+
+	if (device->ops->documents)
+		device->ops->documents(device->arg, dp_peer_owner(peer), held);
+}
+
 bool device_may_answer(struct device *device, struct peer *peer, const struct dp_path *from)
 {
 	return !device->ops->may_answer || device->ops->may_answer(device->arg, peer, from);
@@ -106,6 +114,7 @@ static const struct dp_ops dataplane_ops = {
 	.stream_output = on_stream_output,
 	.gso_off = on_gso_off,
 	.echo = on_echo,
+	.documents = on_documents,
 	.may_answer = on_may_answer,
 };
 

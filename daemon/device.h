@@ -47,6 +47,8 @@ struct device_ops {
 	void (*path_mtu)(void *arg, struct peer *peer, unsigned int mtu);
 	/* An answered dataplane_peer_echo. */
 	void (*echo)(void *arg, struct peer *peer, const struct dp_echo *echo);
+	/* The documents that the peer holds, see dataplane.h. */
+	void (*documents)(void *arg, struct peer *peer, const struct peer_message_held *held);
 	/* No answer for 90 s. The waiting packets were dropped. */
 	void (*handshake_failed)(void *arg, struct peer *peer);
 	/* To be stored before returning; comes back as device_config.timestamp after a restart. */

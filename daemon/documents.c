@@ -81,6 +81,17 @@ void documents_versions(const struct mesh *mesh, uint64_t versions[static DOCUME
 		versions[kind - 1] = mesh->documents.held[kind].document.version;
 }
 
+bool documents_signed(const struct mesh *mesh, enum document_kind kind, const uint8_t **data,
+		      size_t *len)
+{
+	const struct documents_held *held = &mesh->documents.held[kind];
+	bool trust = kind == DOCUMENT_TRUST;
+
+	*data = trust ? mesh->membership.trust_document : held->data;
+	*len = trust ? mesh->membership.trust_document_len : held->len;
+	return *len > 0;
+}
+
 bool documents_hash(const struct mesh *mesh, enum document_kind kind,
 		    uint8_t hash[static DOCUMENT_HASH_SIZE])
 {
@@ -384,6 +395,8 @@ static int take_trust(struct mesh *mesh, const char *peer, const struct document
 
 	if (err < 0)
 		return refuse(mesh, peer, document, held, err);
+	if (!peer)
+		gossip_given(mesh, DOCUMENT_TRUST, m->trust.version);
 	mesh_set_health(mesh, HEALTH_TRUST, NULL);
 	if (m->trust.version == held)
 		return 0;
@@ -393,6 +406,7 @@ static int take_trust(struct mesh *mesh, const char *peer, const struct document
 	mesh_saved(mesh, "membership", membership_save(m, mesh_path(mesh, "membership").text));
 	log_info("trust version=%llu signers=%u threshold=%u", (unsigned long long)m->trust.version,
 		 m->trust.signer_count, m->trust.threshold);
+	gossip_tell_all(mesh);
 	return 0;
 }
 
@@ -420,6 +434,8 @@ static int take_document(struct mesh *mesh, const char *peer, const uint8_t *dat
 		return err;
 	held = documents->held[document.kind].document.version;
 	err = check_version(&document, &documents->held[document.kind].document, &again);
+	if (err == 0 && !peer)
+		gossip_given(mesh, document.kind, document.version);
 	if (err == 0 && !again)
 		err = hold(documents, &document, data, len);
 	if (err < 0 || again) {
@@ -434,6 +450,7 @@ static int take_document(struct mesh *mesh, const char *peer, const uint8_t *dat
 	log_info("document kind=%s version=%llu from=%s", document_kind_name(document.kind),
 		 (unsigned long long)document.version, peer ? peer : "coordinator");
 	mesh_map_govern(mesh);
+	gossip_tell_all(mesh);
 	return 0;
 }
 
@@ -469,6 +486,13 @@ int documents_receive(struct mesh *mesh, const char *peer, const uint8_t *data, 
 	}
 	document_clear(&document);
 	return err;
+}
+
+void documents_forgive(struct mesh *mesh)
+{
+	for (int kind = DOCUMENT_TRUST; kind < DOCUMENT_KIND_END; kind++)
+		if (kind != DOCUMENT_POLICY || mesh->documents.policy)
+			mesh_set_health(mesh, slot((enum document_kind)kind), NULL);
 }
 
 /* --- the map in force --- */

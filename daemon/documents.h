@@ -49,8 +49,13 @@ void documents_clear(struct documents *documents);
  * says what the coordinator offered.
  */
 int documents_receive(struct mesh *mesh, const char *peer, const uint8_t *data, size_t len);
+/* A new connection: what the coordinator offered on the last one is forgotten by status. */
+void documents_forgive(struct mesh *mesh);
 /* The versions held, by kind - 1. */
 void documents_versions(const struct mesh *mesh, uint64_t versions[static DOCUMENT_KINDS]);
+/* The signed bytes of the one held; false when there is none. Borrowed. */
+bool documents_signed(const struct mesh *mesh, enum document_kind kind, const uint8_t **data,
+		      size_t *len);
 /* Of the held one; false when there is none. */
 bool documents_hash(const struct mesh *mesh, enum document_kind kind,
 		    uint8_t hash[static DOCUMENT_HASH_SIZE]);

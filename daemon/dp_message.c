@@ -100,6 +100,10 @@ void dp_message_dispatch(struct dp_peer *peer, const struct dp_event *event)
 	case PEER_MESSAGE_ECHO_ANSWER:
 		tell_echo(peer, &message);
 		break;
+	case PEER_MESSAGE_DOCUMENTS:
+		if (peer->dp->ops->documents)
+			peer->dp->ops->documents(peer->dp->arg, peer, message.held);
+		break;
 	}
 }
 
@@ -235,4 +239,17 @@ void dataplane_peer_greet(struct dp_peer *peer)
 	/* Lost or not possible: the next session has another. */
 	if (dp_speaks(peer->dp))
 		(void)dp_message_send(peer, &message, 1);
+}
+
+int dataplane_peer_documents(struct dp_peer *peer,
+			     const struct peer_message_held held[static PEER_MESSAGE_HELD])
+{
+	struct peer_message message = {
+		.kind = PEER_MESSAGE_DOCUMENTS,
+		.lanes = (uint8_t)dataplane_lanes(peer->dp),
+		.probed = PEER_MESSAGE_SIZE,
+	};
+
+	memcpy(message.held, held, sizeof(message.held));
+	return dp_speaks(peer->dp) ? dp_message_send(peer, &message, 1) : -ENOKEY;
 }

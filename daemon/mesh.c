@@ -434,6 +434,7 @@ static int open_base(struct mesh *mesh)
 		return err;
 	}
 	loop_timer_init(&mesh->housekeeping, mesh->loop, on_housekeeping, mesh);
+	gossip_init(mesh);
 	loop_signal(mesh->loop, SIGTERM, on_end_signal, mesh);
 	loop_signal(mesh->loop, SIGINT, on_end_signal, mesh);
 	return 0;
@@ -464,6 +465,7 @@ static int close_all(struct mesh *mesh)
 	ws_client_free(mesh->ws);
 	if (mesh->loop)
 		loop_timer_clear(&mesh->housekeeping);
+	gossip_clear(mesh);
 	mesh_network_close(mesh);
 	netlink_free(mesh->netlink);
 	err = loop_free(mesh->loop);

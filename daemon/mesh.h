@@ -8,6 +8,7 @@
 #include "crypto/rng.h"
 #include "daemon/config.h"
 #include "daemon/documents.h"
+#include "daemon/gossip.h"
 #include "daemon/http_proxy.h"
 #include "daemon/identity.h"
 #include "daemon/local_candidates.h"
@@ -102,6 +103,7 @@ struct mesh {
 	uint64_t clock_base_s; /* when clock_now_ns was 0, by its clock */
 
 	struct documents documents;
+	struct gossip gossip;
 	struct netmap *offered; /* as signed; NULL until one was received or found on disk */
 	struct netmap *map;     /* made of it, and in force */
 	uint64_t map_from_s;    /* applied then; by mesh_wall_s */

@@ -5,6 +5,7 @@
 #include "daemon/dataplane.h"
 #include "daemon/device.h"
 #include "daemon/enrolment.h"
+#include "daemon/gossip.h"
 #include "daemon/mdns_service.h"
 #include "daemon/mesh.h"
 #include "daemon/mesh_peer.h"
@@ -125,6 +126,11 @@ static void on_echo(void *arg, struct peer *wireguard, const struct dp_echo *ech
 	mesh_peer_echoed(peer_owner(wireguard), echo);
 }
 
+static void on_documents(void *arg, struct peer *wireguard, const struct peer_message_held *held)
+{
+	gossip_heard(arg, peer_owner(wireguard), held);
+}
+
 const struct device_ops mesh_device_ops = {
 	.peer_wanted = on_peer_wanted,
 	.session_up = on_session_up,
@@ -133,6 +139,7 @@ const struct device_ops mesh_device_ops = {
 	.activity = on_activity,
 	.path_mtu = on_path_mtu,
 	.echo = on_echo,
+	.documents = on_documents,
 	.save_timestamp = on_save_timestamp,
 	.other_message = on_other_message,
 	.stream_output = on_stream_output,

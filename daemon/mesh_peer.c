@@ -35,6 +35,7 @@ struct mesh_peer {
 	uint64_t signal_ns;  /* when it signalled last; 0: never */
 
 	struct relayed_peer relayed;
+	struct gossip_peer gossip;
 	unsigned int route_mtu; /* that its routes say; 0: none */
 	uint64_t signal_session;
 	uint64_t signal_counter;
@@ -202,6 +203,11 @@ const struct path_current *mesh_peer_path(const struct mesh_peer *peer)
 	return peer->conn ? connection_path(peer->conn) : NULL;
 }
 
+struct gossip_peer *mesh_peer_gossip(struct mesh_peer *peer)
+{
+	return &peer->gossip;
+}
+
 struct relayed_peer *mesh_peer_relayed(struct mesh_peer *peer)
 {
 	return &peer->relayed;
@@ -311,6 +317,9 @@ void mesh_peer_signal(struct mesh_peer *peer, const struct signal *signal)
 		if (peer->conn)
 			connection_probe_answered(peer->conn, signal->payload, signal->payload_len);
 		break;
+	case SIGNAL_DOCUMENT:
+		gossip_document(peer->mesh, peer, signal->payload, signal->payload_len);
+		break;
 	case SIGNAL_RELAYED:
 		relayed_receive(peer->mesh, peer, signal->payload, signal->payload_len);
 		break;
@@ -330,6 +339,7 @@ void mesh_peer_session_up(struct mesh_peer *peer)
 	if (!peer->conn)
 		mesh_peer_connect(peer); /* the other side began */
 	ping_session_up(peer->mesh->pings, peer);
+	gossip_tell(peer->mesh, peer);
 }
 
 void mesh_peer_heard_elsewhere(struct mesh_peer *peer, bool by_relay)

@@ -52,6 +52,8 @@ bool mesh_peer_may_answer_directly(const struct mesh_peer *peer);
 void mesh_peer_presence(struct mesh_peer *peer, const struct control_presence_entry *entry);
 /* An opened signal, not seen before. */
 void mesh_peer_signal(struct mesh_peer *peer, const struct signal *signal);
+/* What it was sent of documents. */
+struct gossip_peer *mesh_peer_gossip(struct mesh_peer *peer);
 /* What the two of us told each other about TURN servers. */
 struct relayed_peer *mesh_peer_relayed(struct mesh_peer *peer);
 struct signal_replay *mesh_peer_replay(struct mesh_peer *peer);

@@ -138,29 +138,24 @@ int ws_certificate_life(const char *cert_file, struct ws_certificate_life *life)
 int ws_certificate_check(const char *cert_file, const char *key_file)
 {
 	SSL_CTX *ctx;
-	bool fits;
-	int err;
 	X509 *cert;
+	int err = 0;
 
 	if (access(cert_file, R_OK) < 0 || access(key_file, R_OK) < 0)
 		return -errno;
-	cert = read_cert(cert_file, &err);
-	if (!cert)
-		return err;
-	if (X509_cmp_current_time(X509_get0_notAfter(cert)) < 0)
-		err = -EKEYEXPIRED;
-	X509_free(cert);
-	if (err < 0)
-		return err;
 	ctx = SSL_CTX_new(TLS_server_method());
 	if (!ctx)
 		return -ENOMEM;
-	fits = SSL_CTX_use_certificate_chain_file(ctx, cert_file) == 1 &&
-	       SSL_CTX_use_PrivateKey_file(ctx, key_file, SSL_FILETYPE_PEM) == 1 &&
-	       SSL_CTX_check_private_key(ctx) == 1;
+	if (SSL_CTX_use_certificate_chain_file(ctx, cert_file) != 1 ||
+	    SSL_CTX_use_PrivateKey_file(ctx, key_file, SSL_FILETYPE_PEM) != 1 ||
+	    SSL_CTX_check_private_key(ctx) != 1)
+		err = -EINVAL;
+	cert = SSL_CTX_get0_certificate(ctx);
+	if (err == 0 && X509_cmp_current_time(X509_get0_notAfter(cert)) < 0)
+		err = -EKEYEXPIRED;
 	SSL_CTX_free(ctx);
 	ERR_clear_error();
-	return fits ? 0 : -EINVAL;
+	return err;
 }
 
 int ws_certificate_key_hash(const char *cert_file, uint8_t hash[static WS_KEY_HASH_SIZE])

@@ -7,9 +7,29 @@
 
 size_t peer_message_len(const struct peer_message *message)
 {
+	if (message->kind == PEER_MESSAGE_DOCUMENTS)
+		return PEER_MESSAGE_DOCUMENTS_SIZE;
 	return message->kind == PEER_MESSAGE_PROBE && message->probed > PEER_MESSAGE_SIZE
 		       ? message->probed
 		       : PEER_MESSAGE_SIZE;
+}
+
+static void put_held(const struct peer_message *message, uint8_t *out)
+{
+	for (size_t i = 0; i < PEER_MESSAGE_HELD; i++) {
+		store_be64(out, message->held[i].version);
+		memcpy(out + 8, message->held[i].hash, PEER_MESSAGE_HASH_SIZE);
+		out += 8 + PEER_MESSAGE_HASH_SIZE;
+	}
+}
+
+static void get_held(struct peer_message *message, const uint8_t *data)
+{
+	for (size_t i = 0; i < PEER_MESSAGE_HELD; i++) {
+		message->held[i].version = load_be64(data);
+		memcpy(message->held[i].hash, data + 8, PEER_MESSAGE_HASH_SIZE);
+		data += 8 + PEER_MESSAGE_HASH_SIZE;
+	}
 }
 
 void peer_message_encode(const struct peer_message *message, uint8_t *out)
@@ -23,6 +43,8 @@ void peer_message_encode(const struct peer_message *message, uint8_t *out)
 		store_be32(out + 8, message->expected);
 		store_be32(out + 12, message->arrived);
 	}
+	if (message->kind == PEER_MESSAGE_DOCUMENTS)
+		put_held(message, out + PEER_MESSAGE_SIZE);
 }
 
 int peer_message_parse(struct peer_message *out, const uint8_t *data, size_t len)
@@ -31,7 +53,7 @@ int peer_message_parse(struct peer_message *out, const uint8_t *data, size_t len
 
 	if (len < PEER_MESSAGE_SIZE || !peer_message_is(data, len))
 		return -EBADMSG;
-	if (data[0] < PEER_MESSAGE_PROBE || data[0] > PEER_MESSAGE_ECHO_ANSWER)
+	if (data[0] < PEER_MESSAGE_PROBE || data[0] > PEER_MESSAGE_DOCUMENTS)
 		return -ENOTSUP;
 	message = (struct peer_message){
 		.kind = data[0],
@@ -46,6 +68,8 @@ int peer_message_parse(struct peer_message *out, const uint8_t *data, size_t len
 		message.expected = load_be32(data + 8);
 		message.arrived = load_be32(data + 12);
 	}
+	if (message.kind == PEER_MESSAGE_DOCUMENTS)
+		get_held(&message, data + PEER_MESSAGE_SIZE);
 	*out = message;
 	return 0;
 }

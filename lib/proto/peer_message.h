@@ -19,16 +19,31 @@
  * whatever path its sender uses. An echo asks about the way it takes itself: its answer goes back
  * by the same one, and says how many of the asker's packets ought to have come and how many did,
  * over all sessions since the answering node knows the asker, modulo 2^32.
+ *
+ * In a network in strict mode nodes tell each other which documents (proto/document.h) they hold:
+ * from byte 16 on for each kind a version (u64, 0: none) and the first bytes of its hash. It is
+ * answered by nothing.
  */
 enum peer_message_kind {
 	PEER_MESSAGE_PROBE = 1,
 	PEER_MESSAGE_ANSWER = 2,
 	PEER_MESSAGE_ECHO = 3,
 	PEER_MESSAGE_ECHO_ANSWER = 4,
+	PEER_MESSAGE_DOCUMENTS = 5,
 };
 
 #define PEER_MESSAGE_SIZE      16 /* of an answer, an echo, and of the smallest probe */
 #define PEER_MESSAGE_LANES_MAX 64
+
+#define PEER_MESSAGE_HELD      4 /* kinds of documents, in the order of their numbers */
+#define PEER_MESSAGE_HASH_SIZE 16
+#define PEER_MESSAGE_DOCUMENTS_SIZE \
+	(PEER_MESSAGE_SIZE + PEER_MESSAGE_HELD * (8 + PEER_MESSAGE_HASH_SIZE))
+
+struct peer_message_held {
+	uint64_t version;
+	uint8_t hash[PEER_MESSAGE_HASH_SIZE];
+};
 
 struct peer_message {
 	uint8_t kind;
@@ -37,6 +52,7 @@ struct peer_message {
 	uint32_t token;    /* the prober's, repeated by the answer */
 	uint32_t expected; /* ECHO_ANSWER only, both; 0 in others */
 	uint32_t arrived;
+	struct peer_message_held held[PEER_MESSAGE_HELD]; /* DOCUMENTS only; 0 in others */
 };
 
 /* May plaintext be one? It is an IP packet otherwise, or a keepalive. */
@@ -51,7 +67,7 @@ static inline int peer_message_is_echo(const uint8_t *data, size_t len)
 	return len && (data[0] == PEER_MESSAGE_ECHO || data[0] == PEER_MESSAGE_ECHO_ANSWER);
 }
 
-/* What encode will write: the probed length, or PEER_MESSAGE_SIZE. */
+/* What encode will write: the probed length, or what the kind has. */
 size_t peer_message_len(const struct peer_message *message);
 /* out holds peer_message_len bytes. */
 void peer_message_encode(const struct peer_message *message, uint8_t *out);

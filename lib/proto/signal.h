@@ -30,6 +30,7 @@ enum signal_kind {
 	SIGNAL_PROBE_ANSWER = 6,
 	SIGNAL_RELAYED = 7,    /* where the sender is at a TURN server: relayed_notice.h */
 	SIGNAL_RELAY_ONLY = 8, /* one byte: 1, I am to be sent to by relay alone; 0, as you like */
+	SIGNAL_DOCUMENT = 9,   /* a signed document that the receiver is behind with */
 };
 
 struct signal {

@@ -141,6 +141,20 @@ void ping_forget(struct pings *pings, struct mesh_peer *peer)
 	(void)peer;
 }
 
+void gossip_tell(struct mesh *mesh, struct mesh_peer *peer)
+{
+	(void)mesh;
+	(void)peer;
+}
+
+void gossip_document(struct mesh *mesh, struct mesh_peer *peer, const uint8_t *data, size_t len)
+{
+	(void)mesh;
+	(void)peer;
+	(void)data;
+	(void)len;
+}
+
 void ping_session_up(struct pings *pings, struct mesh_peer *peer)
 {
 	(void)pings;

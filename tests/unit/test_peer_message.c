@@ -109,11 +109,31 @@ static void test_what_is_none_is_refused(void **state)
 	data[0] = 0x45;
 	assert_false(peer_message_is(data, sizeof(data)));
 	refused(data, sizeof(data), -EBADMSG);
-	data[0] = 5;
+	data[0] = PEER_MESSAGE_DOCUMENTS + 1;
 	refused(data, sizeof(data), -ENOTSUP);
 	data[0] = 0;
 	refused(data, sizeof(data), -ENOTSUP);
 	assert_false(peer_message_is(data, 0));
+}
+
+static void test_documents_come_through(void **state)
+{
+	struct peer_message message = {
+		.kind = PEER_MESSAGE_DOCUMENTS, .lanes = 3, .probed = PEER_MESSAGE_SIZE
+	};
+	uint8_t data[PEER_MESSAGE_DOCUMENTS_SIZE];
+	struct peer_message parsed;
+
+	(void)state;
+	for (size_t i = 0; i < PEER_MESSAGE_HELD; i++) {
+		message.held[i].version = 0x0102030405060708 + i;
+		memset(message.held[i].hash, (int)i + 1, PEER_MESSAGE_HASH_SIZE);
+	}
+	assert_int_equal(peer_message_len(&message), sizeof(data));
+	peer_message_encode(&message, data);
+	assert_int_equal(peer_message_parse(&parsed, data, sizeof(data)), 0);
+	assert_memory_equal(&parsed, &message, sizeof(message));
+	assert_int_equal(peer_message_parse(&parsed, data, sizeof(data) - 1), -EBADMSG);
 }
 
 int main(void)
@@ -122,6 +142,7 @@ int main(void)
 		cmocka_unit_test(test_a_probe_is_as_long_as_it_says),
 		cmocka_unit_test(test_an_answer_is_short),
 		cmocka_unit_test(test_an_echo_brings_counters_back),
+		cmocka_unit_test(test_documents_come_through),
 		cmocka_unit_test(test_what_is_none_is_refused),
 	};
 

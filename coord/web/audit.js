@@ -1,0 +1,62 @@
+/* The audit log: every change, who made it, when and from where. */
+
+import { get } from "./api.js";
+import { h, outside, show } from "./dom.js";
+import { date } from "./format.js";
+import { Table } from "./table.js";
+
+const PAGE = 100;
+
+/* {"tags":["db"],"reusable":true} as: tags db, reusable */
+function details(object) {
+	return Object.entries(object || {}).map(([name, value], i) => {
+		const said = value === true ? "" : ` ${[value].flat().map((part) => (typeof part === "object" ? JSON.stringify(part) : part)).join(" ")}`;
+
+		return [i ? ", " : "", h("span", { class: "soft" }, name), outside(said)];
+	});
+}
+
+export async function audit(view) {
+	const more = h("button", { type: "button", hidden: true, onclick: () => older() }, "Older");
+	const table = new Table([
+		{ title: "When", class: "tight", cell: (row) => date(row.time_s) },
+		{ title: "Who", cell: (row) => outside(row.who) },
+		{ title: "From", cell: (row) => (row.from ? outside(row.from) : "") },
+		{ title: "What", class: "title", cell: (row) => outside(row.action) },
+		{ title: "Of what", cell: (row) => outside(row.target || "") },
+		{ title: "Details", cell: (row) => details(row.details) },
+	], { key: (row) => String(row.id), label: "Audit log", empty: "Nothing was changed yet." });
+	let list = [];
+	let next = null; /* where the older ones begin; null: there are none */
+
+	function draw() {
+		table.update(list);
+		more.hidden = next === null;
+	}
+
+	/* The newest come first; what was fetched once does not change. */
+	async function refresh() {
+		const answer = await get("/audit", { limit: PAGE });
+		const known = new Set(list.map((row) => row.id));
+
+		if (view.isGone())
+			return;
+		if (!list.length)
+			next = answer.next;
+		list = [...answer.entries.filter((row) => !known.has(row.id)), ...list];
+		draw();
+	}
+
+	async function older() {
+		const answer = await get("/audit", { limit: PAGE, before: next });
+
+		list = [...list, ...answer.entries];
+		next = answer.next;
+		draw();
+	}
+
+	show(view.main, h("div", { class: "head" }, h("h1", null, "Audit log")),
+		h("section", { class: "panel flush" }, table.element, h("div", { class: "pager" }, more)));
+	await refresh();
+	return refresh;
+}

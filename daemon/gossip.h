@@ -1,0 +1,66 @@
+#ifndef WARREN_DAEMON_GOSSIP_H
+#define WARREN_DAEMON_GOSSIP_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "io/loop.h"
+#include "proto/cert.h"
+#include "proto/document.h"
+
+struct mesh;
+struct mesh_peer;
+struct peer_message_held;
+
+/*
+ * Strict mode: nodes tell each other inside their sessions which documents they hold, so that a
+ * coordinator that shows an old state to some, or different ones to different nodes, is found out
+ * without its help. Who hears that a peer is behind sends it the document, sealed and by relay: a
+ * revocation gets about even when the coordinator keeps it. Nothing is answered, each document goes
+ * to each peer at most once in GOSSIP_PAUSE_S, and one too large for a signal is not sent.
+ */
+
+#define GOSSIP_GRACE_S 20 /* the coordinator has so long to give what a peer holds */
+#define GOSSIP_PAUSE_S 30
+
+struct gossip {
+	struct loop_timer timer;
+	struct gossip_kind {
+		/* A peer says that it holds this one, which the coordinator has not given us. */
+		uint64_t ahead;
+		char ahead_peer[CERT_NAME_MAX + 1];
+		uint64_t ahead_ns;
+		/* The newest that the coordinator gave, or that we held when it let us in. */
+		uint64_t given;
+		/* A peer holds another document of this version than we do. */
+		uint64_t forked;
+		char forked_peer[CERT_NAME_MAX + 1];
+	} kinds[DOCUMENT_KIND_END];
+	/* Received from a peer, to be looked at when nobody is in the midst of its peers. */
+	uint8_t *received;
+	size_t received_len;
+	char received_from[CERT_NAME_MAX + 1];
+	uint64_t connected_ns; /* the coordinator let us in then */
+};
+
+/* What each peer was sent last; embedded in it, zeros at first. */
+struct gossip_peer {
+	uint64_t sent_ns[DOCUMENT_KIND_END];
+};
+
+void gossip_init(struct mesh *mesh);
+void gossip_clear(struct mesh *mesh);
+
+/* A session is there, or what we hold has changed. */
+void gossip_tell(struct mesh *mesh, struct mesh_peer *peer);
+void gossip_tell_all(struct mesh *mesh);
+/* What a peer says it holds. */
+void gossip_heard(struct mesh *mesh, struct mesh_peer *peer, const struct peer_message_held *held);
+/* A document that a peer sent. */
+void gossip_document(struct mesh *mesh, struct mesh_peer *peer, const uint8_t *data, size_t len);
+
+/* The coordinator has let us in, and has given a document that holds. */
+void gossip_connected(struct mesh *mesh);
+void gossip_given(struct mesh *mesh, enum document_kind kind, uint64_t version);
+
+#endif
