@@ -12,6 +12,8 @@ void admin_approval_describe(json_t *object, const struct node *node)
 	struct control_pending pending;
 
 	json_object_set_new(object, "created_s", json_integer((json_int_t)node->created_s));
+	json_object_set_new(object, "copy_refused_s",
+			    json_integer((json_int_t)node->copy_refused_s));
 	json_object_set_new(object, "key_id", json_string(node->key_id));
 	if (!node_is_pending(node) || node->revoked) {
 		json_object_set_new(object, "pending", json_null());
@@ -29,6 +31,9 @@ void admin_approval_print(struct admin_request *request, const struct node *node
 	struct control_pending pending;
 	char since[32];
 
+	if (node->copy_refused_s)
+		fprintf(request->out, "! %s: another machine with its identity was refused at %s\n",
+			node->name, admin_time(since, node->copy_refused_s));
 	if (!node_is_pending(node) || node->revoked)
 		return;
 	approval_describe(node, &pending);

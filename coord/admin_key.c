@@ -173,8 +173,8 @@ static void print_key(struct admin_request *request, const struct store_key *key
 	if (key->uses_max || !key->reusable)
 		snprintf(uses, sizeof(uses), "%llu/%llu", (unsigned long long)key->uses,
 			 (unsigned long long)(key->reusable ? key->uses_max : 1));
-	fprintf(request->out, "%-16s  %-8s  %-8s  %5s  %-20s  %-20s  %-16s  %-16s  %-16s  %s\n", id,
-		key_state(key, request->now_s), kind, uses, admin_time(created, key->created_s),
+	fprintf(request->out, "%-16s  %-8s  %-24s  %5s  %-20s  %-20s  %-16s  %-16s  %-16s  %s\n",
+		id, key_state(key, request->now_s), kind, uses, admin_time(created, key->created_s),
 		admin_time(expires, key->expires_s), key->created_by[0] ? key->created_by : "-",
 		groups[0] ? groups : "-", tags[0] ? tags : "-", key->name);
 }
@@ -199,7 +199,7 @@ void admin_key_list(struct admin_request *request)
 
 	if (!request->json)
 		fprintf(request->out,
-			"%-16s  %-8s  %-8s  %5s  %-20s  %-20s  %-16s  %-16s  %-16s  %s\n", "ID",
+			"%-16s  %-8s  %-24s  %5s  %-20s  %-20s  %-16s  %-16s  %-16s  %s\n", "ID",
 			"STATE", "KIND", "USES", "CREATED", "EXPIRES", "BY", "GROUPS", "TAGS",
 			"NAME");
 	err = store_key_each(request->sessions->network->store, list_one, &listing);

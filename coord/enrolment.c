@@ -12,6 +12,7 @@
 #include "coord/approval.h"
 #include "coord/audit.h"
 #include "coord/certificate.h"
+#include "coord/login_ticket.h"
 #include "coord/sessions.h"
 #include "crypto/hash.h"
 
@@ -387,20 +388,6 @@ static int enrol_new(struct sessions *sessions, const struct control_enrol *enro
 	return 0;
 }
 
-int enrolment_enrol(struct sessions *sessions, const struct control_enrol *enrol,
-		    const uint8_t box_key[static 32], uint64_t now_s, struct node **out,
-		    struct control_error *error)
-{
-	struct control_login login = { .facts = enrol->facts };
-
-	if (!network_find(sessions->network, enrol->device_key))
-		return enrol_new(sessions, enrol, box_key, now_s, out, error);
-	/* Its welcome was lost, or it was told to join again: no key is spent twice. */
-	memcpy(login.device_key, enrol->device_key, 32);
-	memcpy(login.wireguard_key, enrol->wireguard_key, 32);
-	return enrolment_login(sessions->network, &login, box_key, now_s, out, error);
-}
-
 /* A new certificate when something in it changed or it is old. */
 static int refresh(struct network *network, struct node *node, const struct control_login *login,
 		   uint64_t now_s)
@@ -420,12 +407,12 @@ static int refresh(struct network *network, struct node *node, const struct cont
 	return err < 0 && !changed && store_is_away(network->store) ? 0 : err;
 }
 
-int enrolment_login(struct network *network, const struct control_login *login,
-		    const uint8_t box_key[static 32], uint64_t now_s, struct node **out,
-		    struct control_error *error)
+/* Who is known, is not revoked and has the keys it came with. */
+static int find_known(const struct network *network, const struct control_login *login,
+		      const uint8_t box_key[static 32], struct node **out,
+		      struct control_error *error)
 {
 	struct node *node = network_find(network, login->device_key);
-	int err;
 
 	if (!node)
 		return enrolment_refuse(error, CONTROL_ERROR_UNKNOWN_NODE,
@@ -439,11 +426,82 @@ int enrolment_login(struct network *network, const struct control_login *login,
 			error, CONTROL_ERROR_BAD_PROOF,
 			"the keys of this machine do not belong together; run warren "
 			"logout and join again");
-	err = refresh(network, node, login, now_s);
+	*out = node;
+	return 0;
+}
+
+static int let_in(struct network *network, struct node *node, const struct control_login *login,
+		  uint64_t now_s, struct node **out, struct control_error *error)
+{
+	int err = refresh(network, node, login, now_s);
+
 	if (err < 0) {
 		enrolment_explain(error, err);
 		return err;
 	}
 	*out = node;
 	return 0;
+}
+
+int enrolment_login(struct network *network, const struct control_login *login,
+		    const uint8_t box_key[static 32], uint64_t now_s, struct node **out,
+		    struct control_error *error)
+{
+	struct node *node;
+	int err = find_known(network, login, box_key, &node, error);
+
+	if (err < 0)
+		return err;
+	if (!login_ticket_is_good(network, node, login)) {
+		node->copy_refused_s = now_s;
+		log_warn("copy-refused name=%s key=%s", node->name, log_key(node->device_key).text);
+		return enrolment_refuse(
+			error, CONTROL_ERROR_DUPLICATE,
+			"this disk is a copy, or older than what this machine was: its identity was "
+			"used since; on the machine that is to stay run warren up with a new token, "
+			"on others warren logout first");
+	}
+	if (login->has_ticket && login->ticket.number > node->logins) {
+		node->logins = login->ticket.number; /* our database is older than that */
+		node->unsaved = true;
+	}
+	return let_in(network, node, login, now_s, out, error);
+}
+
+/*
+ * A node that is known: its welcome was lost, so no key is spent twice; or it fell behind, and
+ * shows with a good key that it is the one to stay.
+ */
+static int enrol_again(struct network *network, const struct control_enrol *enrol,
+		       const uint8_t box_key[static 32], uint64_t now_s, struct node **out,
+		       struct control_error *error)
+{
+	struct control_login login = { .facts = enrol->facts };
+	struct store_key key;
+	struct node *node;
+	int err;
+
+	memcpy(login.device_key, enrol->device_key, 32);
+	memcpy(login.wireguard_key, enrol->wireguard_key, 32);
+	err = find_known(network, &login, box_key, &node, error);
+	if (err < 0)
+		return err;
+	if (node->logins > 0) {
+		err = check_key(network, enrol, now_s, &key, error);
+		if (err < 0)
+			return err;
+		err = store_key_use(network->store, key.id, now_s);
+		if (err < 0)
+			return enrolment_explain(error, err);
+	}
+	return let_in(network, node, &login, now_s, out, error);
+}
+
+int enrolment_enrol(struct sessions *sessions, const struct control_enrol *enrol,
+		    const uint8_t box_key[static 32], uint64_t now_s, struct node **out,
+		    struct control_error *error)
+{
+	return network_find(sessions->network, enrol->device_key)
+		       ? enrol_again(sessions->network, enrol, box_key, now_s, out, error)
+		       : enrol_new(sessions, enrol, box_key, now_s, out, error);
 }

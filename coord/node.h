@@ -63,11 +63,12 @@ struct node {
 	uint64_t map_floor; /* the greatest version of a map that it says it had from anybody */
 	char home_relay[NETMAP_RELAY_NAME_MAX + 1];
 	struct netmap_cert *shared_cert; /* cert for all maps; older or NULL: made when needed */
-	struct netmap *map;  /* what it was sent last, kept for deltas; NULL: nothing yet */
-	bool knows_turn;     /* by its own word; others hear of no TURN server */
-	bool dirty;          /* changed in something that its peers' maps say */
-	bool presence_dirty; /* came, went or moved to another relay */
-	bool unsaved;        /* was seen since it was stored */
+	struct netmap *map;      /* what it was sent last, kept for deltas; NULL: nothing yet */
+	bool knows_turn;         /* by its own word; others hear of no TURN server */
+	bool dirty;              /* changed in something that its peers' maps say */
+	bool presence_dirty;     /* came, went or moved to another relay */
+	bool unsaved;            /* was seen since it was stored */
+	uint64_t copy_refused_s; /* another machine with its keys was; 0: never */
 	/* What it told of its paths and health on this connection; see report.h. */
 	struct control_report report;
 	uint64_t reported_s; /* 0: nothing */

@@ -11,6 +11,7 @@
 #include "coord/approval.h"
 #include "coord/certificate.h"
 #include "coord/enrolment.h"
+#include "coord/login_ticket.h"
 #include "coord/mapmaker.h"
 #include "coord/report.h"
 #include "coord/sessions.h"
@@ -176,6 +177,8 @@ static void send_welcome(struct session *session, uint64_t now_s)
 	welcome->certificate = session->node->cert;
 	welcome->certificate_len = session->node->cert_len;
 	welcome->time_s = now_s;
+	welcome->has_ticket = true;
+	login_ticket_make(&welcome->ticket, network, session->node);
 	welcome->has_tls_key = session->sessions->has_tls_key;
 	memcpy(welcome->tls_key_hash, session->sessions->tls_key_hash, 32);
 	session_send(session, &message);
@@ -293,10 +296,14 @@ static void other_is_alive(struct session *alive)
 
 	for (; session; session = next) {
 		next = session->next;
-		if (session->state == SESSION_PROBING && session->node == alive->node)
-			end_with(session, CONTROL_ERROR_DUPLICATE,
-				 "another machine is connected with this identity; on a cloned "
-				 "machine run warren logout and join again");
+		if (session->state != SESSION_PROBING || session->node != alive->node)
+			continue;
+		log_warn("copy-refused name=%s key=%s", alive->node->name,
+			 log_key(alive->node->device_key).text);
+		alive->node->copy_refused_s = clock_wall_s();
+		end_with(session, CONTROL_ERROR_DUPLICATE,
+			 "another machine is connected with this identity; on a cloned "
+			 "machine run warren logout and join again");
 	}
 }
 
@@ -411,6 +418,11 @@ static void handle_update(struct session *session, const struct control_update *
 	if (update->has_facts) {
 		memcpy(node->version, update->facts.version, sizeof(node->version));
 		memcpy(node->os, update->facts.os, sizeof(node->os));
+	}
+	if (update->ticket_number == node->logins + 1) {
+		node->logins = update->ticket_number;
+		node->unsaved =
+			true; /* with the next tick: until then the one before is good too */
 	}
 	if (update->has_wireguard_key)
 		change_wireguard_key(session, update->wireguard_key, now_s);

@@ -13,6 +13,7 @@
 #include "daemon/credentials.h"
 #include "daemon/device.h"
 #include "daemon/enrolment.h"
+#include "daemon/login_ticket.h"
 #include "daemon/mesh.h"
 #include "daemon/mesh_map.h"
 #include "daemon/mesh_peer.h"
@@ -61,6 +62,7 @@ static void send_login(struct mesh *mesh, const uint8_t handshake_hash[static 32
 	login->time_s = clock_wall_s();
 	login->map_version = mesh->offered ? mesh->offered->version : 0;
 	documents_versions(mesh, login->documents);
+	login->has_ticket = login_ticket_load(mesh_path(mesh, "ticket").text, &login->ticket) == 0;
 	login->has_replaces = control_client_previous(mesh->control, login->replaces);
 	fill_facts(mesh, &login->facts);
 	control_client_send(mesh->control, &message);
@@ -133,6 +135,22 @@ static void note_older(struct mesh *mesh, int err)
 				       : NULL);
 }
 
+/* Only what is on disk for certain is said to be ours: from then on the one before counts no more.
+ */
+static void keep_ticket(struct mesh *mesh, const struct control_welcome *welcome)
+{
+	struct control_message message = { .type = CONTROL_UPDATE };
+	int err;
+
+	if (!welcome->has_ticket)
+		return;
+	err = login_ticket_save(mesh_path(mesh, "ticket").text, &welcome->ticket);
+	mesh_saved(mesh, "ticket", err);
+	message.update.ticket_number = welcome->ticket.number;
+	if (err == 0)
+		control_client_send(mesh->control, &message);
+}
+
 static void take_welcome(struct mesh *mesh, const struct control_welcome *welcome)
 {
 	bool was_strict = trust_is_strict(&mesh->membership.trust);
@@ -155,6 +173,7 @@ static void take_welcome(struct mesh *mesh, const struct control_welcome *welcom
 	documents_forgive(mesh);
 	gossip_connected(mesh);
 	control_client_accept(mesh->control);
+	keep_ticket(mesh, welcome);
 	enrolment_welcomed(mesh->enrolment);
 	coordination_tell_home_relay(mesh);
 }
@@ -231,6 +250,11 @@ static void take_error(struct mesh *mesh, const struct control_error *error)
 	case CONTROL_ERROR_PEER:
 	case CONTROL_ERROR_RATE:
 		return; /* about one signal; offers are repeated */
+	case CONTROL_ERROR_DUPLICATE:
+		log_error("refused code=%s text=\"%s\"", control_error_name(error->code),
+			  error->text);
+		enrolment_duplicate(mesh->enrolment, error);
+		return;
 	case CONTROL_ERROR_MISTYPED:
 	case CONTROL_ERROR_EXPIRED:
 	case CONTROL_ERROR_USED:

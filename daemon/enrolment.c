@@ -31,7 +31,8 @@ struct enrolment {
 	struct mesh *mesh;
 	bool enrolling; /* token is set */
 	bool refused;
-	bool waits; /* pending is set: known to the coordinator, and not let in yet */
+	bool duplicate; /* refused because of another machine with our identity */
+	bool waits;     /* pending is set: known to the coordinator, and not let in yet */
 	struct control_pending pending;
 	struct token token;
 	char hostname[CERT_NAME_MAX + 1]; /* what the user asked for, or "" */
@@ -314,7 +315,7 @@ static bool take_token(struct enrolment *enrolment, const char *text, struct loc
 	}
 	if (!fresh)
 		take_addresses(mesh, &token);
-	if (fresh || enrolment->refused) {
+	if (fresh || enrolment->refused || enrolment->duplicate) {
 		forget_pending(enrolment);
 		enrolment->token = token;
 		enrolment->enrolling = true;
@@ -432,6 +433,8 @@ void enrolment_welcomed(struct enrolment *enrolment)
 		forget_token(enrolment);
 	}
 	forget_pending(enrolment);
+	enrolment->duplicate = false;
+	mesh_set_health(mesh, HEALTH_IDENTITY, NULL);
 	err = tunnel_configure(mesh);
 	if (err < 0) {
 		mesh_set_health(mesh, HEALTH_DEVICE, "device %s cannot be configured: %s",
@@ -503,6 +506,27 @@ void enrolment_refused(struct enrolment *enrolment, const struct control_error *
 			error->text);
 }
 
+void enrolment_duplicate(struct enrolment *enrolment, const struct control_error *error)
+{
+	struct mesh *mesh = enrolment->mesh;
+
+	enrolment_fail(enrolment, LOCAL_DENIED, error->text);
+	forget_token(enrolment);
+	enrolment->duplicate = true;
+	/* The other one is not to be disturbed, not even by what this one does after a restart. */
+	mesh_map_clear(mesh);
+	relays_set_list(mesh->relays, NULL, 0);
+	unlink(mesh_path(mesh, "map").text);
+	unlink(mesh_path(mesh, "credentials").text);
+	mesh_set_health(mesh, HEALTH_IDENTITY, "identity: %s", error->text);
+	control_client_fail(mesh->control, NULL);
+}
+
+bool enrolment_is_duplicate(const struct enrolment *enrolment)
+{
+	return enrolment->duplicate;
+}
+
 /* --- down and logout --- */
 
 void enrolment_down(struct enrolment *enrolment, struct local_request *request)
@@ -519,8 +543,8 @@ void enrolment_down(struct enrolment *enrolment, struct local_request *request)
 
 void enrolment_logout(struct enrolment *enrolment, struct local_request *request)
 {
-	static const char *const files[] = { "map",       "membership",  "identity",
-					     "timestamp", "credentials", "documents" };
+	static const char *const files[] = { "map",         "membership", "identity", "timestamp",
+					     "credentials", "documents",  "ticket" };
 	struct mesh *mesh = enrolment->mesh;
 	static const uint8_t no_key[32];
 	size_t i;
@@ -536,6 +560,8 @@ void enrolment_logout(struct enrolment *enrolment, struct local_request *request
 	forget_token(enrolment);
 	forget_pending(enrolment);
 	enrolment->refused = false;
+	enrolment->duplicate = false;
+	mesh_set_health(mesh, HEALTH_IDENTITY, NULL);
 	device_set_private_key(mesh->device, no_key);
 	secret_free(mesh->identity);
 	mesh->identity = NULL;

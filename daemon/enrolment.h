@@ -45,6 +45,10 @@ void enrolment_mapped(struct enrolment *enrolment);
 void enrolment_relay_up(struct enrolment *enrolment);
 /* The coordinator will not have us: no retry until the next up. */
 void enrolment_refused(struct enrolment *enrolment, const struct control_error *error);
+/* Another machine has our identity, or had it after this disk was copied: quiet, and tried again.
+ */
+void enrolment_duplicate(struct enrolment *enrolment, const struct control_error *error);
+bool enrolment_is_duplicate(const struct enrolment *enrolment);
 bool enrolment_was_refused(const struct enrolment *enrolment);
 /* Ends everybody's wait. */
 void enrolment_fail(struct enrolment *enrolment, enum local_code code, const char *text);

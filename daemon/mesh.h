@@ -46,6 +46,7 @@ struct ws_client;
 
 /* What may be wrong for a while; each has at most one line in status. */
 enum mesh_health {
+	HEALTH_IDENTITY,    /* another machine has ours */
 	HEALTH_APPROVAL,    /* not let in yet */
 	HEALTH_COORDINATOR, /* not connected, or refused */
 	HEALTH_RELAY,       /* none reachable */

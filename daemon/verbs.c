@@ -26,7 +26,8 @@
 
 static enum status_state overall_state(const struct mesh *mesh)
 {
-	if (!mesh->has_membership || enrolment_was_refused(mesh->enrolment))
+	if (!mesh->has_membership || enrolment_was_refused(mesh->enrolment) ||
+	    (mesh->settings.up && enrolment_is_duplicate(mesh->enrolment)))
 		return STATUS_NEEDS_LOGIN;
 	if (!mesh->settings.up)
 		return STATUS_STOPPED;

@@ -87,6 +87,16 @@ struct control_facts {
 	bool turn; /* can use TURN servers as relays: only such nodes hear of them */
 };
 
+/*
+ * Every welcome carries one, for the next login; the node stores it and says so with an update, and
+ * from then on older ones are refused: a copied disk falls behind its original, or is noticed.
+ * Only the coordinator can make one.
+ */
+struct control_ticket {
+	uint64_t number; /* of the login */
+	uint8_t mac[32];
+};
+
 struct control_enrol {
 	uint8_t key_id[TOKEN_KEY_ID_SIZE];
 	uint8_t secret[TOKEN_SECRET_SIZE];
@@ -110,10 +120,13 @@ struct control_login {
 	 */
 	bool has_replaces;
 	uint8_t replaces[32];
+	bool has_ticket;
+	struct control_ticket ticket; /* the one of the last welcome */
 	struct control_facts facts;
 };
 
 struct control_update {
+	uint64_t ticket_number; /* of the ticket that is stored now; 0: nothing new */
 	bool has_wireguard_key;
 	uint8_t wireguard_key[32];
 	bool has_home_relay;
@@ -143,6 +156,8 @@ struct control_welcome {
 	/* Of its TLS certificate's public key, when it serves TLS itself; see io/ws.h. */
 	bool has_tls_key;
 	uint8_t tls_key_hash[32];
+	bool has_ticket;
+	struct control_ticket ticket;
 };
 
 /* What a node waits for. */

@@ -64,6 +64,12 @@ static int put_documents(json_t *object, const uint64_t versions[static DOCUMENT
 	return err | json_object_set_new(object, "documents", array);
 }
 
+static int put_ticket(json_t *object, const struct control_ticket *ticket)
+{
+	return put_u64(object, "ticket_number", ticket->number) |
+	       put_bytes(object, "ticket", ticket->mac, sizeof(ticket->mac));
+}
+
 static int put_login(json_t *object, const struct control_login *login)
 {
 	int err = 0;
@@ -77,6 +83,8 @@ static int put_login(json_t *object, const struct control_login *login)
 		err |= put_documents(object, login->documents);
 	if (login->has_replaces)
 		err |= put_bytes(object, "replaces", login->replaces, sizeof(login->replaces));
+	if (login->has_ticket)
+		err |= put_ticket(object, &login->ticket);
 	return err | put_facts(object, &login->facts);
 }
 
@@ -103,6 +111,8 @@ static int put_update(json_t *object, const struct control_update *update)
 		err |= put_routes(object, update->routes, update->route_count);
 	if (update->has_facts)
 		err |= put_facts(object, &update->facts);
+	if (update->ticket_number)
+		err |= put_u64(object, "ticket_number", update->ticket_number);
 	return err;
 }
 
@@ -125,6 +135,8 @@ static int put_welcome(json_t *object, const struct control_welcome *welcome)
 		err |= put_bytes(object, "trust", welcome->trust, welcome->trust_len);
 	if (welcome->has_tls_key)
 		err |= put_bytes(object, "tls_key", welcome->tls_key_hash, 32);
+	if (welcome->has_ticket)
+		err |= put_ticket(object, &welcome->ticket);
 	return err | put_u64(object, "time", welcome->time_s);
 }
 

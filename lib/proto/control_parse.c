@@ -45,6 +45,15 @@ static void get_documents(struct json_fields *f, uint64_t versions[static DOCUME
 	}
 }
 
+static bool get_ticket(struct json_fields *f, struct control_ticket *ticket)
+{
+	if (!json_fields_has(f, "ticket"))
+		return false;
+	json_fields_u64(f, "ticket_number", INT64_MAX, &ticket->number);
+	json_fields_bytes(f, "ticket", ticket->mac, sizeof(ticket->mac));
+	return true;
+}
+
 static void get_login(struct json_fields *f, struct control_login *login)
 {
 	json_fields_bytes(f, "device_key", login->device_key, 32);
@@ -57,6 +66,7 @@ static void get_login(struct json_fields *f, struct control_login *login)
 	login->has_replaces = json_fields_has(f, "replaces");
 	if (login->has_replaces)
 		json_fields_bytes(f, "replaces", login->replaces, sizeof(login->replaces));
+	login->has_ticket = get_ticket(f, &login->ticket);
 	get_facts(f, &login->facts);
 }
 
@@ -87,6 +97,8 @@ static void get_update(struct json_fields *f, struct control_update *update)
 		json_fields_bytes(f, "wireguard_key", update->wireguard_key, 32);
 	if (update->has_home_relay)
 		json_fields_text(f, "home_relay", update->home_relay, sizeof(update->home_relay));
+	if (json_fields_has(f, "ticket_number"))
+		json_fields_u64(f, "ticket_number", INT64_MAX, &update->ticket_number);
 	if (update->has_routes)
 		get_routes(f, update);
 	get_facts(f, &update->facts);
@@ -112,6 +124,7 @@ static void get_welcome(struct json_fields *f, struct control_welcome *welcome)
 	welcome->has_tls_key = json_fields_has(f, "tls_key");
 	if (welcome->has_tls_key)
 		json_fields_bytes(f, "tls_key", welcome->tls_key_hash, 32);
+	welcome->has_ticket = get_ticket(f, &welcome->ticket);
 }
 
 static void get_relays(struct json_fields *f, struct control_relays *relays)

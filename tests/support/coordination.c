@@ -163,6 +163,10 @@ static int on_frame(void *arg, const uint8_t *frame, size_t len)
 		return 0;
 	CHECK(m->message_count < MACHINE_MESSAGES_MAX);
 	CHECK(control_parse(message, json, json_len) == 0);
+	if (message->type == CONTROL_WELCOME && message->welcome.has_ticket) {
+		m->has_ticket = true;
+		m->ticket = message->welcome.ticket;
+	}
 	if (message->type == CONTROL_MAP || message->type == CONTROL_DELTA)
 		take_map(m, message);
 	m->message_count++;
@@ -256,7 +260,17 @@ void machine_login(struct machine *m)
 	login->facts.turn = m->knows_turn;
 	control_proof_sign(login->proof, m->device_secret,
 			   control_channel_handshake_hash(m->channel));
+	login->has_ticket = m->has_ticket;
+	login->ticket = m->ticket;
 	login->map_version = m->map ? m->map->version : 0;
+	machine_send(m, &message);
+}
+
+void machine_confirm(struct machine *m)
+{
+	struct control_message message = { .type = CONTROL_UPDATE };
+
+	message.update.ticket_number = m->ticket.number;
 	machine_send(m, &message);
 }
 

@@ -36,8 +36,10 @@ struct machine {
 	uint8_t device_secret[64];
 	uint8_t box_secret[32];
 	uint8_t wireguard_key[32];
-	uint64_t time_s;    /* what its clock says */
-	struct netmap *map; /* verified and applied */
+	bool has_ticket;
+	struct control_ticket ticket; /* of the last welcome; stored when the test says so */
+	uint64_t time_s;              /* what its clock says */
+	struct netmap *map;           /* verified and applied */
 	struct netmap_trust trust;
 	struct control_message messages[MACHINE_MESSAGES_MAX]; /* received and not looked at */
 	size_t message_count;
@@ -65,6 +67,8 @@ void machine_disconnect(struct machine *m);
 void machine_send(struct machine *m, const struct control_message *message);
 void machine_enrol(struct machine *m, const struct token *token, const char *hostname);
 void machine_login(struct machine *m);
+/* Says that it has stored its ticket. */
+void machine_confirm(struct machine *m);
 /*
  * Takes the oldest message of the type out of those received; false when there is none. Maps and
  * deltas were applied already. The caller clears it.

@@ -263,6 +263,112 @@ static void test_replacement(void **state)
 	assert_int_equal(machine_take_error(&o), CONTROL_ERROR_KEY_REVOKED);
 }
 
+static void copy_disk(struct machine *to, const struct machine *from)
+{
+	memcpy(to->device_key, from->device_key, 32);
+	memcpy(to->device_secret, from->device_secret, 64);
+	memcpy(to->box_secret, from->box_secret, 32);
+	memcpy(to->wireguard_key, from->wireguard_key, 32);
+	memcpy(to->trust.node_key, from->trust.node_key, 32);
+	to->has_ticket = from->has_ticket;
+	to->ticket = from->ticket;
+}
+
+static void log_in_and_out(struct machine *machine)
+{
+	log_in(machine);
+	assert_true(got(machine, CONTROL_WELCOME));
+	machine_confirm(machine);
+	machine_disconnect(machine);
+}
+
+/* The original was used since the copy was made: the copy is refused, whoever is there or not. */
+static void test_copy_that_fell_behind(void **state)
+{
+	struct token token = make(&(struct enrolment_key){ .reusable = true });
+	struct token fresh = make(&(struct enrolment_key){ .reusable = false });
+
+	(void)state;
+	machine_join(&m, &token, "original");
+	machine_confirm(&m);
+	machine_disconnect(&m);
+	copy_disk(&n, &m);
+	log_in_and_out(&m);
+	log_in(&n);
+	assert_int_equal(machine_take_error(&n), CONTROL_ERROR_DUPLICATE);
+	assert_int_equal(node_of(&m)->copy_refused_s, c.now_s);
+	/* Also after a restart of the coordinator, and with the original connected. */
+	machine_disconnect(&n);
+	coordination_pass(&c, 1);
+	coordination_restart(&c);
+	log_in(&n);
+	assert_int_equal(machine_take_error(&n), CONTROL_ERROR_DUPLICATE);
+	log_in_and_out(&m);
+	/* No old token helps it, but a new one says that an admin wants this one to stay. */
+	coordination_flush(&c);
+	try_join(&n, &(struct token){ .address_count = 1 }, "copy");
+	assert_int_equal(machine_take_error(&n), CONTROL_ERROR_MISTYPED);
+	try_join(&n, &fresh, "copy");
+	assert_true(got(&n, CONTROL_WELCOME));
+	machine_confirm(&n);
+	log_in(&m);
+	assert_int_equal(machine_take_error(&m), CONTROL_ERROR_DUPLICATE);
+	try_join(&m, &fresh, "original");
+	assert_int_equal(machine_take_error(&m), CONTROL_ERROR_USED);
+}
+
+/* The copy comes first: then it is the original that sees it, once it comes back. */
+static void test_copy_that_went_ahead(void **state)
+{
+	struct token token = make(&(struct enrolment_key){ .reusable = true });
+
+	(void)state;
+	machine_join(&m, &token, "original");
+	machine_confirm(&m);
+	machine_disconnect(&m);
+	copy_disk(&n, &m);
+	log_in_and_out(&n);
+	log_in(&m);
+	assert_int_equal(machine_take_error(&m), CONTROL_ERROR_DUPLICATE);
+}
+
+/* Whatever is lost between the two: who did nothing wrong is let in. */
+static void test_tickets_survive_crashes(void **state)
+{
+	struct token token = make(&(struct enrolment_key){ .reusable = true });
+	struct control_ticket before;
+
+	(void)state;
+	machine_join(&m, &token, "a");
+	machine_confirm(&m);
+	before = m.ticket;
+	/* Welcomed, and crashed before the ticket was stored. */
+	log_in(&m);
+	machine_disconnect(&m);
+	m.ticket = before;
+	log_in(&m);
+	assert_true(got(&m, CONTROL_WELCOME));
+	/* Stored, and the connection broke before it could say so. */
+	machine_disconnect(&m);
+	log_in(&m);
+	assert_true(got(&m, CONTROL_WELCOME));
+	machine_confirm(&m);
+	/* The coordinator crashes before it wrote that down, or comes back from a backup. */
+	machine_disconnect(&m);
+	network_find(&c.network, m.device_key)->unsaved = false;
+	coordination_restart(&c);
+	assert_true(node_of(&m)->logins < m.ticket.number);
+	log_in(&m);
+	assert_true(got(&m, CONTROL_WELCOME));
+	assert_true(m.ticket.number > before.number + 1);
+	/* Nobody makes one up. */
+	machine_confirm(&m);
+	machine_disconnect(&m);
+	m.ticket.number++;
+	log_in(&m);
+	assert_int_equal(machine_take_error(&m), CONTROL_ERROR_DUPLICATE);
+}
+
 #define CROWD 100
 
 /* A hundred machines with one key for one machine, each past its handshake before any enrols. */
@@ -337,6 +443,9 @@ int main(void)
 		TEST(test_waiting_is_bounded_and_ends),
 		TEST(test_who_waits_may_be_renamed),
 		TEST(test_replacement),
+		TEST(test_copy_that_fell_behind),
+		TEST(test_copy_that_went_ahead),
+		TEST(test_tickets_survive_crashes),
 		TEST(test_one_use_key_against_a_crowd),
 		TEST(test_failed_writes_use_up_no_address),
 		cmocka_unit_test(test_codes_as_people_type_them),
