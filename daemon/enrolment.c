@@ -433,8 +433,11 @@ void enrolment_welcomed(struct enrolment *enrolment)
 		forget_token(enrolment);
 	}
 	forget_pending(enrolment);
-	enrolment->duplicate = false;
-	mesh_set_health(mesh, HEALTH_IDENTITY, NULL);
+	if (enrolment->duplicate) {
+		enrolment->duplicate = false;
+		mesh_set_health(mesh, HEALTH_IDENTITY, NULL);
+		mesh_start(mesh); /* what was quiet */
+	}
 	err = tunnel_configure(mesh);
 	if (err < 0) {
 		mesh_set_health(mesh, HEALTH_DEVICE, "device %s cannot be configured: %s",
@@ -513,10 +516,11 @@ void enrolment_duplicate(struct enrolment *enrolment, const struct control_error
 	enrolment_fail(enrolment, LOCAL_DENIED, error->text);
 	forget_token(enrolment);
 	enrolment->duplicate = true;
-	/* The other one is not to be disturbed, not even by what this one does after a restart. */
-	mesh_map_clear(mesh);
-	relays_set_list(mesh->relays, NULL, 0);
-	unlink(mesh_path(mesh, "map").text);
+	/*
+	 * The other one is not to be disturbed, nor at a relay by what this one does after a
+	 * restart. The map stays, since older ones are refused by it.
+	 */
+	mesh_quiet(mesh);
 	unlink(mesh_path(mesh, "credentials").text);
 	mesh_set_health(mesh, HEALTH_IDENTITY, "identity: %s", error->text);
 	control_client_fail(mesh->control, NULL);

@@ -189,7 +189,7 @@ void mesh_start(struct mesh *mesh)
 	int err;
 
 	device_set_private_key(mesh->device, mesh->identity->wg_secret);
-	if (mesh->membership.enrolled) {
+	if (mesh->membership.enrolled && !enrolment_is_duplicate(mesh->enrolment)) {
 		err = tunnel_configure(mesh);
 		if (err < 0)
 			mesh_set_health(mesh, HEALTH_DEVICE, "device %s cannot be configured: %s",
@@ -203,16 +203,21 @@ void mesh_start(struct mesh *mesh)
 		enrolment_fail(mesh->enrolment, LOCAL_FAILURE, "out of memory");
 }
 
+void mesh_quiet(struct mesh *mesh)
+{
+	loop_timer_clear(&mesh->housekeeping);
+	portmap_stop(mesh->portmap);
+	mesh_map_suspend(mesh);
+	relays_set_list(mesh->relays, NULL, 0);
+	link_set_down(mesh->netlink, dataplane_tun_ifindex(mesh->dp));
+}
+
 void mesh_stop(struct mesh *mesh)
 {
 	enum mesh_health what;
 
-	loop_timer_clear(&mesh->housekeeping);
-	portmap_stop(mesh->portmap);
 	coordination_stop(mesh);
-	mesh_map_suspend(mesh);
-	relays_set_list(mesh->relays, NULL, 0);
-	link_set_down(mesh->netlink, dataplane_tun_ifindex(mesh->dp));
+	mesh_quiet(mesh);
 	/* What was wrong with being connected is not wrong any more. */
 	for (what = 0; what < MESH_HEALTH_MAX; what++) {
 		if (what != HEALTH_STATE && what != HEALTH_CIPHER)

@@ -158,6 +158,8 @@ void mesh_set_clock(struct mesh *mesh, uint64_t wall_s);
 void mesh_start(struct mesh *mesh);
 /* Disconnects: no control channel, no relays, no sessions, device down. */
 void mesh_stop(struct mesh *mesh);
+/* The same but for the control channel, until the next mesh_start. */
+void mesh_quiet(struct mesh *mesh);
 
 struct mesh_peer *mesh_find_peer(const struct mesh *mesh, const uint8_t node_key[static 32]);
 /* By one of the overlay addresses. */
