@@ -26,6 +26,7 @@ struct policy_node node_policy_view(const struct node *node)
 {
 	return (struct policy_node){
 		.name = node->name,
+		.owner = node->owner,
 		.address4 = node->address4,
 		.address6 = node->address6,
 		.groups = node->groups.refs,

@@ -9,7 +9,7 @@
 
 struct filter_tuple;
 
-#define FILTER_RULES_MAX 4096 /* for one peer */
+#define FILTER_RULES_MAX 65535 /* for one peer */
 #define FILTER_PROTO_ANY 0
 
 /*

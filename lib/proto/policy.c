@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 
+#include "base/map.h"
 #include "proto/policy_model.h"
 
 const char policy_starter_text[] =
@@ -10,24 +11,45 @@ const char policy_starter_text[] =
 	" \"tests\":[{\"from\":\"group:trusted\",\"to\":\"group:trusted\",\"proto\":\"tcp\","
 	"\"port\":22,\"expect\":\"allow\"}]}\n";
 
+static void free_postings(struct postings *postings)
+{
+	free(postings->first);
+	free(postings->list);
+}
+
 void policy_free(struct policy *policy)
 {
 	if (!policy)
 		return;
-	for (size_t i = 0; i < policy->group_count; i++)
+	for (size_t i = 0; i < policy->group_count; i++) {
+		for (size_t j = 0; j < policy->groups[i].member_count; j++)
+			free(policy->groups[i].members[j]);
 		free(policy->groups[i].members);
-	for (size_t i = 0; i < policy->rule_count; i++) {
-		struct policy_rule *rule = &policy->rules[i];
-
-		for (size_t j = 0; j < rule->destination_count; j++)
-			free(rule->destinations[j].ports);
-		free(rule->destinations);
-		free(rule->sources);
 	}
+	for (size_t i = 0; i < policy->selector_count; i++)
+		free(policy->selectors[i].name);
+	for (size_t i = 0; i < policy->port_count; i++)
+		free(policy->ports[i].ranges);
+	free_postings(&policy->as_source);
+	free_postings(&policy->as_destination);
+	map_free(policy->numbers);
 	free(policy->groups);
+	free(policy->hosts);
 	free(policy->rules);
 	free(policy->tests);
+	free(policy->selectors);
+	free(policy->ports);
+	free(policy->sources);
+	free(policy->destinations);
+	free(policy->memberships);
+	free(policy->prefixes);
+	free(policy->text);
 	free(policy);
+}
+
+size_t policy_rule_count(const struct policy *policy)
+{
+	return policy->rule_count;
 }
 
 void policy_rules_clear(struct policy_rules *rules)

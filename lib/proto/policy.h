@@ -9,26 +9,33 @@
 #include "proto/filter.h"
 
 /*
- * The policy file: who may start what towards whom.
+ * The policy file: who may start what towards whom. warren-policy(5) describes it.
  *
- *   {"groups":{"admins":["alice-laptop"]},
- *    "rules":[{"allow":["group:admins"],"to":["tag:db:tcp/5432","10.20.0.5/32:tcp/443"]},
+ *   {"groups":{"admins":["alice-laptop","user:bob@example.com"]}, // people and machines
+ *    "hosts":{"nas":"10.20.0.5"},
+ *    "rules":[{"allow":["group:admins"],"to":["tag:db:tcp/5432","nas:tcp/443"]},
  *             {"deny":["tag:guest"],"to":["*:*"]}],
  *    "tests":[{"from":"alice-laptop","to":"tag:db","proto":"tcp","port":5432,"expect":"allow"}]}
  *
- * Selectors: `*`, a node's name, `group:G`, `tag:T`; in `to` also an address or prefix. After the
- * last colon of a `to` come ports: `*` for all, `icmp`, `tcp/22`, `udp/53,5353`, `tcp/8000-8999`, a
- * protocol with `*` for all its ports, or numbers alone for both TCP and UDP. Nothing is allowed
- * that no rule allows; a deny wins.
+ * Selectors: `*`, a node's name, `group:G`, `tag:T`, `user:U`, a host's name, an address or prefix;
+ * as a source the last two mean nodes with such an address. After the last colon of a `to` come
+ * ports: `*` for all, `icmp`, `tcp/22`, `udp/53,5353`, `sctp/8000-8999`, a protocol with `*` for
+ * all its ports, `gre`, `proto/47` for one by number, or numbers alone for both TCP and UDP.
+ * Nothing is allowed that no rule allows; a deny wins.
  */
 
-#define POLICY_TEXT_MAX      (1u << 20) /* bytes */
-#define POLICY_GROUPS_MAX    1024
-#define POLICY_MEMBERS_MAX   16384 /* of one group */
-#define POLICY_RULES_MAX     4096
-#define POLICY_SELECTORS_MAX 1024 /* of one rule, each side */
-#define POLICY_PORTS_MAX     64   /* ranges in one destination */
-#define POLICY_TESTS_MAX     4096
+#define POLICY_TEXT_MAX          (4u << 20) /* bytes */
+#define POLICY_GROUPS_MAX        4096
+#define POLICY_MEMBERS_MAX       16384 /* of one group */
+#define POLICY_HOSTS_MAX         4096
+#define POLICY_HOST_PREFIXES_MAX 16
+#define POLICY_RULES_MAX         16384
+#define POLICY_SELECTORS_MAX     1024 /* of one rule, each side */
+#define POLICY_REFERENCES_MAX                                                        \
+	(1u << 20)          /* of all rules, each side; a host's prefixes count each \
+			     */
+#define POLICY_PORTS_MAX 64 /* ranges in one destination */
+#define POLICY_TESTS_MAX 4096
 
 struct policy;
 
@@ -56,6 +63,8 @@ int policy_parse(struct policy **policy, const char *text, size_t len, struct po
 /* Accepts NULL. */
 void policy_free(struct policy *policy);
 
+size_t policy_rule_count(const struct policy *policy);
+
 /*
  * Runs the policy's own tests against these nodes. A test's `from` and `to` may be a name, a group
  * or a tag; when no such node exists (yet), a stand-in that is only that is used. 0, or -EPERM with
@@ -74,9 +83,9 @@ void policy_rules_clear(struct policy_rules *rules);
 
 /*
  * What `from` may start towards `to`, as rules for to's filter; emptied first. It needs nothing but
- * what certificates say, so a node can ask for each of its peers, too. None at all: nothing
- * may be started. Two nodes see each other when this is not empty in one of the directions.
- * 0, -ENOSPC above FILTER_RULES_MAX, -ENOMEM.
+ * what certificates say, so a node can ask for each of its peers, too; for many of them
+ * policy_index.h is quicker. None at all: nothing may be started. Two nodes see each other when
+ * this is not empty in one of the directions. 0, -ENOSPC above FILTER_RULES_MAX, -ENOMEM.
  */
 int policy_compile(const struct policy *policy, const struct policy_node *from,
 		   const struct policy_node *to, struct policy_rules *rules);

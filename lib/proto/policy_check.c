@@ -1,12 +1,18 @@
 /* A policy's own tests. */
 #include <errno.h>
+#include <netinet/in.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 
 #include "proto/filter_tuple.h"
+#include "proto/policy_explain.h"
+#include "proto/policy_index.h"
 #include "proto/policy_model.h"
 
-/* A test is tried with this many nodes of each side at most. */
-#define TEST_NODES_MAX 64
+/* Pairs of nodes that all tests together are tried with, and each at least. */
+#define PAIRS_MAX      50000
+#define TEST_PAIRS_MIN 64
 
 /* A node that is only what the selector says, for tests about nodes that do not exist yet. */
 struct stand_in {
@@ -14,13 +20,41 @@ struct stand_in {
 	const char *label;
 };
 
-static void make_stand_in(struct stand_in *s, const struct selector *selector, const char *addr)
+/* A node, and what the policy sees of it. */
+struct guest {
+	const struct policy_node *node;
+	struct policy_hits hits;
+};
+
+/* One node of each class is enough: policy cannot tell the others from it. */
+struct crowd {
+	const struct policy *policy;
+	struct guest *guests;
+	size_t count;
+	const struct guest **sides[2]; /* room for all of them, and one more */
+	size_t pairs_max;              /* for each test */
+};
+
+struct side {
+	const struct guest **guests;
+	size_t count;
+	const struct selector *selector;
+	struct stand_in alone;
+	struct guest guest; /* who is alone */
+};
+
+static void make_stand_in(struct stand_in *s, const struct selector *selector, const char *v4,
+			  const char *v6)
 {
 	*s = (struct stand_in){ .node = { .name = "" }, .label = selector->name };
-	addr_parse(&s->node.address4, addr);
+	addr_parse(&s->node.address4, v4);
+	addr_parse(&s->node.address6, v6);
 	switch (selector->kind) {
 	case SELECT_NAME:
 		s->node.name = selector->name;
+		break;
+	case SELECT_USER:
+		s->node.owner = selector->name;
 		break;
 	case SELECT_GROUP:
 		s->node.groups = &s->label;
@@ -39,94 +73,196 @@ static void make_stand_in(struct stand_in *s, const struct selector *selector, c
 	}
 }
 
-/* The nodes that a side of a test is about; the stand-in when there is none. */
-static size_t choose(const struct policy *policy, const struct selector *selector,
-		     const struct policy_node *nodes, size_t count, const struct stand_in *s,
-		     const struct policy_node *chosen[static TEST_NODES_MAX])
+static bool is_named(const struct policy_hits *hits, uint32_t selector)
 {
-	size_t found = 0;
-
-	for (size_t i = 0; i < count && found < TEST_NODES_MAX; i++)
-		if (selector_matches(selector, policy, &nodes[i]))
-			chosen[found++] = &nodes[i];
-	if (found == 0)
-		chosen[found++] = &s->node;
-	return found;
+	for (size_t i = 0; i < hits->count; i++)
+		if (hits->list[i].selector == selector)
+			return true;
+	return false;
 }
 
-/* 1, 0 or -ENOMEM. */
-static int verdict(const struct policy *policy, const struct policy_test *test,
-		   const struct policy_node *from, const struct policy_node *to)
+/* Nobody else is there, or nobody else than who is the other side. */
+static int take_stand_in(struct side *side, const struct crowd *crowd, bool source)
 {
-	struct filter_tuple tuple = { .src = from->address4,
-				      .dst = to->address4,
-				      .proto = test->proto,
-				      .dst_port = test->port };
-	struct policy_rules rules = { .count = 0 };
-	struct filter_rules *compiled;
-	int result;
+	const struct selector *selector = side->selector;
 
-	if (!tuple.dst.family)
-		tuple.dst = to->address6;
-	if (test->to.kind == SELECT_PREFIX)
-		tuple.dst = test->to.prefix.addr;
-	result = policy_compile(policy, from, to, &rules);
-	if (result == 0) {
-		compiled = filter_rules_new(rules.rules, rules.count);
-		result = compiled ? filter_rules_match(compiled, &tuple) : -ENOMEM;
-		filter_rules_free(compiled);
+	make_stand_in(&side->alone, selector, source ? "192.0.2.1" : "192.0.2.2",
+		      source ? "2001:db8::1" : "2001:db8::2");
+	/* As a source, an address is somebody's own. */
+	if (source && selector->kind == SELECT_PREFIX) {
+		struct ip_addr *own = selector->prefix.addr.family == AF_INET6
+					      ? &side->alone.node.address6
+					      : &side->alone.node.address4;
+
+		side->alone.node.route_count = 0;
+		*own = selector->prefix.addr;
 	}
-	policy_rules_clear(&rules);
-	return result;
+	side->guest.node = &side->alone.node;
+	side->guests[0] = &side->guest;
+	side->count = 1;
+	return policy_match(crowd->policy, &side->alone.node, &side->guest.hits);
 }
 
-static const char *node_label(const struct policy_node *node, const struct selector *selector)
+/* The nodes that a side of a test is about; the stand-in when there is none. */
+static int choose(struct side *side, const struct crowd *crowd, uint32_t number, bool source)
 {
-	return node->name[0] ? node->name : selector->name[0] ? selector->name : "any node";
+	*side = (struct side){ .guests = crowd->sides[source],
+			       .selector = &crowd->policy->selectors[number] };
+	for (size_t i = 0; i < crowd->count; i++)
+		if (is_named(&crowd->guests[i].hits, number))
+			side->guests[side->count++] = &crowd->guests[i];
+	return side->count > 0 ? 0 : take_stand_in(side, crowd, source);
 }
 
-static int run_test(const struct policy *policy, const struct policy_test *test,
-		    const struct policy_node *nodes, size_t count, struct policy_error *error)
+static void ask(const struct policy *policy, const struct policy_test *test,
+		const struct guest *from, const struct guest *to, const struct ip_addr *dst,
+		struct policy_verdict *verdict)
 {
-	const struct policy_node *from[TEST_NODES_MAX];
-	const struct policy_node *to[TEST_NODES_MAX];
-	struct stand_in from_alone;
-	struct stand_in to_alone;
-	size_t from_count;
-	size_t to_count;
+	struct filter_tuple tuple = { .dst = *dst, .proto = test->proto, .dst_port = test->port };
 
-	make_stand_in(&from_alone, &test->from, "192.0.2.1");
-	make_stand_in(&to_alone, &test->to, "192.0.2.2");
-	from_count = choose(policy, &test->from, nodes, count, &from_alone, from);
-	to_count = choose(policy, &test->to, nodes, count, &to_alone, to);
-	for (size_t i = 0; i < from_count * to_count; i++) {
-		const struct policy_node *a = from[i / to_count];
-		const struct policy_node *b = to[i % to_count];
-		int allowed = a == b ? test->allow : verdict(policy, test, a, b);
+	if (test->proto == IPPROTO_ICMP && dst->family == AF_INET6)
+		tuple.proto = IPPROTO_ICMPV6;
+	policy_decide(policy, &from->hits, &to->hits, to->node, &tuple, verdict);
+}
 
-		if (allowed < 0)
-			return allowed;
-		if (allowed == test->allow)
+/* Allowed over one of the families is allowed. */
+static void decide(const struct policy *policy, const struct policy_test *test,
+		   const struct guest *from, const struct side *to, const struct guest *guest,
+		   struct policy_verdict *verdict)
+{
+	const struct policy_node *node = guest->node;
+	bool both = node->address4.family && node->address6.family;
+
+	if (to->selector->kind == SELECT_PREFIX) {
+		ask(policy, test, from, guest, &to->selector->prefix.addr, verdict);
+		return;
+	}
+	ask(policy, test, from, guest, node->address4.family ? &node->address4 : &node->address6,
+	    verdict);
+	if (!verdict->allowed && both)
+		ask(policy, test, from, guest, &node->address6, verdict);
+}
+
+static const char *guest_label(const struct guest *guest, const struct selector *selector)
+{
+	return guest->node->name[0] ? guest->node->name
+	       : selector->name     ? selector->name
+				    : "any node";
+}
+
+static int refuse(const struct policy_test *test, const struct policy_verdict *verdict,
+		  const char *from, const char *to, struct policy_error *error)
+{
+	char why[40] = "no rule allows it";
+
+	if (verdict->line)
+		snprintf(why, sizeof(why), "by the rule in line %d", verdict->line);
+	error->line = test->line;
+	snprintf(error->text, sizeof(error->text),
+		 "the test expects %s, but the rules %s %.40s to %.40s port %u: %s",
+		 test->allow ? "allow" : "deny", verdict->allowed ? "allow" : "deny", from, to,
+		 test->port, why);
+	return -EPERM;
+}
+
+static int run_pairs(const struct crowd *crowd, const struct policy_test *test,
+		     const struct side *from, const struct side *to, struct policy_error *error)
+{
+	size_t pairs = from->count * to->count;
+
+	for (size_t i = 0; i < pairs && i < crowd->pairs_max; i++) {
+		const struct guest *a = from->guests[i / to->count];
+		const struct guest *b = to->guests[i % to->count];
+		struct policy_verdict verdict;
+
+		/* Nobody needs leave to speak to himself. */
+		if (a->node == b->node && pairs > 1)
 			continue;
-		error->line = test->line;
-		snprintf(error->text, sizeof(error->text),
-			 "the test expects %s, but the rules %s %s to %s port %u",
-			 test->allow ? "allow" : "deny", allowed ? "allow" : "deny",
-			 node_label(a, &test->from), node_label(b, &test->to), test->port);
-		return -EPERM;
+		decide(crowd->policy, test, a, to, b, &verdict);
+		if (verdict.allowed != test->allow)
+			return refuse(test, &verdict, guest_label(a, from->selector),
+				      guest_label(b, to->selector), error);
 	}
 	return 0;
+}
+
+static int run_test(const struct crowd *crowd, const struct policy_test *test,
+		    struct policy_error *error)
+{
+	int err = 0;
+
+	for (size_t i = 0; err == 0 && i < test->from_count * test->to_count; i++) {
+		struct side from;
+		struct side to;
+
+		err = choose(&from, crowd, test->from[i / test->to_count], true);
+		if (err == 0)
+			err = choose(&to, crowd, test->to[i % test->to_count], false);
+		else
+			to.guest.hits.list = NULL;
+		/* The only node of a group, towards its group: somebody else of it is meant. */
+		if (err == 0 && from.count == 1 && to.count == 1 && from.guests[0] == to.guests[0])
+			err = take_stand_in(&to, crowd, false);
+		if (err == 0)
+			err = run_pairs(crowd, test, &from, &to, error);
+		free(from.guest.hits.list);
+		free(to.guest.hits.list);
+	}
+	return err;
+}
+
+/* --- who is there --- */
+
+/* One node for each class that the policy knows. */
+static int gather(struct crowd *crowd, const struct policy_node *nodes, size_t count)
+{
+	struct policy_member *members = calloc(count + 1, sizeof(*members));
+	struct policy_index *index = NULL;
+	int err = members ? policy_index_new(&index, crowd->policy) : -ENOMEM;
+
+	for (size_t i = 0; err == 0 && i < count; i++) {
+		size_t classes = policy_index_classes(index);
+
+		err = policy_index_put(index, &members[i], &nodes[i]);
+		if (err < 0 || policy_index_classes(index) == classes)
+			continue;
+		crowd->guests[crowd->count].node = &nodes[i];
+		err = policy_match(crowd->policy, &nodes[i], &crowd->guests[crowd->count++].hits);
+	}
+	policy_index_free(index);
+	free(members);
+	return err;
+}
+
+static void crowd_clear(struct crowd *crowd)
+{
+	for (size_t i = 0; i < crowd->count; i++)
+		free(crowd->guests[i].hits.list);
+	free(crowd->guests);
+	free(crowd->sides[0]);
+	free(crowd->sides[1]);
 }
 
 int policy_check(const struct policy *policy, const struct policy_node *nodes, size_t count,
 		 struct policy_error *error)
 {
-	*error = (struct policy_error){ .line = 0 };
-	for (size_t i = 0; i < policy->test_count; i++) {
-		int err = run_test(policy, &policy->tests[i], nodes, count, error);
+	struct crowd crowd = { .policy = policy };
+	int err = 0;
 
-		if (err < 0)
-			return err;
+	*error = (struct policy_error){ .line = 0 };
+	if (policy->test_count == 0)
+		return 0;
+	crowd.pairs_max = TEST_PAIRS_MIN + PAIRS_MAX / policy->test_count;
+	crowd.guests = calloc(count + 1, sizeof(*crowd.guests));
+	for (size_t i = 0; i < 2; i++) {
+		crowd.sides[i] = calloc(count + 1, sizeof(struct guest *));
+		if (!crowd.sides[i] || !crowd.guests)
+			err = -ENOMEM;
 	}
-	return 0;
+	if (err == 0)
+		err = gather(&crowd, nodes, count);
+	for (size_t i = 0; err == 0 && i < policy->test_count; i++)
+		err = run_test(&crowd, &policy->tests[i], error);
+	crowd_clear(&crowd);
+	return err;
 }

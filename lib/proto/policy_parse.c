@@ -6,17 +6,19 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/map.h"
+#include "proto/filter_tuple.h"
 #include "proto/json_fields.h"
 #include "proto/policy_model.h"
 
-#define DEPTH_MAX 8
+#define DEPTH_MAX   8
+#define NUMBERS_MAX (2 * POLICY_REFERENCES_MAX)
 
 /* What is being parsed, for error messages. */
 struct context {
 	const char *text;
 	size_t len;
-	const char *key; /* of the top-level array, or NULL */
-	size_t index;
+	size_t at; /* where the element begins */
 	struct policy_error *error;
 };
 
@@ -28,8 +30,7 @@ __attribute__((format(printf, 3, 4))) static int fail(const struct context *cont
 	va_start(args, fmt);
 	vsnprintf(context->error->text, sizeof(context->error->text), fmt, args);
 	va_end(args);
-	context->error->line =
-		policy_find_line(context->text, context->len, context->key, context->index, needle);
+	context->error->line = policy_text_find(context->text, context->len, context->at, needle);
 	return -EINVAL;
 }
 
@@ -50,12 +51,15 @@ static int check_members(const struct context *context, json_t *object, const ch
 	return 0;
 }
 
-static int compare_members(const void *a, const void *b)
+/* --- groups and hosts --- */
+
+static bool is_member(const char *text)
 {
-	return strcmp(a, b);
+	return text && (strncmp(text, "user:", 5) == 0 ? cert_owner_check(text + 5) == 0
+						       : cert_name_check(text) == 0);
 }
 
-static int parse_group(struct context *context, struct policy_group *group, const char *name,
+static int parse_group(const struct context *context, struct policy_group *group, const char *name,
 		       json_t *members)
 {
 	json_t *value;
@@ -64,25 +68,27 @@ static int parse_group(struct context *context, struct policy_group *group, cons
 	if (cert_label_check(name) < 0)
 		return fail(context, name, "\"%.60s\" is no group name", name);
 	if (!json_is_array(members) || json_array_size(members) > POLICY_MEMBERS_MAX)
-		return fail(context, name, "group %s wants a list of node names", name);
+		return fail(context, name, "group %s wants a list of at most %d node names", name,
+			    POLICY_MEMBERS_MAX);
 	strcpy(group->name, name);
-	group->members = calloc(json_array_size(members) + 1, sizeof(group->members[0]));
+	group->members = calloc(json_array_size(members) + 1, sizeof(char *));
 	if (!group->members)
 		return -ENOMEM;
 	json_array_foreach (members, i, value) {
 		const char *member = json_string_value(value);
 
-		if (!member || cert_name_check(member) < 0)
+		if (!is_member(member))
 			return fail(context, member ? member : name,
-				    "group %s: \"%.60s\" is no node name", name,
+				    "group %s: \"%.60s\" is no node name and no user:…", name,
 				    member ? member : "?");
-		strcpy(group->members[group->member_count++], member);
+		group->members[group->member_count] = strdup(member);
+		if (!group->members[group->member_count++])
+			return -ENOMEM;
 	}
-	qsort(group->members, group->member_count, sizeof(group->members[0]), compare_members);
 	return 0;
 }
 
-static int parse_groups(struct context *context, struct policy *policy, json_t *groups)
+static int parse_groups(const struct context *context, struct policy *policy, json_t *groups)
 {
 	const char *name;
 	json_t *members;
@@ -105,56 +111,162 @@ static int parse_groups(struct context *context, struct policy *policy, json_t *
 	return 0;
 }
 
-static int parse_sources(struct context *context, struct policy_rule *rule, json_t *list)
+static int parse_host(const struct context *context, struct policy_host *host, const char *name,
+		      json_t *value)
 {
-	json_t *value;
-	size_t i;
+	size_t count = json_is_array(value) ? json_array_size(value) : 1;
 
-	if (!json_is_array(list) || json_array_size(list) > POLICY_SELECTORS_MAX)
-		return fail(context, NULL, "%s wants a list of names, group:… or tag:…",
-			    rule->deny ? "deny" : "allow");
-	rule->sources = calloc(json_array_size(list) + 1, sizeof(*rule->sources));
-	if (!rule->sources)
-		return -ENOMEM;
-	json_array_foreach (list, i, value) {
-		const char *text = json_string_value(value);
+	if (cert_name_check(name) < 0)
+		return fail(
+			context, name,
+			"\"%.60s\" is no host name: want lower-case letters, digits and hyphens",
+			name);
+	if (count == 0 || count > POLICY_HOST_PREFIXES_MAX)
+		return fail(context, name, "host %s wants 1 to %d addresses or prefixes", name,
+			    POLICY_HOST_PREFIXES_MAX);
+	strcpy(host->name, name);
+	for (size_t i = 0; i < count; i++) {
+		const char *text =
+			json_string_value(json_is_array(value) ? json_array_get(value, i) : value);
 
-		if (!text || selector_parse(&rule->sources[i], text, strlen(text), false) < 0)
-			return fail(context, text,
-				    "\"%.60s\" is no source: want *, a name, group:G or tag:T",
-				    text ? text : "?");
-		rule->source_count++;
+		if (!text || prefix_parse(&host->prefixes[i], text) < 0)
+			return fail(context, text ? text : name,
+				    "host %s: \"%.60s\" is no address and no prefix without host "
+				    "bits",
+				    name, text ? text : "?");
+		host->count++;
 	}
 	return 0;
 }
 
-static int parse_destinations(struct context *context, struct policy_rule *rule, json_t *list)
+static int compare_hosts(const void *a, const void *b)
+{
+	const struct policy_host *x = a;
+	const struct policy_host *y = b;
+
+	return strcmp(x->name, y->name);
+}
+
+static int parse_hosts(const struct context *context, struct policy *policy, json_t *hosts)
+{
+	const char *name;
+	json_t *value;
+
+	if (!hosts)
+		return 0;
+	if (!json_is_object(hosts) || json_object_size(hosts) > POLICY_HOSTS_MAX)
+		return fail(context, "hosts", "hosts wants an object of at most %d addresses",
+			    POLICY_HOSTS_MAX);
+	policy->hosts = calloc(json_object_size(hosts) + 1, sizeof(*policy->hosts));
+	if (!policy->hosts)
+		return -ENOMEM;
+	json_object_foreach (hosts, name, value) {
+		int err = parse_host(context, &policy->hosts[policy->host_count++], name, value);
+
+		if (err < 0)
+			return err;
+	}
+	qsort(policy->hosts, policy->host_count, sizeof(*policy->hosts), compare_hosts);
+	return 0;
+}
+
+/* --- rules --- */
+
+static int too_many(const struct context *context)
+{
+	return fail(context, NULL, "the rules name more than %u sources or destinations",
+		    POLICY_REFERENCES_MAX);
+}
+
+static int parse_sources(const struct context *context, struct policy *policy,
+			 struct policy_rule *rule, json_t *list)
 {
 	json_t *value;
 	size_t i;
 
 	if (!json_is_array(list) || json_array_size(list) > POLICY_SELECTORS_MAX)
-		return fail(context, NULL, "a rule wants \"to\" with a list of destinations");
-	rule->destinations = calloc(json_array_size(list) + 1, sizeof(*rule->destinations));
-	if (!rule->destinations)
-		return -ENOMEM;
+		return fail(context, NULL, "%s wants a list of at most %d names, group:… or tag:…",
+			    rule->deny ? "deny" : "allow", POLICY_SELECTORS_MAX);
+	rule->source = (uint32_t)policy->source_count;
 	json_array_foreach (list, i, value) {
 		const char *text = json_string_value(value);
-		int err = text ? destination_parse(&rule->destinations[i], text) : -EINVAL;
+		uint32_t numbers[POLICY_HOST_PREFIXES_MAX];
+		size_t count = 0;
+		int err = text ? policy_selector_parse(policy, text, strlen(text), numbers, &count)
+			       : -EINVAL;
 
-		if (err == -ENOMEM)
-			return err;
+		if (err == -EINVAL)
+			return fail(context, text,
+				    "\"%.60s\" is no source: want *, a name, group:G, tag:T, "
+				    "user:U, a host or an address",
+				    text ? text : "?");
 		if (err < 0)
+			return err;
+		if (policy->source_count + count > POLICY_REFERENCES_MAX)
+			return too_many(context);
+		memcpy(&policy->sources[policy->source_count], numbers, count * sizeof(numbers[0]));
+		policy->source_count += count;
+	}
+	rule->source_count = (uint32_t)policy->source_count - rule->source;
+	return 0;
+}
+
+static int parse_destination(const struct context *context, struct policy *policy, uint32_t rule,
+			     const char *text)
+{
+	const char *colon = strrchr(text, ':');
+	uint32_t numbers[POLICY_HOST_PREFIXES_MAX];
+	size_t count = 0;
+	uint32_t ports;
+	int err = -EINVAL;
+
+	if (colon)
+		err = policy_selector_parse(policy, text, (size_t)(colon - text), numbers, &count);
+	if (err == 0)
+		err = policy_ports_parse(policy, colon + 1, &ports);
+	if (err < 0)
+		return err;
+	if (policy->destination_count + count > POLICY_REFERENCES_MAX)
+		return too_many(context);
+	for (size_t i = 0; i < count; i++)
+		policy->destinations[policy->destination_count++] =
+			(struct destination){ rule, numbers[i], ports };
+	return 0;
+}
+
+static int parse_destinations(const struct context *context, struct policy *policy,
+			      struct policy_rule *rule, json_t *list)
+{
+	json_t *value;
+	size_t i;
+
+	if (!json_is_array(list) || json_array_size(list) > POLICY_SELECTORS_MAX)
+		return fail(context, NULL,
+			    "a rule wants \"to\" with a list of at most %d destinations",
+			    POLICY_SELECTORS_MAX);
+	rule->destination = (uint32_t)policy->destination_count;
+	json_array_foreach (list, i, value) {
+		const char *text = json_string_value(value);
+		int err = -EINVAL;
+
+		context->error->text[0] = '\0';
+		if (text)
+			err = parse_destination(context, policy, (uint32_t)(rule - policy->rules),
+						text);
+		if (err == -EINVAL && !context->error->text[0])
 			return fail(context, text,
 				    "\"%.60s\" is no destination: want WHO:PORTS, like "
 				    "tag:db:tcp/5432",
 				    text ? text : "?");
-		rule->destination_count++;
+		if (err < 0)
+			return err;
 	}
+	rule->destination_count = (uint32_t)policy->destination_count - rule->destination;
 	return 0;
 }
 
-static int parse_rule(struct context *context, struct policy_rule *rule, json_t *object)
+static int parse_rule(const struct context *context, struct policy *policy,
+		      struct policy_rule *rule, json_t *object)
 {
 	static const char *const known[] = { "allow", "deny", "to" };
 	json_t *allow = json_object_get(object, "allow");
@@ -167,59 +279,110 @@ static int parse_rule(struct context *context, struct policy_rule *rule, json_t 
 	if (err < 0)
 		return err;
 	rule->deny = deny;
-	err = parse_sources(context, rule, deny ? deny : allow);
-	return err < 0 ? err : parse_destinations(context, rule, json_object_get(object, "to"));
+	err = parse_sources(context, policy, rule, deny ? deny : allow);
+	return err < 0 ? err
+		       : parse_destinations(context, policy, rule, json_object_get(object, "to"));
+}
+
+/* Room for all that a list of rules can name. */
+static int make_room(struct policy *policy, json_t *rules)
+{
+	size_t each = policy->host_count ? POLICY_HOST_PREFIXES_MAX : 1;
+	size_t sources = 1;
+	size_t destinations = 1;
+	json_t *rule;
+	size_t i;
+
+	json_array_foreach (rules, i, rule) {
+		sources += each * (json_array_size(json_object_get(rule, "allow")) +
+				   json_array_size(json_object_get(rule, "deny")));
+		destinations += each * json_array_size(json_object_get(rule, "to"));
+	}
+	if (sources > POLICY_REFERENCES_MAX)
+		sources = POLICY_REFERENCES_MAX;
+	if (destinations > POLICY_REFERENCES_MAX)
+		destinations = POLICY_REFERENCES_MAX;
+	policy->rules = calloc(json_array_size(rules) + 1, sizeof(*policy->rules));
+	policy->sources = malloc(sources * sizeof(*policy->sources));
+	policy->destinations = malloc(destinations * sizeof(*policy->destinations));
+	return policy->rules && policy->sources && policy->destinations ? 0 : -ENOMEM;
+}
+
+/* Where the elements stand; as many as there are, also when they cannot be found. */
+static struct policy_span *find_elements(const struct context *context, const char *key,
+					 size_t count)
+{
+	struct policy_span *spans = calloc(count + 1, sizeof(*spans));
+
+	if (spans)
+		policy_text_elements(context->text, context->len, key, spans, count);
+	return spans;
 }
 
 static int parse_rules(struct context *context, struct policy *policy, json_t *rules)
 {
+	struct policy_span *spans;
 	json_t *object;
+	int err = 0;
 	size_t i;
 
-	if (!rules)
-		return 0;
-	if (!json_is_array(rules) || json_array_size(rules) > POLICY_RULES_MAX)
+	if (rules && (!json_is_array(rules) || json_array_size(rules) > POLICY_RULES_MAX))
 		return fail(context, "rules", "rules wants a list of at most %d", POLICY_RULES_MAX);
-	policy->rules = calloc(json_array_size(rules) + 1, sizeof(*policy->rules));
-	if (!policy->rules)
+	spans = find_elements(context, "rules", json_array_size(rules));
+	if (!spans)
 		return -ENOMEM;
-	context->key = "rules";
 	json_array_foreach (rules, i, object) {
-		int err;
+		struct policy_rule *rule = &policy->rules[policy->rule_count++];
 
-		context->index = i;
-		err = parse_rule(context, &policy->rules[policy->rule_count++], object);
+		context->at = rule->at = spans[i].at;
+		rule->len = spans[i].len;
+		rule->line = spans[i].line;
+		err = parse_rule(context, policy, rule, object);
 		if (err < 0)
-			return err;
+			break;
 	}
-	context->key = NULL;
+	context->at = 0;
+	free(spans);
+	return err;
+}
+
+/* --- tests --- */
+
+static int parse_test_protocol(const struct context *context, struct policy_test *test,
+			       json_t *object)
+{
+	json_t *value = json_object_get(object, "proto");
+	const char *proto = json_string_value(value);
+	json_t *port = json_object_get(object, "port");
+
+	if (json_is_integer(value) && json_integer_value(value) > 0 &&
+	    json_integer_value(value) <= UINT8_MAX)
+		test->proto = (uint8_t)json_integer_value(value);
+	else if ((value && !proto) || policy_proto_parse(&test->proto, proto ? proto : "tcp") < 0)
+		return fail(context, proto,
+			    "proto is one of tcp, udp, icmp, sctp, gre, esp, ... or a number from "
+			    "1 to 255");
+	if (!filter_proto_has_ports(test->proto) && !port)
+		return 0;
+	if (!json_is_integer(port) || json_integer_value(port) < 0 ||
+	    json_integer_value(port) > UINT16_MAX)
+		return fail(context, NULL, "a test wants \"port\": a number up to 65535");
+	test->port = (uint16_t)json_integer_value(port);
 	return 0;
 }
 
-static int parse_proto(uint8_t *proto, const char *name)
+static int parse_side(struct policy *policy, uint32_t *out, size_t *count, const char *text)
 {
-	static const struct {
-		const char *name;
-		uint8_t proto;
-	} protos[] = { { "tcp", 6 }, { "udp", 17 }, { "icmp", 1 } };
-
-	for (size_t i = 0; i < sizeof(protos) / sizeof(protos[0]); i++) {
-		if (strcmp(name, protos[i].name) == 0) {
-			*proto = protos[i].proto;
-			return 0;
-		}
-	}
-	return -EINVAL;
+	return text ? policy_selector_parse(policy, text, strlen(text), out, count) : -EINVAL;
 }
 
-static int parse_test(struct context *context, struct policy_test *test, json_t *object)
+static int parse_test(const struct context *context, struct policy *policy,
+		      struct policy_test *test, json_t *object)
 {
 	static const char *const known[] = { "from", "to", "proto", "port", "expect" };
 	const char *from = json_string_value(json_object_get(object, "from"));
 	const char *to = json_string_value(json_object_get(object, "to"));
-	const char *proto = json_string_value(json_object_get(object, "proto"));
 	const char *expect = json_string_value(json_object_get(object, "expect"));
-	json_t *port = json_object_get(object, "port");
 	int err;
 
 	if (!json_is_object(object))
@@ -227,27 +390,30 @@ static int parse_test(struct context *context, struct policy_test *test, json_t 
 	err = check_members(context, object, known, 5);
 	if (err < 0)
 		return err;
-	if (!from || selector_parse(&test->from, from, strlen(from), false) < 0)
-		return fail(context, from, "a test wants \"from\": a name, group:G or tag:T");
-	if (!to || selector_parse(&test->to, to, strlen(to), true) < 0)
-		return fail(context, to, "a test wants \"to\": a name, group:G, tag:T or address");
-	if (parse_proto(&test->proto, proto ? proto : "tcp") < 0)
-		return fail(context, proto, "proto is one of tcp, udp, icmp");
-	if (test->proto != 1 && (!json_is_integer(port) || json_integer_value(port) < 0 ||
-				 json_integer_value(port) > UINT16_MAX))
-		return fail(context, NULL, "a test wants \"port\": a number up to 65535");
+	err = parse_side(policy, test->from, &test->from_count, from);
+	if (err == -EINVAL)
+		return fail(context, from,
+			    "a test wants \"from\": a name, group:G, tag:T, user:U or address");
+	if (err == 0)
+		err = parse_side(policy, test->to, &test->to_count, to);
+	if (err == -EINVAL)
+		return fail(context, to,
+			    "a test wants \"to\": a name, group:G, tag:T, user:U, host or address");
+	if (err == 0)
+		err = parse_test_protocol(context, test, object);
+	if (err < 0)
+		return err;
 	if (!expect || (strcmp(expect, "allow") != 0 && strcmp(expect, "deny") != 0))
 		return fail(context, NULL, "a test wants \"expect\": allow or deny");
-	test->port = (uint16_t)json_integer_value(port);
 	test->allow = strcmp(expect, "allow") == 0;
-	test->line =
-		policy_find_line(context->text, context->len, context->key, context->index, NULL);
 	return 0;
 }
 
 static int parse_tests(struct context *context, struct policy *policy, json_t *tests)
 {
+	struct policy_span *spans;
 	json_t *object;
+	int err = 0;
 	size_t i;
 
 	if (!tests)
@@ -255,37 +421,46 @@ static int parse_tests(struct context *context, struct policy *policy, json_t *t
 	if (!json_is_array(tests) || json_array_size(tests) > POLICY_TESTS_MAX)
 		return fail(context, "tests", "tests wants a list of at most %d", POLICY_TESTS_MAX);
 	policy->tests = calloc(json_array_size(tests) + 1, sizeof(*policy->tests));
-	if (!policy->tests)
-		return -ENOMEM;
-	context->key = "tests";
+	spans = find_elements(context, "tests", json_array_size(tests));
+	if (!policy->tests || !spans)
+		err = -ENOMEM;
 	json_array_foreach (tests, i, object) {
-		int err;
+		struct policy_test *test = &policy->tests[i];
 
-		context->index = i;
-		err = parse_test(context, &policy->tests[i], object);
 		if (err < 0)
-			return err;
+			break;
+		context->at = spans[i].at;
+		test->line = spans[i].line;
+		err = parse_test(context, policy, test, object);
 		policy->test_count++;
 	}
-	context->key = NULL;
-	return 0;
+	context->at = 0;
+	free(spans);
+	return err;
 }
+
+/* --- the whole --- */
 
 static int parse_root(struct context *context, struct policy *policy, json_t *root)
 {
-	static const char *const known[] = { "groups", "rules", "tests" };
+	static const char *const known[] = { "groups", "hosts", "rules", "tests" };
 	int err;
 
 	if (!json_is_object(root))
-		return fail(context, NULL, "a policy is a JSON object with groups, rules, tests");
-	err = check_members(context, root, known, 3);
+		return fail(context, NULL,
+			    "a policy is a JSON object with groups, hosts, rules, tests");
+	err = check_members(context, root, known, 4);
 	if (err == 0)
 		err = parse_groups(context, policy, json_object_get(root, "groups"));
+	if (err == 0)
+		err = parse_hosts(context, policy, json_object_get(root, "hosts"));
+	if (err == 0)
+		err = make_room(policy, json_object_get(root, "rules"));
 	if (err == 0)
 		err = parse_rules(context, policy, json_object_get(root, "rules"));
 	if (err == 0)
 		err = parse_tests(context, policy, json_object_get(root, "tests"));
-	return err;
+	return err < 0 ? err : policy_finish(policy);
 }
 
 static json_t *load(const char *text, size_t len, struct policy_error *error)
@@ -301,28 +476,43 @@ static json_t *load(const char *text, size_t len, struct policy_error *error)
 	return root;
 }
 
-int policy_parse(struct policy **out, const char *text, size_t len, struct policy_error *error)
+/* policy->text is there. */
+static int parse_text(struct policy *policy, struct policy_error *error)
 {
-	struct context context = { .text = text, .len = len, .error = error };
-	struct policy *policy;
+	struct context context = { policy->text, policy->text_len, 0, error };
 	json_t *root;
 	int err;
+
+	if (json_fields_nesting(policy->text, policy->text_len) > DEPTH_MAX) {
+		snprintf(error->text, sizeof(error->text), "nested too deep");
+		return -EINVAL;
+	}
+	root = load(policy->text, policy->text_len, error);
+	if (!root)
+		return -EINVAL;
+	err = parse_root(&context, policy, root);
+	json_decref(root);
+	return err;
+}
+
+int policy_parse(struct policy **out, const char *text, size_t len, struct policy_error *error)
+{
+	struct policy *policy;
+	int err = -ENOMEM;
 
 	*error = (struct policy_error){ .line = 0 };
 	if (len > POLICY_TEXT_MAX) {
 		snprintf(error->text, sizeof(error->text), "larger than %u bytes", POLICY_TEXT_MAX);
 		return -EFBIG;
 	}
-	if (json_fields_nesting(text, len) > DEPTH_MAX) {
-		snprintf(error->text, sizeof(error->text), "nested too deep");
-		return -EINVAL;
-	}
-	root = load(text, len, error);
-	if (!root)
-		return -EINVAL;
 	policy = calloc(1, sizeof(*policy));
-	err = policy ? parse_root(&context, policy, root) : -ENOMEM;
-	json_decref(root);
+	if (!policy)
+		return -ENOMEM;
+	policy->text = policy_text_clean(text, len);
+	policy->text_len = len;
+	policy->numbers = map_new(64, NUMBERS_MAX);
+	if (policy->text && policy->numbers)
+		err = parse_text(policy, error);
 	if (err < 0) {
 		policy_free(policy);
 		return err;

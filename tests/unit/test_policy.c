@@ -10,6 +10,7 @@
 
 #include "proto/filter_tuple.h"
 #include "proto/policy.h"
+#include "proto/policy_explain.h"
 
 #define TCP  6
 #define UDP  17
@@ -215,9 +216,12 @@ static void test_errors_name_the_line(void **state)
 
 static void test_bad_ports(void **state)
 {
-	static const char *const ports[] = { "",       "tcp", "tcp/",      "tcp/x", "65536",
-					     "9-1",    "1-",  "1,",        ",1",    "tcp/1-2-3",
-					     "sctp/1", "-1",  "tcp/65536", "**",    " 1" };
+	static const char *const ports[] = { "",          "tcp",         "tcp/",      "tcp/x",
+					     "65536",     "9-1",         "1-",        "1,",
+					     ",1",        "tcp/1-2-3",   "gre/1",     "-1",
+					     "tcp/65536", "**",          " 1",        "sctp",
+					     "udp",       "proto/0",     "proto/256", "proto/",
+					     "proto/6/1", "proto/47-50", "icmp/8",    "xyz" };
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(ports) / sizeof(ports[0]); i++) {
@@ -282,6 +286,175 @@ static void test_bounds(void **state)
 	free(text);
 }
 
+static void test_comments_and_commas(void **state)
+{
+	struct policy *policy = parse("// who may what\n"
+				      "{\"rules\": [ # all of them\n"
+				      "  /* the /* first\n\n */ {\"allow\":[\"laptop\",],"
+				      "\"to\":[\"db1:tcp/22\", /**/],},\n"
+				      "  // \"quoted\", [ {\n"
+				      "], /* , */ }\n# end");
+
+	(void)state;
+	assert_true(may(policy, &laptop, &db, NULL, TCP, 22));
+	assert_false(may(policy, &laptop, &db, NULL, TCP, 23));
+	policy_free(policy);
+	/* In strings they are none. */
+	assert_fails("{\"rules\":[{\"allow\":[\"a//b\"],\"to\":[\"a:1\"]}]}", 1, "a//b");
+	/* Lines stay what they are. */
+	assert_fails("/*\n\n*/{\n// x\n\"rules\":[# y\n\n{\"allow\":[\"A B\"],"
+		     "\"to\":[\"a:1\"]}]}",
+		     7, "A B");
+	assert_fails("{\n/* never ends\n}", 2, "JSON");
+	assert_fails("{\"rules\":[,]}", 1, "JSON");
+	assert_fails("{\"rules\":[1,,]}", 1, "JSON");
+	assert_fails("{\"rules\":[] / }", 1, "JSON");
+}
+
+static void test_hosts(void **state)
+{
+	struct policy *policy =
+		parse("{\"hosts\":{\"nas\":\"10.20.0.5\",\"both\":[\"10.20.0.6\",\"10.20.0.7/32\"],"
+		      "\"me\":\"100.64.0.1\"},"
+		      "\"rules\":[{\"allow\":[\"me\"],\"to\":[\"nas:tcp/443\",\"both:udp/53\"]},"
+		      "{\"allow\":[\"fd00::2/128\"],\"to\":[\"nas:22\"]}],"
+		      "\"tests\":[{\"from\":\"me\",\"to\":\"both\",\"proto\":\"udp\",\"port\":53,"
+		      "\"expect\":\"allow\"}]}");
+	struct policy_error error;
+
+	(void)state;
+	assert_true(may(policy, &laptop, &gw, "10.20.0.5", TCP, 443));
+	assert_false(may(policy, &laptop, &gw, "10.20.0.5", UDP, 53));
+	assert_true(may(policy, &laptop, &gw, "10.20.0.7", UDP, 53));
+	assert_false(may(policy, &laptop, &gw, "10.20.0.8", UDP, 53));
+	assert_true(may(policy, &phone, &gw, "10.20.0.5", TCP, 22));
+	assert_false(may(policy, &db, &gw, "10.20.0.5", TCP, 22));
+	/* What a router carries for others does not make it one of them. */
+	assert_int_equal(policy_check(policy, NULL, 0, &error), 0);
+	policy_free(policy);
+	assert_fails("{\"hosts\":\n{\"nas\":\n\"10.20.0.5/24\"}}", 3, "10.20.0.5/24");
+	assert_fails("{\"hosts\":{\"nas\":[]}}", 1, "nas");
+	assert_fails("{\"hosts\":{\"N A\":\"10.0.0.1\"}}", 1, "N A");
+}
+
+static void test_users(void **state)
+{
+	struct policy *policy =
+		parse("{\"groups\":{\"ops\":[\"user:bob@example.com\",\"db1\"]},"
+		      "\"rules\":[{\"allow\":[\"user:alice@example.com\"],\"to\":[\"db1:22\"]},"
+		      "{\"allow\":[\"group:ops\"],\"to\":[\"user:alice@example.com:tcp/80\"]}]}");
+	struct policy_node alices = laptop;
+	struct policy_node bobs = phone;
+
+	(void)state;
+	assert_false(may(policy, &alices, &db, NULL, TCP, 22));
+	alices.owner = "alice@example.com";
+	bobs.owner = "bob@example.com";
+	assert_true(may(policy, &alices, &db, NULL, TCP, 22));
+	assert_false(may(policy, &bobs, &db, NULL, TCP, 22));
+	assert_true(may(policy, &bobs, &alices, NULL, TCP, 80));
+	assert_true(may(policy, &db, &alices, NULL, TCP, 80));
+	assert_false(may(policy, &guest, &alices, NULL, TCP, 80));
+	policy_free(policy);
+	assert_fails("{\"groups\":{\"ops\":[\"user:\"]}}", 1, "user:");
+}
+
+static void test_protocols_by_number(void **state)
+{
+	struct policy *policy = parse(
+		"{\"rules\":[{\"allow\":[\"laptop\"],\"to\":[\"db1:gre\",\"db1:proto/89\","
+		"\"db1:sctp/5000-5001\",\"db1:proto/33\"]},"
+		"{\"deny\":[\"laptop\"],\"to\":[\"db1:dccp/7\"]}],"
+		"\"tests\":[{\"from\":\"laptop\",\"to\":\"db1\",\"proto\":\"gre\",\"expect\":\"allow\"},"
+		"{\"from\":\"laptop\",\"to\":\"db1\",\"proto\":\"proto/50\",\"expect\":\"deny\"},"
+		"{\"from\":\"laptop\",\"to\":\"db1\",\"proto\":89,\"expect\":\"allow\"},"
+		"{\"from\":\"laptop\",\"to\":\"db1\",\"proto\":\"sctp\",\"port\":5001,"
+		"\"expect\":\"allow\"}]}");
+	struct policy_error error;
+
+	(void)state;
+	assert_true(may(policy, &laptop, &db, NULL, 47, 0));
+	assert_true(may(policy, &laptop, &db, "fd00::3", 47, 0));
+	assert_false(may(policy, &laptop, &db, NULL, 50, 0));
+	assert_true(may(policy, &laptop, &db, NULL, 89, 0));
+	assert_true(may(policy, &laptop, &db, NULL, 132, 5000));
+	assert_false(may(policy, &laptop, &db, NULL, 132, 5002));
+	assert_true(may(policy, &laptop, &db, NULL, 33, 6));
+	assert_false(may(policy, &laptop, &db, NULL, 33, 7));
+	assert_int_equal(policy_check(policy, NULL, 0, &error), 0);
+	policy_free(policy);
+	assert_fails(
+		"{\"tests\":[{\"from\":\"a\",\"to\":\"b\",\"proto\":256,\"expect\":\"deny\"}]}", 1,
+		"proto");
+	assert_fails("{\"tests\":[{\"from\":\"a\",\"to\":\"b\",\"proto\":[],\"expect\":\"deny\"}]}",
+		     1, "proto");
+}
+
+static void assert_decides(const struct policy *policy, const struct policy_node *from,
+			   const struct policy_node *to, uint16_t port, bool allowed, int line,
+			   const char *part)
+{
+	struct filter_tuple tuple = { .dst = to->address4, .proto = TCP, .dst_port = port };
+	struct policy_verdict verdict;
+
+	assert_int_equal(policy_explain(policy, from, to, &tuple, &verdict), 0);
+	assert_int_equal(verdict.allowed, allowed);
+	assert_int_equal(verdict.line, line);
+	assert_non_null(strstr(verdict.text, part));
+}
+
+static void test_explains(void **state)
+{
+	struct policy *policy = parse("{\"rules\":[\n"
+				      "// nobody\n"
+				      "{\"allow\":[\"group:trusted\"],\n   \"to\":[\"*:22\"]},\n"
+				      "{\"allow\":[\"laptop\"],\"to\":[\"*:22\"]},\n"
+				      "{\"deny\":[\"laptop\"],\"to\":[\"tag:db:tcp/22\"]}]}");
+
+	(void)state;
+	assert_decides(policy, &laptop, &phone, 22, true, 3,
+		       "{\"allow\":[\"group:trusted\"], \"to\":[\"*:22\"]}");
+	assert_decides(policy, &laptop, &db, 22, false, 6, "deny");
+	assert_decides(policy, &phone, &db, 22, true, 3, "group:trusted");
+	assert_decides(policy, &phone, &db, 23, false, 0, "");
+	assert_decides(policy, &guest, &db, 22, false, 0, "");
+	policy_free(policy);
+}
+
+/* More than fits is cut, not in the middle of a character, and says so. */
+static void test_explains_a_long_rule(void **state)
+{
+	char text[2048] = "{\"rules\":[{\"allow\":[\"laptop\"";
+	struct policy *policy;
+	struct filter_tuple tuple = { .dst = db.address4, .proto = TCP, .dst_port = 1 };
+	struct policy_verdict verdict;
+
+	(void)state;
+	for (unsigned int i = 0; i < 60; i++)
+		snprintf(text + strlen(text), sizeof(text) - strlen(text), ",\"machine%u\"", i);
+	strcat(text, "],\"to\":[\"*:*\"]}]}");
+	policy = parse(text);
+	assert_int_equal(policy_explain(policy, &laptop, &db, &tuple, &verdict), 0);
+	assert_true(verdict.allowed);
+	assert_true(strlen(verdict.text) > POLICY_RULE_TEXT_SIZE - 10);
+	assert_string_equal(verdict.text + strlen(verdict.text) - 3, "...");
+	policy_free(policy);
+}
+
+/* What is no test of one node with itself. */
+static void test_a_group_of_one(void **state)
+{
+	struct policy *policy = parse(
+		"{\"rules\":[],\"tests\":[{\"from\":\"group:trusted\",\"to\":\"group:trusted\","
+		"\"port\":1,\"expect\":\"allow\"}]}");
+	struct policy_node nodes[] = { laptop };
+	struct policy_error error;
+
+	(void)state;
+	assert_int_equal(policy_check(policy, nodes, 1, &error), -EPERM);
+	policy_free(policy);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -294,6 +467,13 @@ int main(void)
 		cmocka_unit_test(test_bad_ports),
 		cmocka_unit_test(test_own_tests),
 		cmocka_unit_test(test_a_failing_test_names_its_line),
+		cmocka_unit_test(test_comments_and_commas),
+		cmocka_unit_test(test_hosts),
+		cmocka_unit_test(test_users),
+		cmocka_unit_test(test_protocols_by_number),
+		cmocka_unit_test(test_explains),
+		cmocka_unit_test(test_explains_a_long_rule),
+		cmocka_unit_test(test_a_group_of_one),
 		cmocka_unit_test(test_bounds),
 	};
 
