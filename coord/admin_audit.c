@@ -33,7 +33,7 @@ static int list_one(void *arg, const struct store_audit *entry)
 	json_array_append_new(listing->entries,
 			      json_pack("{s:I,s:I,s:s,s:s,s:s,s:s,s:o}", "id",
 					(json_int_t)entry->id, "time_s", (json_int_t)entry->time_s,
-					"who", entry->who, "from", entry->from, "action",
+					"who", entry->who, "from", entry->from, "verb",
 					entry->action, "target", entry->target, "details",
 					details ? details : json_object()));
 	return 0;
@@ -53,7 +53,7 @@ void admin_audit_list(struct admin_request *request)
 		json_fields_u64(f, "before", INT64_MAX, &query.before);
 	if (json_fields_has(f, "limit"))
 		json_fields_u64(f, "limit", LIMIT_MOST, &query.limit);
-	json_fields_text_opt(f, "action", action, sizeof(action));
+	json_fields_text_opt(f, "verb", action, sizeof(action));
 	if (f->failed)
 		return;
 	query.action = action[0] ? action : NULL;
@@ -65,7 +65,7 @@ void admin_audit_list(struct admin_request *request)
 	if (err < 0)
 		admin_fail_store(request, err);
 	admin_answer(request,
-		     json_pack("{s:o,s:o}", "entries", listing.entries, "next",
+		     json_pack("{s:o,s:o}", "audit", listing.entries, "next",
 			       json_array_size(listing.entries) < query.limit || !query.limit
 				       ? json_null()
 				       : json_integer((json_int_t)listing.last_id)));

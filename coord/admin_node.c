@@ -113,6 +113,14 @@ static struct node *get_node(struct admin_request *request)
 	return node;
 }
 
+void admin_node_get(struct admin_request *request)
+{
+	struct node *node = get_node(request);
+
+	if (node)
+		admin_answer_node(request, node);
+}
+
 void admin_node_revoke(struct admin_request *request)
 {
 	struct node *node = get_node(request);

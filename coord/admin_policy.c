@@ -5,6 +5,7 @@
 
 #include "base/log.h"
 #include "coord/admin_reply.h"
+#include "coord/policy_tag.h"
 #include "coord/sessions.h"
 
 void admin_policy_get(struct admin_request *request)
@@ -45,6 +46,25 @@ static const char *get_text(struct admin_request *request, size_t *len)
 	return json_string_value(value);
 }
 
+/* Two admins do not undo each other's work unseen: `if_match` names the policy that was seen. */
+static bool is_as_seen(struct admin_request *request)
+{
+	char seen[POLICY_TAG_SIZE] = "";
+	char tag[POLICY_TAG_SIZE];
+	int err;
+
+	json_fields_text_opt(&request->fields, "if_match", seen, sizeof(seen));
+	if (request->fields.failed || !seen[0])
+		return !request->fields.failed;
+	err = policy_tag(request->sessions->network->store, tag);
+	if (err < 0)
+		admin_fail_store(request, err);
+	else if (strcmp(seen, tag) != 0)
+		admin_fail(request, ADMIN_CHANGED,
+			   "somebody changed the policy meanwhile; look at it again");
+	return err == 0 && strcmp(seen, tag) == 0;
+}
+
 void admin_policy_set(struct admin_request *request)
 {
 	struct policy_error problem;
@@ -53,6 +73,8 @@ void admin_policy_set(struct admin_request *request)
 	int err;
 
 	if (!text)
+		return;
+	if (!is_as_seen(request))
 		return;
 	err = network_set_policy(request->sessions->network, text, len, &problem);
 	if (err < 0) {

@@ -44,6 +44,7 @@ void admin_key_create(struct admin_request *request);
 void admin_key_list(struct admin_request *request);
 void admin_key_revoke(struct admin_request *request);
 void admin_node_list(struct admin_request *request);
+void admin_node_get(struct admin_request *request);
 void admin_node_revoke(struct admin_request *request);
 void admin_node_delete(struct admin_request *request);
 void admin_node_rename(struct admin_request *request);

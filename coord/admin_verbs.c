@@ -26,6 +26,7 @@ static const struct {
 	{ "key-list", admin_key_list, false },
 	{ "key-revoke", admin_key_revoke, true },
 	{ "node-list", admin_node_list, false },
+	{ "node-get", admin_node_get, false },
 	{ "node-revoke", admin_node_revoke, true },
 	{ "node-delete", admin_node_delete, true },
 	{ "node-rename", admin_node_rename, true },
@@ -144,8 +145,9 @@ void admin_note(struct admin_request *request, const char *target, json_t *befor
 static void note_request(struct admin_request *request)
 {
 	static const char *const safe[] = {
-		"new_name", "groups",   "tags", "reusable", "ephemeral", "expires_s", "host",
-		"udp_port", "tls_port", "turn", "value",    "role",      "name",
+		"new_name", "groups",   "tags",     "reusable", "ephemeral", "expires_s",
+		"host",     "udp_port", "tls_port", "turn",     "value",     "role",
+		"name",     "uses_max", "approval", "for",
 	};
 	json_t *object = request->fields.object;
 	const char *id = json_string_value(json_object_get(object, "id"));

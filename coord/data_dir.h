@@ -13,6 +13,7 @@
 #define DATA_DIR_TLS_KEY      "tls.key"
 #define DATA_DIR_ACME         "acme-challenges"
 #define DATA_DIR_ADMIN_SOCKET "admin.sock"
+#define DATA_DIR_API_SOCKET   "api.sock"
 #define DATA_DIR_SECRET_SIZE  32
 
 /* "DIR/name"; 0 or -ENAMETOOLONG. */

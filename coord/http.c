@@ -6,7 +6,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "coord/api.h"
 #include "coord/http_health.h"
+#include "coord/http_host.h"
+#include "coord/sessions.h"
 #include "coord/web.h"
 
 struct area {
@@ -16,7 +19,7 @@ struct area {
 };
 
 static const struct area areas[] = {
-	/* { "/api/v1", api_handle }, … */
+	{ API_PATH, api_handle },
 	{ "/healthz", http_health_handle },
 	{ NULL, NULL },
 };
@@ -109,6 +112,12 @@ static void set_defaults(struct ws_http_response *response)
 			ws_http_set_header(response, headers[i][0], "%s", headers[i][1]);
 }
 
+/* Health is for programs that know no better, and says nothing. */
+static bool host_matters(const struct ws_http_request *request)
+{
+	return !request->local && strcmp(request->path, "/healthz") != 0;
+}
+
 void http_handle(void *arg, const struct ws_http_request *request,
 		 struct ws_http_response *response)
 {
@@ -116,6 +125,11 @@ void http_handle(void *arg, const struct ws_http_request *request,
 
 	if (request->status) {
 		refuse(request, response);
+	} else if (host_matters(request) &&
+		   !http_host_is_ours(http->sessions->network, http->hosts, request->host)) {
+		http_fail(response, 421, "host",
+			  "this is not the host that was asked; use one of the network's public "
+			  "addresses, or tell the coordinator this one by --host");
 	} else {
 		const struct area *area = areas;
 

@@ -4,6 +4,7 @@
 #include <jansson.h>
 #include <stddef.h>
 
+#include "coord/login_throttle.h"
 #include "io/ws.h"
 
 struct loop;
@@ -16,6 +17,9 @@ struct sessions;
 struct http {
 	struct loop *loop;
 	struct sessions *sessions;
+	const char *hosts;    /* names of ours besides the network's, with spaces; or NULL */
+	const char *sso_path; /* where single sign-on begins; NULL: there is none */
+	struct login_throttle throttle;
 };
 
 /* For ws_server_config.http; arg is the struct http. */

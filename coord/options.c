@@ -28,7 +28,7 @@ static const char usage[] =
 	"  serve [--listen ADDR:PORT] [--relay-listen ADDR:PORT] [--relay-name N] [--no-relay]\n"
 	"        [--relay-alt ADDR:PORT] [--tls-cert F --tls-key F | --no-tls]\n"
 	"        [--http-listen ADDR:PORT] [--acme-dir DIR] [--trusted-proxy CIDR]...\n"
-	"        [--log-format text|json] [--limit NAME=VALUE]...\n"
+	"        [--log-format text|json] [--limit NAME=VALUE]... [--host NAME]...\n"
 	"                              run (443/tcp and 3478/udp unless said otherwise); --relay-alt\n"
 	"                              is a second address and port for NAT discovery (RFC 5780)\n"
 	"  health [--json]             what is wrong with the server, if anything\n"
@@ -112,6 +112,7 @@ enum option_id {
 	OPTION_LIMIT,
 	OPTION_ROLE,
 	OPTION_SINCE,
+	OPTION_HOST,
 	OPTION_VERBOSE,
 	OPTION_HELP,
 	OPTION_VERSION,
@@ -154,6 +155,7 @@ static const struct option long_options[] = {
 	{ "limit", required_argument, NULL, OPTION_LIMIT },
 	{ "role", required_argument, NULL, OPTION_ROLE },
 	{ "since", required_argument, NULL, OPTION_SINCE },
+	{ "host", required_argument, NULL, OPTION_HOST },
 	{ "verbose", no_argument, NULL, OPTION_VERBOSE },
 	{ "help", no_argument, NULL, OPTION_HELP },
 	{ "version", no_argument, NULL, OPTION_VERSION },
@@ -179,8 +181,8 @@ static const struct {
 		  MASK(OPTION_RELAY_NAME) | MASK(OPTION_NO_RELAY) | MASK(OPTION_TLS_CERT) |
 		  MASK(OPTION_TLS_KEY) | MASK(OPTION_NO_TLS) | MASK(OPTION_HTTP_LISTEN) |
 		  MASK(OPTION_ACME_DIR) | MASK(OPTION_TRUSTED_PROXY) | MASK(OPTION_LOG_FORMAT) |
-		  MASK(OPTION_LIMIT) | MASK(OPTION_DATABASE) | MASK(OPTION_DATABASE_FILE) |
-		  MASK(OPTION_PUBLIC) },
+		  MASK(OPTION_HOST) | MASK(OPTION_LIMIT) | MASK(OPTION_DATABASE) |
+		  MASK(OPTION_DATABASE_FILE) | MASK(OPTION_PUBLIC) },
 	{ "key", "create", COMMAND_KEY_CREATE, 0,
 	  MASK(OPTION_REUSABLE) | MASK(OPTION_EPHEMERAL) | MASK(OPTION_EXPIRES) |
 		  MASK(OPTION_GROUP) | MASK(OPTION_TAG) | MASK(OPTION_NAME) | MASK(OPTION_USES) |
@@ -255,6 +257,18 @@ int coord_options_duration(uint64_t *seconds, const char *text)
 		}
 	}
 	return -EINVAL;
+}
+
+static int add_host(struct options *options, const char *name)
+{
+	size_t len = strlen(options->hosts);
+	int added;
+
+	if (!name[0] || strpbrk(name, " /:"))
+		return -EINVAL;
+	added = snprintf(options->hosts + len, sizeof(options->hosts) - len, "%s%s", len ? " " : "",
+			 name);
+	return (size_t)added < sizeof(options->hosts) - len ? 0 : -EINVAL;
 }
 
 /* "7d" ago, or a day. */
@@ -417,6 +431,8 @@ static int take_option(struct options *options, int option, const char *value)
 	case OPTION_EPHEMERAL:
 		options->ephemeral = true;
 		return 0;
+	case OPTION_HOST:
+		return add_host(options, value);
 	case OPTION_ROLE:
 		options->role = value;
 		return strcmp(value, "admin") == 0 || strcmp(value, "viewer") == 0 ? 0 : -EINVAL;

@@ -88,6 +88,7 @@ struct options {
 	const char *database; /* NULL, like the file: SQLite in data */
 	const char *database_file;
 	bool turn;
+	char hosts[1024]; /* under which browsers may ask, with spaces */
 	const char *role; /* of an API token */
 	uint64_t since_s; /* wall clock */
 };

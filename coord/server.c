@@ -38,6 +38,8 @@ struct server {
 	struct sessions sessions;
 	struct tls tls;
 	struct ws_server *ws;
+	struct ws_server *api; /* the same pages by a Unix socket */
+	char api_path[PATH_MAX];
 	struct http http;
 	struct port80 *port80; /* NULL: not asked for */
 	struct admin *admin;
@@ -264,6 +266,23 @@ static int open_admin(struct server *server, const struct options *options)
 					   : "check --data");
 }
 
+/* The API for programs on this machine: curl --unix-socket. */
+static int open_api(struct server *server, const struct options *options)
+{
+	struct ws_server_config config = { .unix_path = server->api_path,
+					   .connections_max = ADMIN_CONNECTIONS_MAX,
+					   .http = http_handle,
+					   .http_arg = &server->http };
+	int err = data_dir_path(server->api_path, options->data, DATA_DIR_API_SOCKET);
+
+	if (err == 0)
+		err = ws_server_new(&server->api, server->loop, &config);
+	if (err == 0)
+		return 0;
+	return fail(server->api_path, err,
+		    err == -ENAMETOOLONG ? "choose a shorter --data" : "check --data");
+}
+
 static int open_relay(struct server *server, const struct options *options)
 {
 	char text[ENDPOINT_TEXT_SIZE];
@@ -308,13 +327,17 @@ static int start(struct server *server, const struct options *options)
 		err = loop_signal(server->loop, SIGHUP, on_hangup, server);
 	if (err < 0)
 		return fail("event loop", err, "");
-	server->http = (struct http){ .loop = server->loop, .sessions = &server->sessions };
+	server->http = (struct http){ .loop = server->loop,
+				      .sessions = &server->sessions,
+				      .hosts = options->hosts };
 	loop_timer_init(&server->flush_timer, server->loop, on_flush, server);
 	server->sessions.on_flush_wanted = on_flush_wanted;
 	server->sessions.arg = server;
 	loop_timer_init(&server->tick_timer, server->loop, on_tick, server);
 	loop_timer_set(&server->tick_timer, loop_now_ns(server->loop) + TICK_NS);
 	err = open_admin(server, options);
+	if (err == 0)
+		err = open_api(server, options);
 	if (err == 0)
 		err = open_relay(server, options);
 	if (err == 0)
@@ -330,6 +353,7 @@ static void stop(struct server *server)
 	admin_free(server->admin);
 	tls_clear(&server->tls);
 	port80_free(server->port80);
+	ws_server_free(server->api);
 	ws_server_free(server->ws);
 	relay_free(server->relay);
 	loop_timer_clear(&server->flush_timer);

@@ -97,6 +97,8 @@ struct ws_http_request {
 	const uint8_t *body; /* with a NUL after it */
 	size_t body_len;
 	struct endpoint remote; /* behind a proxy that the configuration trusts, the client */
+	bool local;             /* by a Unix socket, from this user */
+	uint32_t local_uid;
 	int status; /* not 0: the request is bad, and this will be the answer's status */
 	struct ws_http_ticket ticket;
 };
@@ -130,6 +132,8 @@ int ws_http_answer(struct ws_http_ticket ticket, struct ws_http_response *respon
 
 struct ws_server_config {
 	struct endpoint listen;
+	/* Instead: a Unix socket, 0600, for root and the own user; what lies there is replaced. */
+	const char *unix_path;
 	const char *cert_file; /* PEM; NULL serves without TLS */
 	const char *key_file;
 	const struct ws_protocol *protocols;

@@ -43,6 +43,8 @@ struct ws_conn {
 	void *arg;
 	void *user;
 	struct endpoint remote;
+	bool local; /* by a Unix socket */
+	uint32_t local_uid;
 	enum ws_state state;
 	enum ws_close why;
 	char detail[96];

@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "io/ws_conn.h"
+
 /* One write of an answer's body; below what a TLS record holds. */
 #define PIECE_SIZE 8192
 
@@ -185,7 +187,7 @@ static unsigned long long read_length(struct ws_http *http)
 }
 
 int ws_http_begin(struct ws_http *http, struct lws *wsi, struct ws_http_service *service,
-		  const struct endpoint *remote)
+		  const struct endpoint *remote, const struct ws_conn *conn)
 {
 	unsigned long long length;
 
@@ -193,6 +195,8 @@ int ws_http_begin(struct ws_http *http, struct lws *wsi, struct ws_http_service 
 	http->service = service;
 	http->wsi = wsi;
 	http->request.remote = *remote;
+	http->request.local = conn && conn->local;
+	http->request.local_uid = conn ? conn->local_uid : 0;
 	if (ws_http_read_head(http) < 0)
 		return -1;
 	length = read_length(http);

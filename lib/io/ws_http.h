@@ -38,7 +38,7 @@ struct ws_http {
 
 /* The four return what the libwebsockets callback is to return. */
 int ws_http_begin(struct ws_http *http, struct lws *wsi, struct ws_http_service *service,
-		  const struct endpoint *remote);
+		  const struct endpoint *remote, const struct ws_conn *conn);
 int ws_http_body(struct ws_http *http, const uint8_t *data, size_t len);
 int ws_http_body_done(struct ws_http *http);
 int ws_http_writable(struct ws_http *http);

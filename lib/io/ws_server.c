@@ -3,6 +3,9 @@
 #include <openssl/ssl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -81,7 +84,7 @@ static int on_http(struct lws *wsi, struct ws_http *http, enum lws_callback_reas
 		if (conn)
 			loop_timer_clear(&conn->timer);
 		remote = client_of(wsi, conn);
-		return ws_http_begin(http, wsi, service, &remote);
+		return ws_http_begin(http, wsi, service, &remote, conn);
 	case LWS_CALLBACK_HTTP_BODY:
 		return ws_http_body(http, in, len);
 	case LWS_CALLBACK_HTTP_BODY_COMPLETION:
@@ -172,6 +175,19 @@ static int ws_callback(struct lws *wsi, enum lws_callback_reasons reason, void *
 	}
 }
 
+/* By a Unix socket: root and the own user. */
+static bool may_enter(struct ws_conn *conn, int fd)
+{
+	struct ucred peer;
+	socklen_t len = sizeof(peer);
+
+	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) < 0)
+		return false;
+	conn->local = true;
+	conn->local_uid = peer.uid;
+	return peer.uid == 0 || peer.uid == geteuid();
+}
+
 static void adopt(struct ws_server *server, int fd, const struct sockaddr_storage *from)
 {
 	struct ws_conn *conn = calloc(1, sizeof(*conn));
@@ -181,6 +197,11 @@ static void adopt(struct ws_server *server, int fd, const struct sockaddr_storag
 
 	if (!conn) {
 		close(fd);
+		return;
+	}
+	if (server->config.unix_path && !may_enter(conn, fd)) {
+		close(fd);
+		free(conn);
 		return;
 	}
 	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
@@ -233,6 +254,27 @@ static void on_listener(void *arg, int revents)
 		else
 			adopt(server, fd, &from);
 	}
+}
+
+static int open_unix(struct ws_server *server)
+{
+	struct sockaddr_un address = { .sun_family = AF_UNIX };
+	mode_t mask;
+	int err = 0;
+
+	if (strlen(server->config.unix_path) >= sizeof(address.sun_path))
+		return -ENAMETOOLONG;
+	strcpy(address.sun_path, server->config.unix_path);
+	server->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	if (server->fd < 0)
+		return -errno;
+	unlink(address.sun_path);
+	mask = umask(0177);
+	if (bind(server->fd, (struct sockaddr *)&address, sizeof(address)) < 0 ||
+	    listen(server->fd, BACKLOG) < 0)
+		err = -errno;
+	umask(mask);
+	return err;
 }
 
 static int open_listener(struct ws_server *server)
@@ -344,7 +386,7 @@ int ws_server_new(struct ws_server **out, struct loop *loop, const struct ws_ser
 	err = copy_files(server, config);
 	if (err < 0)
 		goto fail;
-	err = open_listener(server);
+	err = config->unix_path ? open_unix(server) : open_listener(server);
 	if (err < 0)
 		goto fail;
 	err = open_context(server);
@@ -369,6 +411,8 @@ void ws_server_free(struct ws_server *server)
 	loop_watch_free(server->watch);
 	if (server->fd >= 0)
 		close(server->fd);
+	if (server->fd >= 0 && server->config.unix_path)
+		unlink(server->config.unix_path);
 	ws_context_free(server->context);
 	free((char *)server->config.cert_file);
 	free((char *)server->config.key_file);
