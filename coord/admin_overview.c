@@ -60,6 +60,16 @@ static json_t *counts_json(const struct overview *overview)
 	return counts;
 }
 
+/* What is wrong with the coordinator itself. */
+static json_t *own_json(const struct health *health)
+{
+	json_t *array = json_array();
+
+	for (size_t i = 0; i < health->count; i++)
+		json_array_append_new(array, json_string(health->problems[i].text));
+	return array;
+}
+
 void admin_overview(struct admin_request *request)
 {
 	const struct network *network = request->sessions->network;
@@ -71,14 +81,15 @@ void admin_overview(struct admin_request *request)
 		count_node(&overview, node);
 	if (!request->json)
 		print_overview(request, &overview);
-	admin_answer(request,
-		     json_pack("{s:s,s:s,s:I,s:o,s:{s:I,s:I,s:I},s:I,s:o,s:I,s:b}", "network",
-			       network->name, "version", WARREN_VERSION, "time_s",
-			       (json_int_t)request->now_s, "nodes", counts_json(&overview), "paths",
-			       "direct", overview.paths[CONTROL_REPORT_DIRECT], "relay",
-			       overview.paths[CONTROL_REPORT_RELAY], "connecting",
-			       overview.paths[CONTROL_REPORT_CONNECTING], "troubled",
-			       overview.troubled, "problems", overview.problems, "relays",
-			       (json_int_t)network->relay_count, "reported",
-			       network->report_paths));
+	admin_answer(request, json_pack("{s:s,s:s,s:I,s:o,s:o,s:{s:I,s:I,s:I},s:I,s:o,s:I,s:b}",
+					"network", network->name, "version", WARREN_VERSION,
+					"time_s", (json_int_t)request->now_s, "coordinator",
+					own_json(&request->sessions->health), "nodes",
+					counts_json(&overview), "paths", "direct",
+					overview.paths[CONTROL_REPORT_DIRECT], "relay",
+					overview.paths[CONTROL_REPORT_RELAY], "connecting",
+					overview.paths[CONTROL_REPORT_CONNECTING], "troubled",
+					overview.troubled, "problems", overview.problems, "relays",
+					(json_int_t)network->relay_count, "reported",
+					network->report_paths));
 }

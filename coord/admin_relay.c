@@ -23,6 +23,29 @@ static const char *kind_text(const struct netmap_relay *relay)
 	return relay->kind == NETMAP_RELAY_TURN ? "turn" : "warren";
 }
 
+/* How many nodes are at home there. */
+static json_int_t count_nodes(const struct network *network, const char *name)
+{
+	const struct node *node;
+	json_int_t count = 0;
+	size_t cursor = 0;
+
+	while ((node = network_next(network, &cursor)))
+		count += strcmp(node->home_relay, name) == 0;
+	return count;
+}
+
+static json_t *relay_json(const struct network *network, const struct store_relay *stored,
+			  const char *hosts)
+{
+	const struct netmap_relay *relay = &stored->relay;
+
+	return json_pack("{s:s,s:s,s:i,s:i,s:s,s:b,s:I}", "name", relay->name, "host", hosts,
+			 "udp_port", relay->udp_port, "tls_port", relay->tls_port, "kind",
+			 kind_text(relay), "builtin", stored->builtin, "nodes",
+			 count_nodes(network, relay->name));
+}
+
 void admin_relay_list(struct admin_request *request)
 {
 	const struct network *network = request->sessions->network;
@@ -38,10 +61,7 @@ void admin_relay_list(struct admin_request *request)
 		format_hosts(hosts, sizeof(hosts), relay);
 		if (request->json)
 			json_array_append_new(array,
-					      json_pack("{s:s,s:s,s:i,s:i,s:s}", "name",
-							relay->name, "host", hosts, "udp_port",
-							relay->udp_port, "tls_port",
-							relay->tls_port, "kind", kind_text(relay)));
+					      relay_json(network, &network->relays[i], hosts));
 		else
 			fprintf(request->out, "%-16s  %-32s  %-5u  %-5u  %s\n", relay->name, hosts,
 				relay->udp_port, relay->tls_port, kind_text(relay));

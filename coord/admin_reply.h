@@ -62,6 +62,7 @@ void admin_audit_list(struct admin_request *request);
 void admin_api_token_create(struct admin_request *request);
 void admin_api_token_list(struct admin_request *request);
 void admin_api_token_revoke(struct admin_request *request);
+void admin_group_list(struct admin_request *request);
 void admin_path_list(struct admin_request *request);
 void admin_overview(struct admin_request *request);
 void admin_setting_list(struct admin_request *request);

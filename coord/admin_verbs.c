@@ -44,6 +44,7 @@ static const struct {
 	{ "api-token-create", admin_api_token_create, true },
 	{ "api-token-list", admin_api_token_list, false },
 	{ "api-token-revoke", admin_api_token_revoke, true },
+	{ "group-list", admin_group_list, false },
 	{ "path-list", admin_path_list, false },
 	{ "overview", admin_overview, false },
 	{ "setting-list", admin_setting_list, false },

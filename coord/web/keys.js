@@ -32,7 +32,8 @@ function createForm(done) {
 		try {
 			const answer = await post("/keys", {
 				name: e.name.value.trim(), reusable: e.reusable.checked, ephemeral: e.ephemeral.checked,
-				approved: e.approved.checked, expires_s: Number(e.life.value), groups: words(e.groups.value), tags: words(e.tags.value),
+				approval: e.approval.value || undefined, uses_max: e.uses.value === "" ? undefined : Number(e.uses.value),
+				for: e.for.value.trim() || undefined, expires_s: Number(e.life.value), groups: words(e.groups.value), tags: words(e.tags.value),
 			});
 
 			show(problem);
@@ -48,9 +49,12 @@ function createForm(done) {
 		h("label", null, "Groups", h("input", { name: "groups", placeholder: "trusted", autocomplete: "off", spellcheck: "false" })),
 		h("label", null, "Tags", h("input", { name: "tags", placeholder: "db, web", autocomplete: "off", spellcheck: "false" })),
 		h("label", null, "Good for", h("select", { name: "life" }, lives.map(([text, s]) => h("option", { value: s, selected: s === 86400 }, text)))),
-		h("label", { class: "check" }, h("input", { type: "checkbox", name: "reusable" }), "any number of machines"),
+		h("label", null, "Approval", h("select", { name: "approval" }, h("option", { value: "" }, "as the network says"),
+			h("option", { value: "given" }, "given with the key"), h("option", { value: "needed" }, "by an admin, each machine"))),
+		h("label", null, "Only to take the place of", h("input", { name: "for", placeholder: "a node's name", autocomplete: "off", spellcheck: "false" })),
+		h("label", null, "At most, if reusable", h("input", { name: "uses", type: "number", min: 1, placeholder: "any number of uses" })),
+		h("label", { class: "check" }, h("input", { type: "checkbox", name: "reusable" }), "reusable: many machines"),
 		h("label", { class: "check" }, h("input", { type: "checkbox", name: "ephemeral" }), "ephemeral: deleted when away"),
-		h("label", { class: "check" }, h("input", { type: "checkbox", name: "approved", checked: true }), "machines need no approval"),
 		h("div", null, button), problem);
 
 	return form;
@@ -74,10 +78,11 @@ export async function keys(view) {
 	const table = new Table([
 		{ title: "Name", class: "title", cell: (row) => (row.name ? outside(row.name) : h("span", { class: "soft" }, row.id)) },
 		{ title: "State", class: "tight", cell: (row) => mark(row.state) },
-		{ title: "Kind", cell: (row) => [row.reusable ? "reusable" : "one use", row.ephemeral ? ", ephemeral" : "", row.approved ? ", approved" : ""].join("") },
-		{ title: "Uses", class: "number", cell: (row) => String(row.uses) },
+		{ title: "Kind", cell: (row) => [row.reusable ? "reusable" : "one use", row.ephemeral ? ", ephemeral" : "", { given: ", approved", needed: ", needs approval" }[row.approval] || "", row.for ? [", for ", outside(row.for)] : ""] },
+		{ title: "Uses", class: "number", cell: (row) => (row.uses_max ? `${row.uses} of ${row.uses_max}` : String(row.uses)) },
 		{ title: "Expires", class: "tight", cell: (row) => moment(row.expires_s, { past: false }) },
 		{ title: "Gives", cell: (row) => [chips(row.groups), chips(row.tags, "tag:")] },
+		{ title: "By", cell: (row) => outside(row.created_by || "") },
 		{ title: "Id", class: "tight", cell: (row) => h("span", { class: "mono soft" }, row.id) },
 		{ title: "", class: "actions", cell: (row) => open(row) && h("button", { type: "button", class: "danger", onclick: () => revoke(row, view.again) }, "Revoke") },
 	], { key: (row) => row.id, label: "Join keys", empty: "There is no join key." });

@@ -3,6 +3,7 @@
 import { call, get, name as enc, post } from "./api.js";
 import { ask, fact, h, notify, outside, panel, show } from "./dom.js";
 import { chips, date, latency, mark, moment } from "./format.js";
+import { waits } from "./nodes.js";
 import { Table } from "./table.js";
 
 async function act(question, done) {
@@ -18,7 +19,7 @@ export function approve(row, done) {
 	return act({
 		title: `Let ${row.name} in?`,
 		body: [h("p", null, "Compare the code with the one that the machine shows:"),
-			h("p", null, h("code", { class: "secret" }, row.code || "?")),
+			h("p", null, h("code", { class: "secret" }, row.pending?.code || "–")),
 			h("dl", { class: "facts" }, fact("Name", outside(row.name)), fact("System", outside(row.os)),
 				row.owner ? fact("Owner", outside(row.owner)) : null)],
 		action: "Approve", said: `${row.name} was approved.`,
@@ -92,7 +93,7 @@ function health(row) {
 function facts(row) {
 	return panel("", h("dl", { class: "facts" },
 		fact("State", mark(row.state), row.state === "online" ? "" : [" · last seen ", moment(row.last_seen_s)]),
-		row.code && row.state === "pending" ? fact("Code", h("code", null, row.code), ` · waits for ${row.waits_for || "approval"}`) : null,
+		row.pending ? fact("Waits for", waits(row), row.pending.code ? [" · code ", h("code", null, row.pending.code)] : "") : null,
 		fact("Addresses", row.addresses.map((address) => h("div", { class: "mono" }, address))),
 		fact("Owner", row.owner ? outside(row.owner) : h("span", { class: "soft" }, "none")),
 		fact("Groups", row.groups.length ? chips(row.groups) : h("span", { class: "soft" }, "none")),
@@ -100,6 +101,7 @@ function facts(row) {
 		fact("Home relay", row.home_relay ? outside(row.home_relay) : h("span", { class: "soft" }, "none")),
 		fact("System", outside(row.os), row.version ? [" · warren ", outside(row.version)] : ""),
 		fact("Kind", row.ephemeral ? "ephemeral: deleted when it stays away" : "permanent"),
+		fact("Joined", row.created_s ? date(row.created_s) : "", row.key_id ? [" by the key ", h("span", { class: "mono" }, row.key_id)] : ""),
 		fact("Certificate", row.certificate_until_s ? [`until ${date(row.certificate_until_s)}`, h("small", null, ` · number ${row.serial}`)] : "none yet"),
 		row.login_until_s ? fact("Sign-in", `until ${date(row.login_until_s)}`) : null,
 		fact("Node key", h("span", { class: "mono" }, row.key)),
@@ -118,7 +120,7 @@ function pathTable() {
 
 export async function node(view) {
 	const [name] = view.rest;
-	const top = h("div", { style: undefined });
+	const top = h("div");
 	const table = pathTable();
 	const more = h("small", null);
 	const paths = h("section", { class: "panel flush" }, h("h2", null, "Peers ", more), table.element);

@@ -26,6 +26,12 @@ function healthWords(row) {
 	return row.state === "online" && row.reported_s ? h("span", { class: "good" }, "✓ well") : "";
 }
 
+const reasons = { approval: "an admin", signature: "an admin's signature", "sign-in": "its user to sign in" };
+
+export function waits(row) {
+	return [reasons[row.pending?.reason] || row.pending?.reason || "", row.pending?.connected ? "" : " (away now)"];
+}
+
 function columns(view, decided) {
 	const list = [
 		{ title: "Name", sort: "name", class: "title", cell: (row) => nodeLink(row.name) },
@@ -42,10 +48,10 @@ function columns(view, decided) {
 	if (view.query.get("state") !== "pending")
 		return list;
 	return [list[0],
-		{ title: "Code", class: "tight", cell: (row) => h("code", null, row.code || "?") },
+		{ title: "Code", class: "tight", cell: (row) => h("code", null, row.pending?.code || "–") },
 		list[3], list[4],
 		{ title: "System", cell: (row) => outside(row.os) },
-		{ title: "Waits for", cell: (row) => row.waits_for || "approval" },
+		{ title: "Waits for", cell: waits },
 		{ title: "", class: "actions", cell: (row) => view.session.may_change && h("span", { class: "row" },
 			h("button", { type: "button", onclick: () => approve(row, decided) }, "Approve"),
 			h("button", { type: "button", class: "danger", onclick: () => reject(row, decided) }, "Reject")) },

@@ -5,7 +5,6 @@ import { h, outside, show, svg } from "./dom.js";
 import { latency, mark, plural } from "./format.js";
 
 const FEW = 60;
-const MOST = 10000;
 const WIDTH = 1000;
 const HEIGHT = 760;
 
@@ -111,43 +110,37 @@ function drawNodes(rows, paths, of) {
 	return picture;
 }
 
-function drawGroups(rows, paths, of) {
-	const all = collect(rows, of);
-	const big = all.sort(([, a], [, b]) => b.length - a.length).slice(0, 24);
-	const shown = new Map(big.map(([name, members], i) => [name, { members, at: around(i / big.length, 340, 280) }]));
-	const home = new Map(rows.map((row) => [row.name, of(row)]));
-	const links = new Map();
-
-	for (const path of paths) {
-		const ends = [home.get(path.node), home.get(path.peer)].sort();
-
-		if (!shown.has(ends[0]) || !shown.has(ends[1]))
-			continue;
-		const key = JSON.stringify(ends);
-		const link = links.get(key) || { ends, direct: 0, relay: 0, connecting: 0 };
-
-		link[path.path] = (link[path.path] || 0) + 1;
-		links.set(key, link);
-	}
+function drawGroups(groups, links, by) {
+	const most = Math.max(1, ...groups.map((group) => group.total));
+	const none = { label: "no label", relay: "no relay", owner: "no owner" }[by];
+	const places = new Map(groups.map((group, i) => [group.name, around(i / groups.length, 360, 290)]));
 	const picture = svg("svg", { class: "picture", viewBox: `0 0 ${WIDTH} ${HEIGHT}`, role: "group", "aria-label": "Groups of nodes and the paths between them" });
 
-	for (const { ends, ...counts } of links.values()) {
-		if (ends[0] === ends[1])
-			continue;
-		const kind = counts.connecting > counts.direct + counts.relay ? "connecting" : counts.relay > counts.direct ? "relay" : "direct";
+	for (const { a, b, direct, relay, connecting } of links) {
+		const kind = connecting > direct + relay ? "connecting" : relay > direct ? "relay" : "direct";
 
-		picture.append(edge(shown.get(ends[0]).at, shown.get(ends[1]).at, kind,
-			`${ends.join(" – ")}: ${counts.direct} direct, ${counts.relay} by relay, ${counts.connecting} connecting`));
+		if (a !== b)
+			picture.append(edge(places.get(a), places.get(b), kind, `${a || none} – ${b || none}: ${pathShare(direct, relay, connecting)}`));
 	}
-	for (const [name, { members, at }] of shown) {
-		const online = members.filter((row) => row.state === "online").length;
-		const radius = 12 + 26 * Math.sqrt(members.length / big[0][1].length);
+	for (const { name, total, online, troubled } of groups) {
+		const at = places.get(name);
+		const radius = 12 + 26 * Math.sqrt(total / most);
+		const within = links.find((link) => link.a === name && link.b === name);
+		const hint = `${name || none}: ${online} of ${total} online${troubled ? `, ${troubled} report trouble` : ""}${
+			within ? `; among them ${pathShare(within.direct, within.relay, within.connecting)}` : ""}`;
 
-		picture.append(svg("a", { href: `#/nodes?search=${encodeURIComponent(name.replace(/^tag:/, ""))}`, "aria-label": `${name}: ${online} of ${members.length} online` },
-			svg("circle", { class: "node", cx: at.x, cy: at.y, r: radius }, svg("title", null, `${name}: ${online} of ${members.length} online`)),
-			svg("text", { x: at.x, y: at.y + radius + 17, "text-anchor": "middle", "unicode-bidi": "plaintext" }, `${shorten(name, 18)} · ${online}/${members.length}`)));
+		picture.append(svg("a", { href: `#/nodes?search=${encodeURIComponent(name.replace(/^tag:/, ""))}`, "aria-label": hint },
+			svg("circle", { class: `node${online ? "" : " offline"}${troubled ? " troubled" : ""}`, cx: at.x, cy: at.y, r: radius }, svg("title", null, hint)),
+			svg("text", { x: at.x, y: at.y + radius + 17, "text-anchor": "middle", "unicode-bidi": "plaintext" }, `${shorten(name || none, 18)} · ${online}/${total}`)));
 	}
-	return { picture, left: all.length - big.length };
+	return picture;
+}
+
+function pathShare(direct, relay, connecting) {
+	const all = direct + relay + connecting;
+
+	return [["direct", direct], ["by relay", relay], ["connecting", connecting]].filter(([, count]) => count)
+		.map(([word, count]) => `${Math.round((100 * count) / all)} % ${word}`).join(", ");
 }
 
 function legend() {
@@ -157,6 +150,10 @@ function legend() {
 	return h("div", { class: "legend" },
 		[["direct", "direct"], ["relay", "by relay"], ["connecting", "connecting"]].map(([kind, word]) => h("span", null, line(kind), " ", word)),
 		[["online", "online"], ["offline", "offline"], ["troubled", "reports trouble"]].map(([kind, word]) => h("span", null, dot(kind), " ", word)));
+}
+
+function untold(reported) {
+	return reported ? null : h("p", { class: "soft" }, "Nodes do not tell of paths: the setting report-paths is off.");
 }
 
 /* The same for those who do not see it, or want to copy it. */
@@ -173,39 +170,45 @@ function asTable(paths) {
 export async function picture(view) {
 	const choice = h("select", null, Object.entries(groupings).map(([key, [word]]) => h("option", { value: key }, `by ${word}`)));
 	const place = h("div");
-	const words = h("p", { class: "soft" });
-	const table = h("div");
 	let last = "";
 
-	async function refresh() {
-		const [{ nodes, total }, { paths, total: pathTotal, reported }] =
-			await Promise.all([get("/nodes", { limit: MOST }), get("/paths")]);
+	async function few() {
+		const [{ nodes }, { paths, total, reported }] = await Promise.all([get("/nodes", { limit: 1000 }), get("/paths")]);
 		const rows = nodes.filter((row) => row.state !== "revoked")
 			.map(({ name, state, tags, groups, owner, home_relay, health }) => ({ name, state, tags, groups, owner, home_relay, health }));
 		const rounded = paths.map((path) => ({ ...path, latency_ms: path.latency_ms && Math.round(path.latency_ms / 5) * 5 }));
-		const sign = JSON.stringify([rows, rounded, choice.value]);
-		const of = groupings[choice.value][1];
 
-		if (view.isGone() || sign === last)
+		draw([rows, rounded, reported], () => [
+			drawNodes(rows, paths, groupings[choice.value][1]), h("p", { class: "soft" }, `${plural(rows.length, "node")}, ${plural(total, "path")} in use.`),
+			untold(reported), paths.length ? asTable(paths) : null]);
+	}
+
+	async function many(total, reported) {
+		const { groups, links, left } = await get("/groups", { by: choice.value });
+
+		draw([groups, links, left, reported], () => [drawGroups(groups, links, choice.value),
+			h("p", { class: "soft" }, `${total} nodes are too many to draw each: these are their groups${left ? `, but for the ${left} smallest` : ""}.`),
+			untold(reported)]);
+	}
+
+	function draw(data, make) {
+		const sign = JSON.stringify([choice.value, data]);
+
+		if (view.isGone() || sign === last || place.contains(document.activeElement))
 			return;
 		last = sign;
-		if (rows.length <= FEW) {
-			show(place, drawNodes(rows, paths, of));
-			words.textContent = `${plural(rows.length, "node")}, ${plural(pathTotal, "path")} in use.`;
-		} else {
-			const { picture: drawn, left } = drawGroups(rows, paths, of);
+		show(place, make());
+	}
 
-			show(place, drawn);
-			words.textContent = `${plural(total, "node")} are too many to draw each: these are their groups${left ? `, the ${left} smallest left out` : ""}.`;
-		}
-		if (!reported)
-			words.textContent += " Nodes do not tell of paths: the setting report-paths is off.";
-		show(table, paths.length && paths.length <= 500 ? asTable(paths) : null);
+	async function refresh() {
+		const { nodes, reported } = await get("/overview");
+
+		await (nodes.total - nodes.revoked <= FEW && nodes.total <= 1000 ? few() : many(nodes.total, reported));
 	}
 
 	choice.addEventListener("change", refresh);
 	show(view.main, h("div", { class: "head" }, h("h1", null, "Map"), h("label", { "aria-label": "Grouped" }, choice)),
-		h("section", { class: "panel" }, legend(), place, words, table));
+		h("section", { class: "panel" }, legend(), place));
 	await refresh();
 	return refresh;
 }
