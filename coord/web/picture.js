@@ -5,8 +5,8 @@ import { h, outside, show, svg } from "./dom.js";
 import { latency, mark, plural } from "./format.js";
 
 const FEW = 60;
-const WIDTH = 1000;
-const HEIGHT = 760;
+const wide = { width: 1000, height: 760, rx: 350, ry: 290, narrow: false };
+const narrow = { width: 560, height: 860, rx: 150, ry: 350, narrow: true };
 
 const groupings = {
 	label: ["tag or group", (row) => (row.tags[0] ? `tag:${row.tags[0]}` : row.groups[0] || "no label")],
@@ -20,11 +20,15 @@ function worse(a, b) {
 	return order.indexOf(a) < order.indexOf(b) ? a : b;
 }
 
-/* Where on an ellipse a share of the way round is. */
-function around(share, rx, ry) {
+/* Where on an ellipse a share of the way round is; far: how much farther out than the nodes. */
+function around(size, share, far = 1) {
 	const angle = 2 * Math.PI * share - Math.PI / 2;
 
-	return { x: WIDTH / 2 + rx * Math.cos(angle), y: HEIGHT / 2 + ry * Math.sin(angle) };
+	return { x: size.width / 2 + far * size.rx * Math.cos(angle), y: size.height / 2 + far * size.ry * Math.sin(angle) };
+}
+
+function canvas(size, name) {
+	return svg("svg", { class: `picture${size.narrow ? " narrow" : ""}`, viewBox: `0 0 ${size.width} ${size.height}`, role: "group", "aria-label": name });
 }
 
 function shorten(text, most) {
@@ -33,10 +37,10 @@ function shorten(text, most) {
 	return letters.length > most ? `${letters.slice(0, most - 1).join("")}…` : text;
 }
 
-function label(at, text, attributes = {}) {
-	const dx = at.x - WIDTH / 2;
-	const middle = Math.abs(dx) < 90;
-	const below = at.y > HEIGHT / 2;
+function label(size, at, text, attributes = {}) {
+	const dx = at.x - size.width / 2;
+	const middle = Math.abs(dx) < size.rx / 4;
+	const below = at.y > size.height / 2;
 
 	return svg("text", {
 		x: at.x + (middle ? 0 : Math.sign(dx) * 15), y: at.y + (middle ? (below ? 28 : -16) : 4),
@@ -44,10 +48,10 @@ function label(at, text, attributes = {}) {
 	}, text);
 }
 
-function edge(a, b, kind, hint) {
+function edge(size, a, b, kind, hint) {
 	/* Bent a little towards the middle, so that edges of neighbours are told apart. */
-	const x = (a.x + b.x) / 2 + (WIDTH / 2 - (a.x + b.x) / 2) * .35;
-	const y = (a.y + b.y) / 2 + (HEIGHT / 2 - (a.y + b.y) / 2) * .35;
+	const x = (a.x + b.x) / 2 + (size.width / 2 - (a.x + b.x) / 2) * .35;
+	const y = (a.y + b.y) / 2 + (size.height / 2 - (a.y + b.y) / 2) * .35;
 
 	return svg("path", { class: `edge ${kind}`, d: `M${a.x} ${a.y}Q${x} ${y} ${b.x} ${b.y}` }, svg("title", null, hint));
 }
@@ -63,7 +67,7 @@ function collect(rows, of) {
 	return [...groups].sort(([a], [b]) => (a < b ? -1 : 1));
 }
 
-function drawNodes(rows, paths, of) {
+function drawNodes(size, rows, paths, of) {
 	const groups = collect(rows, of);
 	const slots = rows.length + groups.length;
 	const places = new Map();
@@ -75,16 +79,16 @@ function drawNodes(rows, paths, of) {
 		const first = slot;
 
 		for (const row of members)
-			places.set(row.name, around(slot++ / slots, 350, 290));
-		if (groups.length > 1)
-			captions.push(label(around((first + members.length / 2 - .5) / slots, 455, 358), shorten(name, 18), { class: "caption", "text-anchor": "middle" }));
+			places.set(row.name, around(size, slot++ / slots));
+		if (groups.length > 1 && !size.narrow)
+			captions.push(label(size, around(size, (first + members.length / 2 - .5) / slots, 1.27), shorten(name, 18), { class: "caption", "text-anchor": "middle" }));
 		slot++;
 	}
-	const picture = svg("svg", { class: "picture", viewBox: `0 0 ${WIDTH} ${HEIGHT}`, role: "group", "aria-label": "Nodes and the paths between them" });
+	const picture = canvas(size, "Nodes and the paths between them");
 	const edges = paths.filter((path) => places.has(path.node) && places.has(path.peer)).map((path) => {
 		const kind = path.peer_path ? worse(path.path, path.peer_path) : path.path;
 		const hint = `${path.node} – ${path.peer}: ${kind}${path.relay ? ` by ${path.relay}` : ""} ${latency(path.latency_ms)}`;
-		const line = edge(places.get(path.node), places.get(path.peer), kind, hint);
+		const line = edge(size, places.get(path.node), places.get(path.peer), kind, hint);
 
 		return { line, ends: [path.node, path.peer] };
 	});
@@ -104,34 +108,34 @@ function drawNodes(rows, paths, of) {
 			onmouseenter: () => focus(row.name), onmouseleave: () => focus(null), onfocus: () => focus(row.name), onblur: () => focus(null),
 		},
 			svg("circle", { class: `node ${row.state}${trouble}`, cx: at.x, cy: at.y, r: 9 }, svg("title", null, `${row.name}: ${row.state}`)),
-			label(at, shorten(row.name, rows.length > 36 ? 14 : 20))));
+			label(size, at, shorten(row.name, size.narrow ? 13 : rows.length > 36 ? 14 : 20))));
 	}
 	picture.append(...edges.map(({ line }) => line), ...captions, ...shapes);
 	return picture;
 }
 
-function drawGroups(groups, links, by) {
+function drawGroups(size, groups, links, by) {
 	const most = Math.max(1, ...groups.map((group) => group.total));
 	const none = { label: "no label", relay: "no relay", owner: "no owner" }[by];
-	const places = new Map(groups.map((group, i) => [group.name, around(i / groups.length, 360, 290)]));
-	const picture = svg("svg", { class: "picture", viewBox: `0 0 ${WIDTH} ${HEIGHT}`, role: "group", "aria-label": "Groups of nodes and the paths between them" });
+	const places = new Map(groups.map((group, i) => [group.name, around(size, i / groups.length)]));
+	const picture = canvas(size, "Groups of nodes and the paths between them");
 
 	for (const { a, b, direct, relay, connecting } of links) {
 		const kind = connecting > direct + relay ? "connecting" : relay > direct ? "relay" : "direct";
 
 		if (a !== b)
-			picture.append(edge(places.get(a), places.get(b), kind, `${a || none} – ${b || none}: ${pathShare(direct, relay, connecting)}`));
+			picture.append(edge(size, places.get(a), places.get(b), kind, `${a || none} – ${b || none}: ${pathShare(direct, relay, connecting)}`));
 	}
 	for (const { name, total, online, troubled } of groups) {
 		const at = places.get(name);
-		const radius = 12 + 26 * Math.sqrt(total / most);
+		const radius = 10 + (size.narrow ? 18 : 26) * Math.sqrt(total / most);
 		const within = links.find((link) => link.a === name && link.b === name);
 		const hint = `${name || none}: ${online} of ${total} online${troubled ? `, ${troubled} report trouble` : ""}${
 			within ? `; among them ${pathShare(within.direct, within.relay, within.connecting)}` : ""}`;
 
 		picture.append(svg("a", { href: `#/nodes?search=${encodeURIComponent(name.replace(/^tag:/, ""))}`, "aria-label": hint },
 			svg("circle", { class: `node${online ? "" : " offline"}${troubled ? " troubled" : ""}`, cx: at.x, cy: at.y, r: radius }, svg("title", null, hint)),
-			svg("text", { x: at.x, y: at.y + radius + 17, "text-anchor": "middle", "unicode-bidi": "plaintext" }, `${shorten(name || none, 18)} · ${online}/${total}`)));
+			svg("text", { x: at.x, y: at.y + radius + (size.narrow ? 22 : 17), "text-anchor": "middle", "unicode-bidi": "plaintext" }, `${shorten(name || none, 18)} · ${online}/${total}`)));
 	}
 	return picture;
 }
@@ -170,6 +174,7 @@ function asTable(paths) {
 export async function picture(view) {
 	const choice = h("select", null, Object.entries(groupings).map(([key, [word]]) => h("option", { value: key }, `by ${word}`)));
 	const place = h("div");
+	const size = () => (matchMedia("(max-width: 52rem)").matches ? narrow : wide);
 	let last = "";
 
 	async function few() {
@@ -179,20 +184,20 @@ export async function picture(view) {
 		const rounded = paths.map((path) => ({ ...path, latency_ms: path.latency_ms && Math.round(path.latency_ms / 5) * 5 }));
 
 		draw([rows, rounded, reported], () => [
-			drawNodes(rows, paths, groupings[choice.value][1]), h("p", { class: "soft" }, `${plural(rows.length, "node")}, ${plural(total, "path")} in use.`),
+			drawNodes(size(), rows, paths, groupings[choice.value][1]), h("p", { class: "soft" }, `${plural(rows.length, "node")}, ${plural(total, "path")} in use.`),
 			untold(reported), paths.length ? asTable(paths) : null]);
 	}
 
 	async function many(total, reported) {
 		const { groups, links, left } = await get("/groups", { by: choice.value });
 
-		draw([groups, links, left, reported], () => [drawGroups(groups, links, choice.value),
+		draw([groups, links, left, reported], () => [drawGroups(size(), groups, links, choice.value),
 			h("p", { class: "soft" }, `${total} nodes are too many to draw each: these are their groups${left ? `, but for the ${left} smallest` : ""}.`),
 			untold(reported)]);
 	}
 
 	function draw(data, make) {
-		const sign = JSON.stringify([choice.value, data]);
+		const sign = JSON.stringify([choice.value, size().narrow, data]);
 
 		if (view.isGone() || sign === last || place.contains(document.activeElement))
 			return;

@@ -25,7 +25,7 @@ export class Table {
 
 		show(this.head, this.columns.map((column) => {
 			if (!column.sort)
-				return h("th", { scope: "col" }, column.title);
+				return h("th", { scope: "col", class: column.class === "number" ? "number" : undefined }, column.title);
 			const order = sorted.by !== column.sort ? undefined : sorted.descending ? "descending" : "ascending";
 
 			return h("th", { scope: "col", "aria-sort": order },
