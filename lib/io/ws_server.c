@@ -17,6 +17,7 @@
 #define ACCEPTS_A_TURN      64
 #define ACCEPT_PAUSE_MS     100 /* when the process is out of descriptors */
 #define PROTOCOLS_MAX       8
+#define QUIET_READ_SIZE     1024
 #define KEEPALIVE_TIMEOUT_S 30 /* between plain requests of one connection */
 
 struct ws_server {
@@ -317,6 +318,10 @@ static void fill_protocols(struct ws_server *server)
 		out[i + 1].name = server->protocols[i].name;
 		out[i + 1].callback = ws_callback;
 		out[i + 1].user = &server->protocols[i];
+		/* Every connection has such a buffer for good; ten thousand nodes say little. */
+		if (!server->protocols[i].queue.join_max)
+			out[i + 1].rx_buffer_size = QUIET_READ_SIZE;
+		out[i + 1].tx_packet_size = server->protocols[i].queue.max;
 	}
 }
 
