@@ -65,7 +65,7 @@ static void leave_node(struct session *session)
 	report_forget(node);
 	node->last_seen_s = clock_wall_s();
 	log_info("node-offline name=%s key=%s", node->name, log_key(node->device_key).text);
-	node->unsaved = true;
+	node->unsaved = session->sessions->unsaved = true;
 	sessions_note_presence(session->sessions, node);
 }
 
@@ -573,6 +573,6 @@ void session_tick(struct session *session, uint64_t now_ns, uint64_t now_s)
 		take_over(session, now_ns, now_s);
 	else if (late)
 		hang_up(session);
-	else if (session->state == SESSION_READY)
+	else if (session->state == SESSION_READY && sessions_look_due(&session->looked_s, now_s))
 		renew(session, now_s);
 }

@@ -55,6 +55,7 @@ struct session {
 	bool map_due;           /* READY, and was sent nothing but its welcome */
 	uint64_t map_version;   /* that the node said it holds */
 	uint64_t deadline_ns;   /* of the state */
+	uint64_t looked_s;      /* wall clock, what is to be renewed was looked at */
 	uint64_t credentials_s; /* wall clock at which the relay credentials were made */
 	struct session_rate messages;
 	struct session_rate changes;

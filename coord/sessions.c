@@ -12,6 +12,7 @@
 #include "proto/turn_credential.h"
 
 #define CREDENTIALS_LIFE_S (24 * 3600)
+#define LOOK_S             5
 
 void sessions_want_flush(struct sessions *sessions)
 {
@@ -172,17 +173,6 @@ static int save_nodes(struct network *network)
 	return 0;
 }
 
-static bool any_unsaved(const struct network *network)
-{
-	struct node *node;
-	size_t cursor = 0;
-
-	while ((node = network_next(network, &cursor)))
-		if (node->unsaved)
-			return true;
-	return false;
-}
-
 void sessions_save(struct sessions *sessions)
 {
 	struct network *network = sessions->network;
@@ -190,7 +180,7 @@ void sessions_save(struct sessions *sessions)
 	size_t cursor = 0;
 	int err;
 
-	if (!any_unsaved(network) || store_is_away(network->store))
+	if (!sessions->unsaved || store_is_away(network->store))
 		return;
 	err = store_begin(network->store);
 	if (err == 0)
@@ -206,6 +196,17 @@ void sessions_save(struct sessions *sessions)
 	health_clear(&sessions->health, "database");
 	while ((node = network_next(network, &cursor)))
 		node->unsaved = false;
+	sessions->unsaved = false;
+}
+
+bool sessions_look_due(uint64_t *looked_s, uint64_t now_s)
+{
+	/* Also after the clock was set back. */
+	bool due = now_s - *looked_s >= LOOK_S;
+
+	if (due)
+		*looked_s = now_s;
+	return due;
 }
 
 void sessions_tick(struct sessions *sessions, uint64_t now_ns, uint64_t now_s)
@@ -217,8 +218,10 @@ void sessions_tick(struct sessions *sessions, uint64_t now_ns, uint64_t now_s)
 		next = session->next;
 		session_tick(session, now_ns, now_s);
 	}
-	remove_ephemeral(sessions, now_s);
-	approval_expire(sessions, now_s);
+	if (sessions_look_due(&sessions->looked_s, now_s)) {
+		remove_ephemeral(sessions, now_s);
+		approval_expire(sessions, now_s);
+	}
 	sessions_save(sessions);
 	audit_tick(sessions, now_s);
 }

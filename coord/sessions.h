@@ -19,6 +19,8 @@ struct sessions {
 	struct session *first;
 	size_t count;
 	bool flush_wanted;    /* something changed that others have to hear */
+	bool unsaved;         /* some node is */
+	uint64_t looked_s;    /* wall clock, nodes that are away were looked at */
 	bool presence_wanted; /* of that: who is online */
 	bool presence_held;   /* not to be told in the next flush, but in a later one */
 	/* Called when flush_wanted turns true, from whatever code made it so; not to flush within.
@@ -41,10 +43,15 @@ void sessions_want_flush(struct sessions *sessions);
  * they answer a first handshake.
  */
 void sessions_flush(struct sessions *sessions, uint64_t now_s);
-/* Every few seconds. */
+/* Every second. */
 void sessions_tick(struct sessions *sessions, uint64_t now_ns, uint64_t now_s);
 /* Stores when nodes were last seen, all of them at once: at every tick, and before the end. */
 void sessions_save(struct sessions *sessions);
+/*
+ * Whether to look again at what lasts minutes: every few seconds, because a look at ten thousand
+ * nodes costs as much as a hundred of their pings. Notes that it was looked at now.
+ */
+bool sessions_look_due(uint64_t *looked_s, uint64_t now_s);
 /* The node came, went or moved to another relay: its peers will hear. */
 void sessions_note_presence(struct sessions *sessions, struct node *node);
 /* After network_revoke or before network_delete: tells the node and lets go of it. */

@@ -273,10 +273,10 @@ static void test_queue_is_bounded(void **state)
 
 	start_server(f, true);
 	open_pair(f);
-	/* Nothing leaves while the loop does not turn. */
+	/* What the socket does not take waits: nobody reads while the loop does not turn. */
 	while (ws_conn_send(f->near.conn, data, sizeof(data)) == 0)
 		accepted++;
-	assert_int_equal(accepted, QUEUE_MAX / sizeof(data));
+	assert_true(accepted > QUEUE_MAX / sizeof(data));
 	assert_int_equal(ws_conn_send(f->near.conn, data, 1), -ENOBUFS);
 	assert_int_equal(ws_conn_queued(f->near.conn), QUEUE_MAX);
 	assert_true(wait_for(f, &f->near.messages, (unsigned int)accepted, 5));
