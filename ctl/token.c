@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <sodium.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -71,6 +72,27 @@ int token_read(char **token, const char *path)
 
 	if (err)
 		return err;
+	err = cut(token, data, len);
+	file_free_secret(data, len);
+	return err;
+}
+
+int token_read_credential(char **token)
+{
+	const char *dir = getenv("CREDENTIALS_DIRECTORY");
+	char path[4096];
+	uint8_t *data;
+	size_t len;
+	int n = dir ? snprintf(path, sizeof(path), "%s/" TOKEN_CREDENTIAL, dir) : 0;
+	int err;
+
+	*token = NULL;
+	if (!dir || n >= (int)sizeof(path))
+		return 0;
+	/* Only its service can reach that folder, whatever the mode of the file says. */
+	err = file_read(path, TOKEN_MAX, &data, &len);
+	if (err)
+		return err == -ENOENT ? 0 : err;
 	err = cut(token, data, len);
 	file_free_secret(data, len);
 	return err;

@@ -10,6 +10,10 @@
  * the file, -ENODATA when it is empty, -EINVAL when it is not one word, -EFBIG.
  */
 int token_read(char **token, const char *path);
+/* What systemd hands over to a service under this name; *token is NULL when it does not. The same.
+ */
+#define TOKEN_CREDENTIAL "warren.token"
+int token_read_credential(char **token);
 /* Wipes. Accepts NULL. */
 void token_free(char *token);
 

@@ -51,8 +51,10 @@ static int get_token(char **token, const struct up_options *options, const char 
 		err = token_read(token, path);
 		return err ? report_token(path, err) : 0;
 	}
-	if (!operand)
-		return 0;
+	if (!operand) {
+		err = token_read_credential(token);
+		return err ? report_token(TOKEN_CREDENTIAL, err) : 0;
+	}
 	fputs("warren: warning: a token on the command line shows in the process list and the "
 	      "shell's history; --token-file or - hide it\n",
 	      stderr);
@@ -76,6 +78,10 @@ static bool show_stage(void *arg, const json_t *fields)
 	format_text(clean, sizeof(clean), status_text(fields, "text", stage));
 	snprintf(stages->trouble, sizeof(stages->trouble), "%s",
 		 strcmp(stage, "retry") == 0 ? clean : "");
+	if (strcmp(stage, "note") == 0) {
+		fprintf(stderr, "warren: note: %s\n", clean);
+		return true;
+	}
 	if (strcmp(stage, "pending") == 0) {
 		/* Also where nobody sees the other stages: without it nothing goes on. */
 		format_text(stages->pending, sizeof(stages->pending),

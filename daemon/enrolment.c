@@ -3,6 +3,7 @@
 #include <ctype.h>
 #include <errno.h>
 #include <jansson.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -281,48 +282,65 @@ static void take_addresses(struct mesh *mesh, const struct token *token)
 		coordination_stop(mesh); /* the next connection goes there */
 }
 
-/* Takes a token for a first enrolment, or for one anew. False when the request was answered. */
-static bool take_token(struct enrolment *enrolment, const char *text, struct local_request *request)
+/* Why a token was not taken. */
+struct refusal {
+	enum local_code code;
+	char text[256];
+};
+
+__attribute__((format(printf, 3, 4))) static bool refuse(struct refusal *refusal,
+							 enum local_code code, const char *fmt, ...)
+{
+	va_list args;
+
+	refusal->code = code;
+	va_start(args, fmt);
+	vsnprintf(refusal->text, sizeof(refusal->text), fmt, args);
+	va_end(args);
+	return false;
+}
+
+/* For a first enrolment, or for one anew: that the next connection greets with it. */
+static void adopt_token(struct enrolment *enrolment, const struct token *token)
+{
+	struct mesh *mesh = enrolment->mesh;
+	bool fresh = !mesh->has_membership || !mesh->membership.enrolled;
+
+	if (fresh) {
+		membership_from_token(&mesh->membership, token);
+		mesh->has_membership = true;
+	} else {
+		take_addresses(mesh, token);
+	}
+	if (!fresh && !enrolment->refused && !enrolment->duplicate)
+		return;
+	forget_pending(enrolment);
+	enrolment->token = *token;
+	enrolment->enrolling = true;
+	coordination_stop(mesh);
+}
+
+static bool take_token(struct enrolment *enrolment, const char *text, struct refusal *refusal)
 {
 	struct mesh *mesh = enrolment->mesh;
 	struct token token;
-	bool fresh;
 	int err = token_parse(&token, text);
 
-	if (err < 0) {
-		local_reply_error(request, LOCAL_USAGE, "%s", token_error_text(err));
-		return false;
-	}
+	if (err < 0)
+		return refuse(refusal, LOCAL_USAGE, "%s", token_error_text(err));
 	if (mesh->has_membership && mesh->membership.enrolled &&
 	    !same_network(&mesh->membership, &token)) {
 		token_clear(&token);
-		local_reply_error(request, LOCAL_FAILURE,
-				  "this node belongs to network %s; `warren logout` leaves it",
-				  mesh->membership.network_name);
-		return false;
+		return refuse(refusal, LOCAL_FAILURE,
+			      "this node belongs to network %s; `warren logout` leaves it",
+			      mesh->membership.network_name);
 	}
-	fresh = !mesh->has_membership || !mesh->membership.enrolled;
 	err = ensure_identity(mesh);
-	if (err < 0) {
-		token_clear(&token);
-		local_reply_error(request, LOCAL_FAILURE, "keys cannot be stored in %s: %s",
-				  mesh->config->state, strerror(-err));
-		return false;
-	}
-	if (fresh) {
-		membership_from_token(&mesh->membership, &token);
-		mesh->has_membership = true;
-	}
-	if (!fresh)
-		take_addresses(mesh, &token);
-	if (fresh || enrolment->refused || enrolment->duplicate) {
-		forget_pending(enrolment);
-		enrolment->token = token;
-		enrolment->enrolling = true;
-		coordination_stop(mesh); /* the next connection greets with the new token */
-	}
+	if (err == 0)
+		adopt_token(enrolment, &token);
 	token_clear(&token);
-	return true;
+	return err == 0 || refuse(refusal, LOCAL_FAILURE, "keys cannot be stored in %s: %s",
+				  mesh->config->state, strerror(-err));
 }
 
 static bool check_hostname(struct enrolment *enrolment, const char *hostname,
@@ -340,9 +358,59 @@ static bool check_hostname(struct enrolment *enrolment, const char *hostname,
 	return true;
 }
 
+/* What of the request changes nothing, for who asked for it. */
+static void tell_ignored(const struct enrolment *enrolment, const struct local_up *up,
+			 struct local_request *request)
+{
+	const struct membership *membership = &enrolment->mesh->membership;
+	char text[512];
+
+	if (!membership->enrolled || enrolment->enrolling)
+		return;
+	if (up->token) {
+		snprintf(text, sizeof(text),
+			 "this node is in network %s already; the token was not used",
+			 membership->network_name);
+		local_reply_line(request, json_pack("{s:s,s:s}", "stage", "note", "text", text));
+	}
+	if (up->hostname && strcmp(up->hostname, membership->cert.name) != 0) {
+		snprintf(text, sizeof(text),
+			 "this node stays %s: only an admin renames it, with warren-coord node "
+			 "rename %s %s",
+			 membership->cert.name, membership->cert.name, up->hostname);
+		local_reply_line(request, json_pack("{s:s,s:s}", "stage", "note", "text", text));
+	}
+}
+
+/* From now on, and after every restart. */
+static void want_up(struct enrolment *enrolment)
+{
+	struct mesh *mesh = enrolment->mesh;
+
+	enrolment->refused = false;
+	mesh->settings.up = true;
+	mesh_saved(mesh, "settings",
+		   settings_save(&mesh->settings, mesh_path(mesh, "settings").text));
+}
+
+/* Is there an identity or a token to go up with? */
+static bool may_go_up(const struct enrolment *enrolment, struct refusal *refusal)
+{
+	if (!enrolment->mesh->has_membership)
+		return refuse(refusal, LOCAL_LOGIN,
+			      "this node is in no network yet; get a token from your admin and run "
+			      "`warren up TOKEN`");
+	if (enrolment->refused && !enrolment->enrolling)
+		return refuse(refusal, LOCAL_LOGIN,
+			      "the coordinator does not take this node any more; get a new token, "
+			      "run `warren logout`, then `warren up TOKEN`");
+	return true;
+}
+
 void enrolment_up(struct enrolment *enrolment, struct local_request *request)
 {
 	struct mesh *mesh = enrolment->mesh;
+	struct refusal refusal;
 	struct local_up up;
 
 	if (local_up_decode(&up, local_request_body(request)) < 0) {
@@ -351,26 +419,15 @@ void enrolment_up(struct enrolment *enrolment, struct local_request *request)
 	}
 	if (!check_hostname(enrolment, up.hostname, request))
 		return;
-	if (up.token && !take_token(enrolment, up.token, request))
-		return;
-	if (!mesh->has_membership) {
-		local_reply_error(request, LOCAL_LOGIN,
-				  "this node is in no network yet; get a token from your admin "
-				  "and run `warren up TOKEN`");
-		return;
-	}
-	if (enrolment->refused && !enrolment->enrolling) {
-		local_reply_error(request, LOCAL_LOGIN,
-				  "the coordinator does not take this node any more; get a new "
-				  "token, run `warren logout`, then `warren up TOKEN`");
+	if ((up.token && !take_token(enrolment, up.token, &refusal)) ||
+	    !may_go_up(enrolment, &refusal)) {
+		local_reply_error(request, refusal.code, "%s", refusal.text);
 		return;
 	}
 	if (!add_waiting(enrolment, request))
 		return;
-	enrolment->refused = false;
-	mesh->settings.up = true;
-	mesh_saved(mesh, "settings",
-		   settings_save(&mesh->settings, mesh_path(mesh, "settings").text));
+	tell_ignored(enrolment, &up, request);
+	want_up(enrolment);
 	if (mesh->control && control_client_link(mesh->control) == CONTROL_LINK_OK && mesh->map) {
 		succeed(enrolment);
 		return;
@@ -380,6 +437,18 @@ void enrolment_up(struct enrolment *enrolment, struct local_request *request)
 	enrolment->mapped = false;
 	loop_timer_clear(&enrolment->relay_grace); /* of an earlier up that was broken off */
 	mesh_start(mesh);
+}
+
+bool enrolment_begin(struct enrolment *enrolment, const char *token, char *error, size_t size)
+{
+	struct refusal refusal;
+
+	if (!take_token(enrolment, token, &refusal)) {
+		snprintf(error, size, "%s", refusal.text);
+		return false;
+	}
+	want_up(enrolment);
+	return true;
 }
 
 /* --- what became of it --- */
@@ -497,6 +566,7 @@ void enrolment_refused(struct enrolment *enrolment, const struct control_error *
 	if (!was_member) {
 		mesh->has_membership = false;
 		unlink(mesh_path(mesh, "membership").text); /* stored while it waited */
+		mesh_set_health(mesh, HEALTH_COORDINATOR, "not let in: %s", error->text);
 		return;
 	}
 	enrolment->refused = true;

@@ -29,6 +29,11 @@ void enrolment_up(struct enrolment *enrolment, struct local_request *request);
 void enrolment_down(struct enrolment *enrolment, struct local_request *request);
 void enrolment_logout(struct enrolment *enrolment, struct local_request *request);
 
+/*
+ * As up with a token that nobody waits for: mesh_start follows. False, with a line in error.
+ */
+bool enrolment_begin(struct enrolment *enrolment, const char *token, char *error, size_t size);
+
 /* The token of an enrolment that is under way, or NULL: then the node logs in. */
 const struct token *enrolment_token(const struct enrolment *enrolment);
 /* The name to ask for: the user's choice, or the host's made into one. */

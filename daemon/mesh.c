@@ -37,6 +37,7 @@
 #include "daemon/timestamp.h"
 #include "daemon/tunnel.h"
 #include "daemon/uapi.h"
+#include "daemon/unattended.h"
 #include "daemon/verbs.h"
 #include "io/ws.h"
 #include "kernel-iface/link.h"
@@ -502,6 +503,7 @@ static int run(struct mesh *mesh)
 	if (open_parts(mesh) < 0)
 		return 1;
 	mesh_network_begin(mesh);
+	unattended_begin(mesh);
 	if (mesh->settings.up && mesh->has_membership)
 		mesh_start(mesh);
 	log_info("ready tun=%s port=%u workers=%u cipher=%s", dataplane_tun_name(mesh->dp),

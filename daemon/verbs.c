@@ -211,9 +211,36 @@ static void handle_logout(void *arg, struct local_request *request)
 	enrolment_logout(((struct mesh *)arg)->enrolment, request);
 }
 
+/* Peers are known while this node is up in a network. False: the request was answered. */
+static bool check_up(const struct mesh *mesh, struct local_request *request)
+{
+	switch (overall_state(mesh)) {
+	case STATUS_NEEDS_LOGIN:
+		local_reply_error(
+			request, LOCAL_LOGIN,
+			"this node is in no network, or refused by it; see `warren status`, "
+			"or join with `warren up TOKEN`");
+		return false;
+	case STATUS_NEEDS_APPROVAL:
+		local_reply_error(
+			request, LOCAL_LOGIN,
+			"this node is not let in yet; `warren status` says what is missing");
+		return false;
+	case STATUS_STOPPED:
+		local_reply_error(request, LOCAL_TIMEOUT,
+				  "this node is not connected; `warren up` connects it");
+		return false;
+	default:
+		return true;
+	}
+}
+
 static void handle_ping(void *arg, struct local_request *request)
 {
-	ping_start(((struct mesh *)arg)->pings, request);
+	struct mesh *mesh = arg;
+
+	if (check_up(mesh, request))
+		ping_start(mesh->pings, request);
 }
 
 static void handle_netcheck(void *arg, struct local_request *request)
@@ -235,6 +262,8 @@ static void handle_set_path(void *arg, struct local_request *request)
 		local_reply_error(request, LOCAL_USAGE, "a path is auto, direct or relay");
 		return;
 	}
+	if (!check_up(mesh, request))
+		return;
 	peer = mesh_find_peer_text(mesh, set.name);
 	if (!peer) {
 		local_reply_error(request, LOCAL_FAILURE,

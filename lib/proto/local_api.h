@@ -26,6 +26,7 @@
  *   up           token? hostname?
  *                progress {"stage":"enrol"|"coordinator"|"relay"|"device"|"connected"|any word,
  *                          "text":"enrolled as laptop"}
+ *                progress {"stage":"note","text":…}  what of the request changed nothing
  *                progress {"stage":"pending","text":…,"reason":"approval"|"signature"|"sign-in",
  *                          "code":"ABCD-EFGH","url":""}  not let in yet; repeated when it changes
  *                {"ok":true,"name":"laptop","addresses":["100.64.0.1","fd.."],"network":"acme"}
