@@ -70,6 +70,12 @@ static const char *verb_name(enum command command)
 		[COMMAND_SETTING_LIST] = "setting-list",
 		[COMMAND_SETTING_SET] = "setting-set",
 		[COMMAND_HEALTH] = "health",
+		[COMMAND_OIDC_SET] = "oidc-set",
+		[COMMAND_OIDC_SHOW] = "oidc-show",
+		[COMMAND_OIDC_REMOVE] = "oidc-remove",
+		[COMMAND_USER_LIST] = "user-list",
+		[COMMAND_USER_REVOKE] = "user-revoke",
+		[COMMAND_USER_FORGET] = "user-forget",
 	};
 
 	return names[command];
@@ -85,6 +91,7 @@ static int add_key(json_t *request, const struct options *options)
 	json_object_set_new(request, "approval",
 			    json_string(options->needs_approval ? "needed"
 					: options->approved     ? "given"
+					: options->sign_in      ? "sign-in"
 								: ""));
 	json_object_set_new(request, "for",
 			    json_string(options->for_node ? options->for_node : ""));
@@ -187,6 +194,10 @@ static int add_arguments(json_t *request, const struct options *options)
 	case COMMAND_SETTING_SET:
 		json_object_set_new(request, "value", json_string(options->arguments[1]));
 		return json_object_set_new(request, "name", json_string(argument));
+	case COMMAND_OIDC_SET:
+		return json_object_update(request, options->oidc);
+	case COMMAND_USER_REVOKE:
+	case COMMAND_USER_FORGET:
 	case COMMAND_NODE_PATHS:
 	case COMMAND_NODE_APPROVE:
 	case COMMAND_NODE_REJECT:

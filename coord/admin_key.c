@@ -28,7 +28,8 @@ static void get_labels(struct admin_request *request, const char *name, struct l
 /* How the key treats the node that joins: uses, approval, for. */
 static void get_treatment(struct admin_request *request, struct enrolment_key *wanted)
 {
-	static const char *const approvals[KEY_APPROVAL_COUNT] = { "", "needed", "given" };
+	static const char *const approvals[KEY_APPROVAL_COUNT] = { "", "needed", "given",
+								   "sign-in" };
 	struct json_fields *f = &request->fields;
 	char approval[16] = "";
 	char node[CERT_NAME_MAX + 1] = "";
@@ -45,10 +46,12 @@ static void get_treatment(struct admin_request *request, struct enrolment_key *w
 	wanted->approval = (enum key_approval)i;
 	if (i == KEY_APPROVAL_COUNT)
 		admin_fail(request, ADMIN_INVALID,
-			   "approval: \"%s\" is no good value; want needed or given", approval);
+			   "approval: \"%s\" is no good value; want needed, given or sign-in",
+			   approval);
 	else if (wanted->uses_max > 1 && !wanted->reusable)
 		admin_fail(request, ADMIN_INVALID, "a number of uses goes with a reusable key");
-	else if (node[0] && wanted->approval == KEY_APPROVAL_NEEDED)
+	else if (node[0] && (wanted->approval == KEY_APPROVAL_NEEDED ||
+			     wanted->approval == KEY_APPROVAL_SIGN_IN))
 		admin_fail(request, ADMIN_INVALID,
 			   "a key for a certain node is approved with that; leave out one of both");
 	if (request->kind != ADMIN_OK || !node[0])
@@ -130,7 +133,8 @@ static const char *for_name(const struct network *network, const struct store_ke
 static json_t *key_json(const struct admin_request *request, const struct store_key *key,
 			const char *id)
 {
-	static const char *const approvals[KEY_APPROVAL_COUNT] = { "network", "needed", "given" };
+	static const char *const approvals[KEY_APPROVAL_COUNT] = { "network", "needed", "given",
+								   "sign-in" };
 
 	return json_pack("{s:s,s:s,s:s,s:b,s:b,s:I,s:I,s:I,s:I,s:I,s:s,s:s,s:s,s:o,s:o}", "id", id,
 			 "name", key->name, "state", key_state(key, request->now_s), "reusable",
@@ -151,9 +155,10 @@ static void describe_kind(const struct network *network, const struct store_key 
 
 	snprintf(out, size, "%s%s%s%s%s", key->reusable ? "reusable" : "one-use",
 		 key->ephemeral ? ",ephemeral" : "",
-		 key->approval == KEY_APPROVAL_NEEDED  ? ",needs-approval"
-		 : key->approval == KEY_APPROVAL_GIVEN ? ",approved"
-						       : "",
+		 key->approval == KEY_APPROVAL_NEEDED    ? ",needs-approval"
+		 : key->approval == KEY_APPROVAL_GIVEN   ? ",approved"
+		 : key->approval == KEY_APPROVAL_SIGN_IN ? ",sign-in"
+							 : "",
 		 node[0] ? ",for:" : "", node);
 }
 

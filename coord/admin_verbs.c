@@ -50,6 +50,12 @@ static const struct {
 	{ "setting-list", admin_setting_list, false },
 	{ "setting-set", admin_setting_set, true },
 	{ "health", admin_health, false },
+	{ "oidc-show", admin_oidc_show, false },
+	{ "oidc-set", admin_oidc_set, true },
+	{ "oidc-remove", admin_oidc_remove, true },
+	{ "user-list", admin_user_list, false },
+	{ "user-revoke", admin_user_revoke, true },
+	{ "user-forget", admin_user_forget, true },
 	/* clang-format on */
 };
 

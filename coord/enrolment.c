@@ -254,7 +254,7 @@ static void inherit(struct node *node, const struct node *old)
 
 static bool must_wait(const struct network *network, const struct store_key *key)
 {
-	return key->approval == KEY_APPROVAL_NEEDED ||
+	return key->approval == KEY_APPROVAL_NEEDED || key->approval == KEY_APPROVAL_SIGN_IN ||
 	       (key->approval == KEY_APPROVAL_NETWORK && network->needs_approval &&
 		!key->for_node[0]);
 }
@@ -283,7 +283,8 @@ static int make_node(struct sessions *sessions, struct node *node, const struct 
 	if (must_wait(network, key)) {
 		if (approval_count(network) >= sessions->limits.values[LIMIT_PENDING])
 			return -EUSERS;
-		node->state = NODE_WAITS_APPROVAL;
+		node->state = key->approval == KEY_APPROVAL_SIGN_IN ? NODE_WAITS_SIGN_IN
+								    : NODE_WAITS_APPROVAL;
 	}
 	err = settle(network, node, enrol, key);
 	if (err < 0)

@@ -9,6 +9,7 @@
 #include "coord/api.h"
 #include "coord/http_health.h"
 #include "coord/http_host.h"
+#include "coord/oidc.h"
 #include "coord/sessions.h"
 #include "coord/web.h"
 
@@ -21,6 +22,7 @@ struct area {
 static const struct area areas[] = {
 	{ API_PATH, api_handle },
 	{ "/healthz", http_health_handle },
+	{ OIDC_PATH, oidc_http },
 	{ NULL, NULL },
 };
 

@@ -11,6 +11,7 @@
 
 #include "base/config.h"
 #include "base/file.h"
+#include "coord/oidc_options.h"
 
 #define DEFAULT_DATA        "/var/lib/warren-coord"
 #define DEFAULT_CONFIG      "/etc/warren/coord.conf"
@@ -34,7 +35,7 @@ static const char usage[] =
 	"  health [--json]             what is wrong with the server, if anything\n"
 	"  limits [--json]             what nodes and strangers may ask of the server\n"
 	"  key create [--reusable] [--ephemeral] [--expires 24h] [--group G]... [--tag T]...\n"
-	"             [--name N] [--uses N] [--needs-approval | --approved] [--for NODE]\n"
+	"             [--name N] [--uses N] [--needs-approval | --approved | --sign-in] [--for NODE]\n"
 	"                              print a join token, for one machine unless reusable; --for\n"
 	"                              gives NODE's name and addresses to the machine that joins\n"
 	"  overview [--json]           how many nodes there are, and what is wrong with them\n"
@@ -92,6 +93,7 @@ enum option_id {
 	OPTION_GROUP,
 	OPTION_USES,
 	OPTION_NEEDS_APPROVAL,
+	OPTION_SIGN_IN,
 	OPTION_APPROVED,
 	OPTION_FOR,
 	OPTION_TAG,
@@ -136,6 +138,7 @@ static const struct option long_options[] = {
 	{ "uses", required_argument, NULL, OPTION_USES },
 	{ "needs-approval", no_argument, NULL, OPTION_NEEDS_APPROVAL },
 	{ "approved", no_argument, NULL, OPTION_APPROVED },
+	{ "sign-in", no_argument, NULL, OPTION_SIGN_IN },
 	{ "for", required_argument, NULL, OPTION_FOR },
 	{ "tag", required_argument, NULL, OPTION_TAG },
 	{ "json", no_argument, NULL, OPTION_JSON },
@@ -186,7 +189,8 @@ static const struct {
 	{ "key", "create", COMMAND_KEY_CREATE, 0,
 	  MASK(OPTION_REUSABLE) | MASK(OPTION_EPHEMERAL) | MASK(OPTION_EXPIRES) |
 		  MASK(OPTION_GROUP) | MASK(OPTION_TAG) | MASK(OPTION_NAME) | MASK(OPTION_USES) |
-		  MASK(OPTION_NEEDS_APPROVAL) | MASK(OPTION_APPROVED) | MASK(OPTION_FOR) },
+		  MASK(OPTION_NEEDS_APPROVAL) | MASK(OPTION_APPROVED) | MASK(OPTION_SIGN_IN) |
+		  MASK(OPTION_FOR) },
 	{ "key", "list", COMMAND_KEY_LIST, 0, MASK(OPTION_JSON) },
 	{ "key", "revoke", COMMAND_KEY_REVOKE, 1, 0 },
 	{ "node", "list", COMMAND_NODE_LIST, 0, MASK(OPTION_JSON) },
@@ -215,6 +219,12 @@ static const struct {
 	{ "api-token", "list", COMMAND_API_TOKEN_LIST, 0, MASK(OPTION_JSON) },
 	{ "api-token", "revoke", COMMAND_API_TOKEN_REVOKE, 1, 0 },
 	{ "audit", "list", COMMAND_AUDIT_LIST, 0, MASK(OPTION_SINCE) | MASK(OPTION_JSON) },
+	{ "oidc", "set", COMMAND_OIDC_SET, 0, 0 },
+	{ "oidc", "show", COMMAND_OIDC_SHOW, 0, MASK(OPTION_JSON) },
+	{ "oidc", "remove", COMMAND_OIDC_REMOVE, 0, 0 },
+	{ "user", "list", COMMAND_USER_LIST, 0, MASK(OPTION_JSON) },
+	{ "user", "revoke", COMMAND_USER_REVOKE, ANY_NUMBER, 0 },
+	{ "user", "forget", COMMAND_USER_FORGET, ANY_NUMBER, 0 },
 	{ "restore", NULL, COMMAND_RESTORE, 1, 0 },
 };
 
@@ -442,6 +452,9 @@ static int take_option(struct options *options, int option, const char *value)
 		return coord_options_duration(&options->expires_s, value);
 	case OPTION_USES:
 		return parse_number(&options->uses_max, value);
+	case OPTION_SIGN_IN:
+		options->sign_in = true;
+		return 0;
 	case OPTION_NEEDS_APPROVAL:
 		options->needs_approval = true;
 		return 0;
@@ -540,8 +553,8 @@ static int take_command(struct options *options, int count, char **words, uint64
 		if (!expires_given)
 			options->expires_s = DEFAULT_API_TOKEN_S;
 	}
-	if (options->needs_approval && options->approved)
-		return complain("--needs-approval and --approved exclude each other");
+	if (options->needs_approval + options->approved + options->sign_in > 1)
+		return complain("--needs-approval, --approved and --sign-in exclude each other");
 	if (options->uses_max > 1 && !options->reusable)
 		return complain("--uses goes with --reusable");
 	if (options->command == COMMAND_RELAY_ADD && !options->secret_file)
@@ -660,6 +673,15 @@ static int load_file(struct options *options, int argc, char **argv)
 	return err;
 }
 
+/* A command with so many options that they are read apart. */
+static bool is_oidc_set(int argc, char **argv)
+{
+	for (int i = 1; i + 1 < argc; i++)
+		if (strcmp(argv[i], "oidc") == 0 && strcmp(argv[i + 1], "set") == 0)
+			return true;
+	return false;
+}
+
 int coord_options_parse(struct options *options, int argc, char **argv)
 {
 	uint64_t used = 0;
@@ -667,6 +689,8 @@ int coord_options_parse(struct options *options, int argc, char **argv)
 
 	set_defaults(options);
 	opterr = 0;
+	if (is_oidc_set(argc, argv) && oidc_options_take(&options->oidc, &argc, argv) < 0)
+		return -EINVAL;
 	if (load_file(options, argc, argv) < 0)
 		return -EINVAL;
 	optind = 0; /* also when called again, in tests */
@@ -678,6 +702,7 @@ int coord_options_parse(struct options *options, int argc, char **argv)
 		if (option == OPTION_HELP || option == OPTION_VERSION) {
 			fputs(option == OPTION_HELP ? usage : "warren-coord " WARREN_VERSION "\n",
 			      stdout);
+			fputs(option == OPTION_HELP ? oidc_options_usage : "", stdout);
 			return 1;
 		}
 		if (take_option(options, option, optarg) < 0)

@@ -1,6 +1,7 @@
 #ifndef WARREN_COORD_OPTIONS_H
 #define WARREN_COORD_OPTIONS_H
 
+#include <jansson.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -40,6 +41,12 @@ enum command {
 	COMMAND_API_TOKEN_LIST,
 	COMMAND_API_TOKEN_REVOKE,
 	COMMAND_AUDIT_LIST,
+	COMMAND_OIDC_SET,
+	COMMAND_OIDC_SHOW,
+	COMMAND_OIDC_REMOVE,
+	COMMAND_USER_LIST,
+	COMMAND_USER_REVOKE,
+	COMMAND_USER_FORGET,
 	COMMAND_RESTORE,
 };
 
@@ -80,6 +87,7 @@ struct options {
 	uint64_t uses_max; /* 0: any number */
 	bool needs_approval;
 	bool approved;
+	bool sign_in;
 	const char *for_node;
 	struct labels groups;
 	struct labels tags;
@@ -91,6 +99,7 @@ struct options {
 	char hosts[1024]; /* under which browsers may ask, with spaces */
 	const char *role; /* of an API token */
 	uint64_t since_s; /* wall clock */
+	json_t *oidc;     /* what `oidc set` asks; see coord/oidc_options.h */
 };
 
 /*

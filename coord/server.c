@@ -16,6 +16,7 @@
 #include "coord/data_dir.h"
 #include "coord/database_place.h"
 #include "coord/http.h"
+#include "coord/oidc.h"
 #include "coord/options.h"
 #include "coord/port80.h"
 #include "coord/sessions.h"
@@ -114,6 +115,7 @@ static void on_tick(void *arg, uint64_t now_ns)
 	struct server *server = arg;
 	uint64_t now_s = clock_wall_s();
 
+	oidc_tick(server->sessions.oidc, now_ns, now_s);
 	if (server->ticks++ % TICKS_A_LOOK == 0)
 		look_after(server, now_s);
 
@@ -335,6 +337,9 @@ static int start(struct server *server, const struct options *options)
 	server->sessions.arg = server;
 	loop_timer_init(&server->tick_timer, server->loop, on_tick, server);
 	loop_timer_set(&server->tick_timer, loop_now_ns(server->loop) + TICK_NS);
+	err = oidc_new(&server->sessions.oidc, server->loop, &server->sessions);
+	if (err < 0)
+		return fail("single sign-on", err, "see the line above, or restore a backup");
 	err = open_admin(server, options);
 	if (err == 0)
 		err = open_api(server, options);
@@ -360,6 +365,7 @@ static void stop(struct server *server)
 	loop_timer_clear(&server->tick_timer);
 	while (server->sessions.first)
 		session_free(server->sessions.first);
+	oidc_free(server->sessions.oidc);
 	if (server->network.nodes)
 		sessions_save(&server->sessions);
 	loop_free(server->loop);

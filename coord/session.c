@@ -13,6 +13,7 @@
 #include "coord/enrolment.h"
 #include "coord/login_ticket.h"
 #include "coord/mapmaker.h"
+#include "coord/oidc.h"
 #include "coord/report.h"
 #include "coord/sessions.h"
 #include "proto/control_channel.h"
@@ -246,6 +247,8 @@ static void become_waiting(struct session *session)
 	log_info("node-waits name=%s key=%s", session->node->name,
 		 log_key(session->node->device_key).text);
 	approval_describe(session->node, &pending);
+	if (session->node->state == NODE_WAITS_SIGN_IN)
+		oidc_describe(session->sessions->oidc, session->node, &pending);
 	session_send_pending(session, &pending);
 }
 
@@ -268,6 +271,20 @@ void session_let_in(struct session *session, uint64_t now_s)
 {
 	if (session->state == SESSION_WAITING)
 		become_ready(session, now_s);
+}
+
+void session_shut_out(struct session *session, uint64_t now_s)
+{
+	struct node *node = session->node;
+
+	if (session->state != SESSION_READY)
+		return;
+	node->last_seen_s = now_s;
+	node->home_relay[0] = '\0';
+	session->map_due = false;
+	session->map_version = 0; /* let in again it is sent all of its map */
+	sessions_note_presence(session->sessions, node);
+	become_waiting(session);
 }
 
 /* A node that has a connection already: only if that one is dead may this one replace it. */

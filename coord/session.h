@@ -83,6 +83,8 @@ void session_send_map(struct session *session);
 void session_send_pending(struct session *session, const struct control_pending *pending);
 /* From WAITING to READY: its node has become a member. */
 void session_let_in(struct session *session, uint64_t now_s);
+/* From READY to WAITING: its node is no member any more, and may become one again. */
+void session_shut_out(struct session *session, uint64_t now_s);
 /* The node's certificate, as a message; to who waits nothing. */
 void session_send_certificate(struct session *session);
 

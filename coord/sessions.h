@@ -12,8 +12,11 @@
 
 /* All connections, and what is told to more than one of them. */
 
+struct oidc;
+
 struct sessions {
 	struct network *network;
+	struct oidc *oidc; /* single sign-on; NULL: not here */
 	struct limits limits;
 	struct health health;
 	struct session *first;

@@ -22,6 +22,7 @@ enum key_approval {
 	KEY_APPROVAL_NETWORK, /* as the network's setting says */
 	KEY_APPROVAL_NEEDED,
 	KEY_APPROVAL_GIVEN,
+	KEY_APPROVAL_SIGN_IN, /* the node waits for its user */
 	KEY_APPROVAL_COUNT,
 };
 

@@ -60,7 +60,6 @@ static const char from_version_3[] =
 	"ALTER TABLE key ADD COLUMN for_node TEXT NOT NULL DEFAULT '';"
 	"ALTER TABLE key ADD COLUMN created_by TEXT NOT NULL DEFAULT '';"
 	"ALTER TABLE key ADD COLUMN used_s INTEGER NOT NULL DEFAULT 0;"
-	"ALTER TABLE key ADD COLUMN sign_in INTEGER NOT NULL DEFAULT 0;"
 	/* Users who signed in at the provider. */
 	"CREATE TABLE account (name TEXT PRIMARY KEY, issuer TEXT NOT NULL, subject TEXT NOT NULL,"
 	" revoked INTEGER NOT NULL, created_s INTEGER NOT NULL, seen_s INTEGER NOT NULL) STRICT;"

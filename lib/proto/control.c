@@ -35,6 +35,7 @@ static const char *const error_names[CONTROL_ERROR_CODE_COUNT] = {
 	[CONTROL_ERROR_RATE] = "rate",
 	[CONTROL_ERROR_INTERNAL] = "internal",
 	[CONTROL_ERROR_WRONG_TIME] = "wrong-time",
+	[CONTROL_ERROR_SIGN_IN] = "sign-in",
 };
 
 static const char *const pending_names[CONTROL_PENDING_REASON_COUNT] = {
