@@ -10,6 +10,7 @@
 #include "coord/api_routes.h"
 #include "coord/audit.h"
 #include "coord/login.h"
+#include "coord/oidc.h"
 #include "coord/sessions.h"
 
 void api_session_document(struct api_call *call)
@@ -21,7 +22,7 @@ void api_session_ways(struct api_call *call)
 {
 	http_answer_json(call->response, 200,
 			 json_pack("{s:i,s:b,s:s?}", "schema", 1, "token", 1, "sso",
-				   call->http->sso_path));
+				   oidc_login_path(call->http->sessions->oidc)));
 }
 
 static json_t *session_json(const struct admin_caller *caller)

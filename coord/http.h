@@ -18,7 +18,6 @@ struct http {
 	struct loop *loop;
 	struct sessions *sessions;
 	const char *hosts;    /* names of ours besides the network's, with spaces; or NULL */
-	const char *sso_path; /* where single sign-on begins; NULL: there is none */
 	struct login_throttle throttle;
 };
 

@@ -11,6 +11,7 @@
 #include "coord/oidc_core.h"
 #include "coord/sessions.h"
 #include "coord/store.h"
+#include "coord/store_login.h"
 #include "coord/users.h"
 #include "io/loop.h"
 #include "proto/approval_code.h"
@@ -145,12 +146,31 @@ static void tell_all(struct oidc *oidc)
 	}
 }
 
+/* Who may do less on the web pages than before has to sign in again. */
+static void end_logins(struct oidc *oidc, const struct oidc_list *list,
+		       const struct oidc_config *config)
+{
+	char who[ADMIN_WHO_MAX];
+
+	for (size_t i = 0; i < list->count; i++) {
+		const char *user = list->entries[i];
+
+		if (config &&
+		    oidc_config_role(config, user) == oidc_config_role(&oidc->config, user))
+			continue;
+		snprintf(who, sizeof(who), "user:%.*s", (int)sizeof(who) - 6, user);
+		store_login_delete_who(oidc->sessions->network->store, who);
+	}
+}
+
 int oidc_configure(struct oidc *oidc, const struct oidc_config *config)
 {
 	int err = store_config(oidc, config);
 
 	if (err < 0)
 		return err;
+	end_logins(oidc, &oidc->config.admins, config);
+	end_logins(oidc, &oidc->config.viewers, config);
 	obey(oidc, config);
 	tell_all(oidc);
 	return 0;

@@ -47,6 +47,8 @@ void oidc_redirect_url(const struct oidc *oidc, char out[static OIDC_URL_MAX + 1
  */
 void oidc_describe(struct oidc *oidc, const struct node *node, struct control_pending *pending);
 
+/* Where admins sign in to the web pages; NULL: nowhere. */
+const char *oidc_login_path(const struct oidc *oidc);
 /* Requests below OIDC_PATH. */
 void oidc_http(struct http *http, const struct ws_http_request *request,
 	       struct ws_http_response *response);

@@ -3,6 +3,7 @@
 
 #include <stdbool.h>
 
+#include "coord/admin_verbs.h"
 #include "coord/oidc.h"
 #include "coord/oidc_document.h"
 #include "coord/oidc_fetch.h"
@@ -47,6 +48,7 @@ struct signin {
 	char verifier[OIDC_VERIFIER_TEXT];
 	bool has_ticket; /* that browser waits for an answer */
 	struct ws_http_ticket ticket;
+	char from[ADMIN_FROM_MAX];     /* its address */
 	struct ws_http_response **now; /* while that request is handled; NULL behind it: answered */
 	/* Device flow. */
 	struct oidc_device_grant grant;

@@ -1,12 +1,17 @@
 /* The pages that browsers see on their way to the provider and back. */
+#include <errno.h>
 #include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/encoding.h"
 #include "base/log.h"
+#include "coord/audit.h"
 #include "coord/http.h"
+#include "coord/http_cookie.h"
+#include "coord/login.h"
 #include "coord/oidc_core.h"
 #include "coord/sessions.h"
 #include "crypto/hash.h"
@@ -157,26 +162,12 @@ static void set_cookie(const struct oidc *oidc, struct ws_http_response *respons
 static bool get_cookie(const struct oidc *oidc, const struct ws_http_request *request,
 		       char out[static OIDC_SECRET_TEXT])
 {
-	const char *name = cookie_name(oidc);
-	const char *at = request->cookie;
 	uint8_t bytes[OIDC_SECRET_SIZE];
-	size_t name_len = strlen(name);
 	size_t len;
 
-	while (*at) {
-		size_t field = strcspn(at, ";");
-
-		if (field == name_len + OIDC_SECRET_TEXT && at[name_len] == '=' &&
-		    memcmp(at, name, name_len) == 0) {
-			memcpy(out, at + name_len + 1, OIDC_SECRET_TEXT - 1);
-			out[OIDC_SECRET_TEXT - 1] = '\0';
-			return encoding_base64url_parse(bytes, sizeof(bytes), &len, out) == 0 &&
-			       len == sizeof(bytes);
-		}
-		at += field;
-		at += strspn(at, "; ");
-	}
-	return false;
+	return http_cookie_get(request->cookie, cookie_name(oidc), out, OIDC_SECRET_TEXT) &&
+	       encoding_base64url_parse(bytes, sizeof(bytes), &len, out) == 0 &&
+	       len == sizeof(bytes);
 }
 
 /* Ties a form to the browser and the sign-in that it was made for. */
@@ -318,9 +309,13 @@ static void page_confirm(struct oidc *oidc, const struct ws_http_request *reques
 static void expect_answer(struct signin *signin, const struct ws_http_request *request,
 			  struct ws_http_response **waiting)
 {
+	char from[ADDR_TEXT_SIZE];
+
 	signin->has_ticket = true;
 	signin->ticket = request->ticket;
 	signin->now = waiting;
+	addr_format(from, &request->remote.addr);
+	snprintf(signin->from, sizeof(signin->from), "%s", from);
 }
 
 /* After what may have answered, and then freed the sign-in: NULL says so. */
@@ -412,7 +407,7 @@ static void page_login(struct oidc *oidc, const struct ws_http_request *request,
 	struct ws_http_response *waiting = response;
 	struct signin *signin;
 
-	if (!oidc->config.admins.count && !oidc->config.viewers.count) {
+	if (!oidc_login_path(oidc)) {
 		simple_page(response, 404, "No sign-in here",
 			    "No user may sign in to these pages; an admin can change that with "
 			    "warren-coord oidc set --admin.");
@@ -433,10 +428,43 @@ static void page_login(struct oidc *oidc, const struct ws_http_request *request,
 
 void oidc_open_pages(struct oidc *oidc, struct signin *signin, const char *user, bool admin)
 {
-	(void)oidc;
-	(void)user;
-	(void)admin;
-	oidc_answer_page(signin, 501, "Not signed in", "");
+	struct network *network = oidc->sessions->network;
+	struct ws_http_response response = { .status = 503 };
+	struct admin_caller caller = { .may_change = admin };
+	struct page page;
+	int err;
+
+	if (!signin->has_ticket)
+		return;
+	snprintf(caller.who, sizeof(caller.who), "user:%.*s", (int)sizeof(caller.who) - 6, user);
+	memcpy(caller.from, signin->from, sizeof(caller.from));
+	audit_note(network->store, &caller, "login", "", NULL, clock_wall_s());
+	err = login_open(network, &caller, NULL, clock_wall_s(), &response);
+	audit_forget(network->store);
+	if (err < 0) {
+		oidc_answer_page(signin, 503, "Not signed in",
+				 err == -ENOSPC ? "Too many people are signed in."
+						: "The database does not answer; try again later.");
+		return;
+	}
+	log_info("login who=\"%s\" from=%s", caller.who, caller.from);
+	/*
+	 * No redirect: the login's cookie is for this site alone (SameSite=Strict), and a way that
+	 * began at the provider is not of this site.
+	 */
+	page_begin(&page, "Signed in", "<meta http-equiv=\"refresh\" content=\"0;url=/\">");
+	if (page.out)
+		fputs("<p><a href=\"/\">To the network</a></p>", page.out);
+	page_end(&page, &response, 200);
+	answer(signin, &response);
+}
+
+const char *oidc_login_path(const struct oidc *oidc)
+{
+	const struct oidc_config *config = oidc_settings(oidc);
+
+	return config && (config->admins.count || config->viewers.count) ? OIDC_PATH "/login"
+									 : NULL;
 }
 
 /* --- the router --- */

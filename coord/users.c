@@ -11,6 +11,7 @@
 #include "coord/certificate.h"
 #include "coord/sessions.h"
 #include "coord/store_account.h"
+#include "coord/store_login.h"
 
 static int refuse(char *error, size_t size, const char *why)
 {
@@ -161,6 +162,7 @@ int users_revoke(struct sessions *sessions, const char *user, uint64_t now_s, si
 {
 	struct store *store = sessions->network->store;
 	struct store_account account;
+	char who[ADMIN_WHO_MAX];
 	int err = store_account_find(store, user, &account);
 	bool known = err == 0;
 
@@ -174,6 +176,10 @@ int users_revoke(struct sessions *sessions, const char *user, uint64_t now_s, si
 		if (err < 0)
 			return err;
 	}
+	snprintf(who, sizeof(who), "user:%.*s", (int)sizeof(who) - 6, user);
+	err = store_login_delete_who(store, who);
+	if (err < 0)
+		return err;
 	err = revoke_nodes(sessions, user, now_s, count);
 	return err < 0 ? err : known || *count > 0 ? 0 : -ENOENT;
 }

@@ -97,6 +97,11 @@ static void print_headline(const json_t *status, FILE *out)
 	const json_t *self = json_object_get(status, "self");
 	const char *state = status_text(status, "state", "-");
 
+	if (strcmp(state, "needs-login") == 0 && json_object_get(status, "pending") &&
+	    !json_is_null(json_object_get(status, "pending"))) {
+		fputs("not signed in\n", out);
+		return;
+	}
 	if (strcmp(state, "needs-login") == 0) {
 		fputs("not in a network: join one with sudo warren up TOKEN\n", out);
 		return;

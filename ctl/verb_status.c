@@ -58,7 +58,9 @@ static int judge(const char *state, enum level level)
 static int report_state(const char *state, int code)
 {
 	if (code == LOCAL_LOGIN && strcmp(state, "needs-login") == 0)
-		return report(code, "not in a network: join one with sudo warren up TOKEN");
+		return report(code,
+			      "not in a network, or not signed in: warren status says what to "
+			      "do; a token joins one with sudo warren up TOKEN");
 	if (code == LOCAL_LOGIN)
 		return report(code, "not let in yet: warren status says what is missing");
 	if (code)

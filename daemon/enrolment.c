@@ -137,8 +137,13 @@ static void describe_pending(const struct enrolment *enrolment, char *text, size
 
 	switch (pending->reason) {
 	case CONTROL_PENDING_SIGN_IN:
-		snprintf(text, size, "waiting for sign-in: open %s%s%s", pending->url,
-			 pending->code[0] ? " and enter " : "", pending->code);
+		if (pending->url[0])
+			snprintf(text, size, "waiting for sign-in: open %s (code %s)", pending->url,
+				 code);
+		else
+			snprintf(text, size,
+				 "waiting for sign-in: the coordinator has no address "
+				 "for it yet");
 		return;
 	case CONTROL_PENDING_SIGNATURE:
 		snprintf(text, size,

@@ -26,13 +26,16 @@
 
 static enum status_state overall_state(const struct mesh *mesh)
 {
+	const struct control_pending *pending = enrolment_waits_for(mesh->enrolment);
+
 	if (!mesh->has_membership || enrolment_was_refused(mesh->enrolment) ||
 	    (mesh->settings.up && enrolment_is_duplicate(mesh->enrolment)))
 		return STATUS_NEEDS_LOGIN;
 	if (!mesh->settings.up)
 		return STATUS_STOPPED;
-	if (enrolment_waits_for(mesh->enrolment))
-		return STATUS_NEEDS_APPROVAL;
+	if (pending)
+		return pending->reason == CONTROL_PENDING_SIGN_IN ? STATUS_NEEDS_LOGIN
+								  : STATUS_NEEDS_APPROVAL;
 	return mesh->membership.enrolled && mesh->map ? STATUS_CONNECTED : STATUS_CONNECTING;
 }
 
