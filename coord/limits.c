@@ -6,6 +6,10 @@
 
 const struct limit_info limit_infos[LIMIT_COUNT] = {
 	[LIMIT_CONNECTIONS] = { "connections", "connections at once", 20000, 10, 200000 },
+	[LIMIT_STRANGERS] = { "strangers", "connections at once of whom nobody is known", 4096, 10,
+			      200000 },
+	[LIMIT_STRANGERS_SAME] = { "strangers-per-address", "the same, from one address", 1024, 5,
+				   200000 },
 	[LIMIT_GREETING_S] = { "greeting", "seconds from a connection to its login", 10, 1, 120 },
 	[LIMIT_SILENCE_S] = { "silence", "seconds without a word before a node counts as away", 60,
 			      20, 3600 },

@@ -10,6 +10,8 @@
  */
 enum limit {
 	LIMIT_CONNECTIONS,        /* of nodes and relayed streams */
+	LIMIT_STRANGERS,          /* of them those that have not said who they are */
+	LIMIT_STRANGERS_SAME,     /* the same, of one address */
 	LIMIT_GREETING_S,         /* from connection to enrol or login */
 	LIMIT_SILENCE_S,          /* nodes ping four times as often as the default */
 	LIMIT_MESSAGES_PER_S,     /* of one node */
@@ -20,8 +22,8 @@ enum limit {
 	LIMIT_EPHEMERAL_S,  /* away for so long, an ephemeral node is deleted */
 	LIMIT_AUDIT_DAYS,
 	LIMIT_AUDIT_ENTRIES,
-	LIMIT_PENDING,      /* nodes that wait to be let in */
-	LIMIT_PENDING_S,    /* so long, then they are forgotten */
+	LIMIT_PENDING,   /* nodes that wait to be let in */
+	LIMIT_PENDING_S, /* so long, then they are forgotten */
 	LIMIT_COUNT,
 };
 

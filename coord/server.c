@@ -138,7 +138,13 @@ static void close_connection(void *arg)
 	ws_conn_close(arg);
 }
 
-static const struct session_ops session_ops = { send_frame, queued_bytes, close_connection };
+static void trust_connection(void *arg)
+{
+	ws_conn_trust(arg);
+}
+
+static const struct session_ops session_ops = { send_frame, queued_bytes, close_connection,
+						trust_connection };
 
 static void on_opened(struct ws_conn *conn, void *arg)
 {
@@ -221,6 +227,9 @@ static int open_listener(struct server *server, const struct options *options)
 					   .protocol_count = server->relay ? 2 : 1,
 					   .connections_max =
 						   options->limits.values[LIMIT_CONNECTIONS],
+					   .strangers_max = options->limits.values[LIMIT_STRANGERS],
+					   .strangers_per_address =
+						   options->limits.values[LIMIT_STRANGERS_SAME],
 					   .proxies = options->trusted_proxies,
 					   .proxy_count = options->trusted_proxy_count,
 					   .http = http_handle,

@@ -364,6 +364,8 @@ static void handle_greeting(struct session *session, const struct control_messag
 		session_end(session, CONTROL_ERROR, &error);
 		return;
 	}
+	if (session->ops->trust)
+		session->ops->trust(session->arg);
 	sessions_want_flush(session->sessions);
 	if (session->node->session && !replaces_other(session, message))
 		probe_other(session, now_ns);

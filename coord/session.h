@@ -20,6 +20,8 @@ struct session_ops {
 	size_t (*queued)(void *arg);
 	/* Close in order, after what was sent; session_free follows, not from within. */
 	void (*close)(void *arg);
+	/* The node has shown who it is. May be NULL. */
+	void (*trust)(void *arg);
 };
 
 enum session_state {

@@ -35,6 +35,7 @@ struct stream {
 	struct relay_address address; /* its stream is the key in relay.streams */
 	struct ws_conn *conn;
 	uint64_t opened_ns;
+	bool trusted;
 };
 
 struct relay {
@@ -256,6 +257,10 @@ static void on_stream_message(struct ws_conn *conn, void *arg, const uint8_t *da
 			dispatch(relay);
 	}
 	flush(relay);
+	if (!stream->trusted && relay_server_registered(relay->core, &stream->address)) {
+		stream->trusted = true;
+		ws_conn_trust(conn);
+	}
 }
 
 static void on_stream_closed(struct ws_conn *conn, void *arg, enum ws_close why, const char *detail)

@@ -139,6 +139,10 @@ struct ws_server_config {
 	const struct ws_protocol *protocols;
 	size_t protocol_count;
 	size_t connections_max; /* 0: as many as descriptors allow */
+	/* Of them those of which ws_conn_trust was not said, in all and of one address; 0: any number.
+	 */
+	size_t strangers_max;
+	size_t strangers_per_address;
 	/* Reverse proxies of ours, whose word on who is behind them is taken; they live on. */
 	const struct prefix *proxies;
 	size_t proxy_count;
@@ -199,6 +203,11 @@ int ws_conn_send(struct ws_conn *conn, const uint8_t *data, size_t len);
  * eighth of the queue is left to ws_conn_send.
  */
 int ws_conn_offer(struct ws_conn *conn, const uint8_t *data, size_t len);
+/*
+ * The other end has shown who it is. On a server with bounds for strangers the others, also those
+ * of plain HTTP, may have to give way to newer ones.
+ */
+void ws_conn_trust(struct ws_conn *conn);
 size_t ws_conn_queued(const struct ws_conn *conn);
 /* Sends what is queued (for at most a second), then closes; closed() follows. */
 void ws_conn_close(struct ws_conn *conn);

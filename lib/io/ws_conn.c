@@ -98,6 +98,16 @@ void ws_conn_init(struct ws_conn *conn, struct ws_context *context, struct loop 
 	loop_timer_set(&conn->timer, loop_now_ns(loop) + WS_OPENING_DEADLINE_S * NS_PER_S);
 }
 
+/* Ends in the next turn; see kill_wsi. */
+static int refuse(struct ws_conn *conn, enum ws_close why, enum lws_close_status status,
+		  const char *detail)
+{
+	ws_conn_end(conn, why, detail);
+	conn->status = status;
+	loop_timer_set(&conn->timer, loop_now_ns(conn->loop));
+	return 0;
+}
+
 static void pop_message(struct ws_conn *conn)
 {
 	struct ws_message *message = conn->head;
@@ -109,8 +119,20 @@ static void pop_message(struct ws_conn *conn)
 	free(message);
 }
 
+void ws_conn_trust(struct ws_conn *conn)
+{
+	if (conn->strangers)
+		ws_strangers_remove(conn->strangers, &conn->stranger);
+}
+
+void ws_conn_give_way(struct ws_conn *conn)
+{
+	refuse(conn, WS_CLOSE_SLOW, LWS_CLOSE_STATUS_POLICY_VIOLATION, "others need the room");
+}
+
 void ws_conn_clear(struct ws_conn *conn)
 {
+	ws_conn_trust(conn);
 	loop_timer_clear(&conn->timer);
 	loop_timer_clear(&conn->idle);
 	while (conn->head)
@@ -169,16 +191,6 @@ void ws_conn_open(struct ws_conn *conn, struct lws *wsi)
 		   sizeof(user_timeout_ms));
 	if (conn->handler.opened)
 		conn->handler.opened(conn, conn->arg);
-}
-
-/* Ends in the next turn; see kill_wsi. */
-static int refuse(struct ws_conn *conn, enum ws_close why, enum lws_close_status status,
-		  const char *detail)
-{
-	ws_conn_end(conn, why, detail);
-	conn->status = status;
-	loop_timer_set(&conn->timer, loop_now_ns(conn->loop));
-	return 0;
 }
 
 static int append(struct ws_conn *conn, const uint8_t *data, size_t len)

@@ -6,11 +6,13 @@
 #include "io/loop.h"
 #include "io/ws.h"
 #include "io/ws_context.h"
+#include "io/ws_strangers.h"
 
 /* What the two ends share: queue, reassembly, deadlines. Internal to the ws_ files. */
 
 #define WS_OPENING_DEADLINE_S \
-	10                     /* from accept or connect to an open WebSocket or a whole request */
+	10                     /* from accept or connect to an open WebSocket or a request's head */
+#define WS_BODY_DEADLINE_S  30 /* from there to the end of its body */
 #define WS_FLUSH_DEADLINE_S 1  /* ws_conn_close with messages still queued */
 #define WS_UNACKED_MAX_S    20 /* sent, and not acknowledged by the other end's kernel */
 #define WS_STALL_DEADLINE_S 30 /* queued messages without one of them leaving */
@@ -39,6 +41,8 @@ struct ws_conn {
 	struct loop_timer idle;  /* of an open WebSocket; looks at heard_ns when it is due */
 	uint64_t heard_ns;
 	bool ping_due;
+	struct ws_strangers *strangers; /* of a server's connection; NULL: nobody counts */
+	struct ws_stranger stranger;
 	struct ws_handler handler;
 	void *arg;
 	void *user;
@@ -65,6 +69,8 @@ struct ws_conn {
 };
 
 void ws_conn_init(struct ws_conn *conn, struct ws_context *context, struct loop *loop);
+/* Ends a stranger for the sake of another one. */
+void ws_conn_give_way(struct ws_conn *conn);
 /* Frees what conn holds, not conn. */
 void ws_conn_clear(struct ws_conn *conn);
 /* Notes the reason unless one is known. */

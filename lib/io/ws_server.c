@@ -13,8 +13,9 @@
 #include "io/ws_conn.h"
 #include "io/ws_http.h"
 
-#define BACKLOG             1024
-#define ACCEPTS_A_TURN      64
+#define BACKLOG 4096 /* thousands come at once when the server was away */
+/* Few, because who was let in goes first: then all wait outside rather than half way in. */
+#define ACCEPTS_A_TURN      16
 #define ACCEPT_PAUSE_MS     100 /* when the process is out of descriptors */
 #define PROTOCOLS_MAX       8
 #define QUIET_READ_SIZE     1024
@@ -30,7 +31,8 @@ struct ws_server {
 	struct ws_protocol protocols[PROTOCOLS_MAX];
 	struct lws_protocols lws_protocols[PROTOCOLS_MAX + 2]; /* plain HTTP first, NULL last */
 	struct ws_http_service http;
-	SSL_CTX *tls; /* libwebsockets'; NULL without TLS */
+	SSL_CTX *tls;                   /* libwebsockets'; NULL without TLS */
+	struct ws_strangers *strangers; /* NULL: without bounds */
 	size_t connections;
 	uint16_t port;
 	int fd;
@@ -72,7 +74,21 @@ static struct endpoint client_of(struct lws *wsi, const struct ws_conn *conn)
 	return client;
 }
 
-/* The opening deadline ends with a whole request; what follows has libwebsockets' own timeouts. */
+/* libwebsockets gives each piece of a body as long as all of it may take. */
+static void set_body_deadline(struct lws *wsi, struct ws_conn *conn)
+{
+	char length[24];
+
+	if (!conn)
+		return;
+	loop_timer_clear(&conn->timer);
+	if (lws_hdr_copy(wsi, length, sizeof(length), WSI_TOKEN_HTTP_CONTENT_LENGTH) > 0 &&
+	    strcmp(length, "0") != 0)
+		loop_timer_set(&conn->timer,
+			       loop_now_ns(conn->loop) + WS_BODY_DEADLINE_S * NS_PER_S);
+}
+
+/* The opening deadline ends with a request; what follows has libwebsockets' own timeouts. */
 static int on_http(struct lws *wsi, struct ws_http *http, enum lws_callback_reasons reason,
 		   void *in, size_t len)
 {
@@ -82,13 +98,14 @@ static int on_http(struct lws *wsi, struct ws_http *http, enum lws_callback_reas
 
 	switch ((int)reason) {
 	case LWS_CALLBACK_HTTP:
-		if (conn)
-			loop_timer_clear(&conn->timer);
+		set_body_deadline(wsi, conn);
 		remote = client_of(wsi, conn);
 		return ws_http_begin(http, wsi, service, &remote, conn);
 	case LWS_CALLBACK_HTTP_BODY:
 		return ws_http_body(http, in, len);
 	case LWS_CALLBACK_HTTP_BODY_COMPLETION:
+		if (conn)
+			loop_timer_clear(&conn->timer);
 		return ws_http_body_done(http);
 	default:
 		return ws_http_writable(http);
@@ -189,6 +206,35 @@ static bool may_enter(struct ws_conn *conn, int fd)
 	return peer.uid == 0 || peer.uid == geteuid();
 }
 
+static bool is_proxy(const struct ws_server *server, const struct ip_addr *addr)
+{
+	for (size_t i = 0; i < server->config.proxy_count; i++)
+		if (prefix_contains(&server->config.proxies[i], addr))
+			return true;
+	return false;
+}
+
+static struct ws_conn *conn_of(struct ws_stranger *stranger)
+{
+	return (struct ws_conn *)((char *)stranger - offsetof(struct ws_conn, stranger));
+}
+
+/* Is there room for one more of whom nothing is known? A proxy speaks for many. */
+static bool admit(struct ws_server *server, struct ws_conn *conn)
+{
+	struct ws_stranger *gone;
+
+	if (!server->strangers || is_proxy(server, &conn->remote.addr))
+		return true;
+	if (ws_strangers_add(server->strangers, &conn->stranger, &conn->remote.addr,
+			     loop_now_ns(server->loop), &gone) < 0)
+		return false;
+	conn->strangers = server->strangers;
+	if (gone)
+		ws_conn_give_way(conn_of(gone));
+	return true;
+}
+
 static void adopt(struct ws_server *server, int fd, const struct sockaddr_storage *from)
 {
 	struct ws_conn *conn = calloc(1, sizeof(*conn));
@@ -207,11 +253,17 @@ static void adopt(struct ws_server *server, int fd, const struct sockaddr_storag
 	}
 	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
 	endpoint_from_sockaddr(&conn->remote, (const struct sockaddr *)from);
+	if (!admit(server, conn)) {
+		close(fd);
+		free(conn);
+		return;
+	}
 	/* On failure libwebsockets closes the socket. */
 	wsi = lws_adopt_descriptor_vhost(server->vhost,
 					 LWS_ADOPT_SOCKET | LWS_ADOPT_HTTP | LWS_ADOPT_ALLOW_SSL,
 					 descriptor, NULL, NULL);
 	if (!wsi) {
+		ws_conn_trust(conn);
 		free(conn);
 		return;
 	}
@@ -387,6 +439,14 @@ int ws_server_new(struct ws_server **out, struct loop *loop, const struct ws_ser
 						 .handle = config->http,
 						 .arg = config->http_arg };
 	loop_timer_init(&server->accept_timer, loop, on_accept_again, server);
+	if (config->strangers_max && !config->unix_path) {
+		server->strangers =
+			ws_strangers_new(config->strangers_max, config->strangers_per_address);
+		if (!server->strangers) {
+			err = -ENOMEM;
+			goto fail;
+		}
+	}
 	fill_protocols(server);
 	err = copy_files(server, config);
 	if (err < 0)
@@ -419,6 +479,7 @@ void ws_server_free(struct ws_server *server)
 	if (server->fd >= 0 && server->config.unix_path)
 		unlink(server->config.unix_path);
 	ws_context_free(server->context);
+	ws_strangers_free(server->strangers);
 	free((char *)server->config.cert_file);
 	free((char *)server->config.key_file);
 	free(server);

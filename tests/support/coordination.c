@@ -187,7 +187,7 @@ static void on_close(void *arg)
 	m->closed = true;
 }
 
-static const struct session_ops ops = { on_frame, on_queued, on_close };
+static const struct session_ops ops = { on_frame, on_queued, on_close, NULL };
 
 /* What the machine's channel has goes to the coordinator. */
 static void pump(struct machine *m)

@@ -142,7 +142,7 @@ static size_t no_queue(void *arg)
 /* Otherwise the others drop its first handshake. */
 static void test_newcomer_is_known_before_it_knows(void **state)
 {
-	static const struct session_ops watched = { note_order, no_queue, NULL };
+	static const struct session_ops watched = { note_order, no_queue, NULL, NULL };
 	struct token token = coordination_key(&c, true, false, "trusted");
 	struct control_message message;
 
