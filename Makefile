@@ -67,7 +67,7 @@ archive = $(O)/lib$(1).a
 $(foreach f,$(FOLDERS),$(eval $(call archive,$(f)): $(call objs,$(SRC_$(f)))))
 
 # The web pages are put into the program by the assembler, which tells make nothing of it.
-$(O)/coord/web_files.o: $(wildcard coord/web/*)
+$(O)/coord/web_files.o $(O)/coord/api_document.o: $(wildcard coord/web/*)
 
 UNIT := $(patsubst %.c,$(O)/%,$(wildcard tests/unit/test_*.c))
 SIM := $(patsubst %.c,$(O)/%,$(wildcard tests/sim/sim_*.c))
