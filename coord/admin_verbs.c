@@ -243,7 +243,7 @@ int admin_verbs_call(struct sessions *sessions, const struct admin_caller *calle
 		dispatch(&request);
 	if (request.fields.failed && request.kind == ADMIN_OK)
 		admin_fail(&request, ADMIN_INVALID,
-			   "the request is malformed; update the older side");
+			   "a member of the request is missing, too long or of the wrong type");
 	if (request.json && request.kind == ADMIN_OK)
 		print_answer(&request);
 	json_decref(request.answer);

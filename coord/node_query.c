@@ -16,6 +16,17 @@ static const char *const order_names[NODE_ORDER_COUNT] = {
 	[NODE_ORDER_VERSION] = "version", [NODE_ORDER_HEALTH] = "health",
 };
 
+static const char *const state_names[] = { "", "online", "offline", "pending", "revoked" };
+
+static void check_state(struct admin_request *request, const char *state)
+{
+	for (size_t i = 0; i < sizeof(state_names) / sizeof(state_names[0]); i++)
+		if (strcmp(state, state_names[i]) == 0)
+			return;
+	admin_fail(request, ADMIN_INVALID,
+		   "no node has the state %s; want online, offline, pending or revoked", state);
+}
+
 void node_query_get(struct admin_request *request, struct node_query *query)
 {
 	struct json_fields *f = &request->fields;
@@ -31,6 +42,7 @@ void node_query_get(struct admin_request *request, struct node_query *query)
 		json_fields_u64(f, "offset", UINT32_MAX, &query->offset);
 	if (json_fields_has(f, "limit"))
 		json_fields_u64(f, "limit", UINT32_MAX, &query->limit);
+	check_state(request, query->state);
 	for (int i = 0; sort[0] && strcmp(sort, order_names[query->order]) != 0; i++) {
 		if (i == NODE_ORDER_COUNT) {
 			admin_fail(request, ADMIN_INVALID,

@@ -67,6 +67,7 @@ struct ws_http_ticket {
 
 #define WS_HTTP_HEAD_MAX     8192       /* bytes of path, query and the headers below */
 #define WS_HTTP_BODY_MAX     (1u << 20) /* bytes; more is answered with 413 */
+#define WS_HTTP_DISCARD_MAX  (16u << 20) /* above this the connection ends at once */
 #define WS_HTTP_DEFERRED_MAX 256        /* exchanges that wait for their answers */
 #define WS_HTTP_DEFERRED_S   60         /* then the connection ends */
 

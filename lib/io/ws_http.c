@@ -200,6 +200,8 @@ int ws_http_begin(struct ws_http *http, struct lws *wsi, struct ws_http_service 
 	if (ws_http_read_head(http) < 0)
 		return -1;
 	length = read_length(http);
+	if (http->request.status == 413 && length <= WS_HTTP_DISCARD_MAX)
+		return 0; /* who still writes hears no answer: it is read, and forgotten */
 	if (http->request.status) {
 		/* What follows is not worth reading: the connection ends with the answer. */
 		http->ends = true;
@@ -213,7 +215,11 @@ int ws_http_body(struct ws_http *http, const uint8_t *data, size_t len)
 	size_t have = http->request.body_len;
 	uint8_t *body;
 
-	if (!http->service || len > WS_HTTP_BODY_MAX - have)
+	if (!http->service)
+		return -1;
+	if (http->request.status)
+		return 0;
+	if (len > WS_HTTP_BODY_MAX - have)
 		return -1;
 	body = realloc(http->body, have + len + 1);
 	if (!body)

@@ -106,21 +106,27 @@ static void read_query(struct ws_http *http, struct text *text)
 {
 	char argument[2048];
 	const char *start = text->at;
+	int left = lws_hdr_total_length(http->wsi, WSI_TOKEN_HTTP_URI_ARGS);
 
-	if (lws_hdr_total_length(http->wsi, WSI_TOKEN_HTTP_URI_ARGS) <= 0)
+	if (left <= 0)
 		return;
 	for (int i = 0;; i++) {
 		int len = lws_hdr_copy_fragment(http->wsi, argument, sizeof(argument),
 						WSI_TOKEN_HTTP_URI_ARGS, i);
 
-		if (len == -2)
-			http->request.status = 414;
 		if (len < 0)
 			break;
-		if (i && text->at < text->end)
+		/* A '?' with nothing behind it comes as this. */
+		if (len == 1 && argument[0] == '/' && i == 0)
+			continue;
+		if (text->at > start && text->at < text->end)
 			*text->at++ = '&';
 		put_encoded(text, argument, (size_t)len);
+		left -= len;
 	}
+	/* What is longer than the buffer is not handed out. */
+	if (left > (int)sizeof(argument) - 1)
+		http->request.status = 414;
 	if (text->at + 4 >= text->end) {
 		http->request.status = 414;
 		text->at = text->end - 1;
@@ -141,6 +147,12 @@ static void read_line(struct ws_http *http, struct text *text)
 	else
 		http->request.status = 405;
 	http->is_head = method == LWSHUMETH_HEAD;
+	/*
+	 * libwebsockets takes an encoded end of line in the path for a real one: what follows would
+	 * be headers then, and the protocol's version is not where it belongs.
+	 */
+	if (lws_hdr_total_length(http->wsi, WSI_TOKEN_HTTP) <= 0)
+		http->request.status = 400;
 	if (!uri || len <= 0) {
 		http->request.status = 400;
 	} else if (len >= text->end - text->at) {

@@ -112,6 +112,26 @@ static int on_http(struct lws *wsi, struct ws_http *http, enum lws_callback_reas
 	}
 }
 
+/*
+ * A first line that libwebsockets knows no method in: the connection falls back to a stream of
+ * bytes, which ends with this.
+ */
+static int refuse_method(struct lws *wsi)
+{
+	static const char answer[] = "HTTP/1.1 405 Method Not Allowed\r\n"
+				     "content-type: application/json\r\n"
+				     "allow: GET, HEAD, POST, PUT, DELETE, OPTIONS\r\n"
+				     "connection: close\r\n"
+				     "content-length: 83\r\n\r\n"
+				     "{\"schema\":1,\"error\":{\"code\":\"method\",\"message\":"
+				     "\"this method is not served here\"}}\r\n";
+	uint8_t buffer[LWS_PRE + sizeof(answer)];
+
+	memcpy(buffer + LWS_PRE, answer, sizeof(answer) - 1);
+	lws_write(wsi, buffer + LWS_PRE, sizeof(answer) - 1, LWS_WRITE_RAW);
+	return -1;
+}
+
 static int http_callback(struct lws *wsi, enum lws_callback_reasons reason, void *user, void *in,
 			 size_t len)
 {
@@ -129,6 +149,8 @@ static int http_callback(struct lws *wsi, enum lws_callback_reasons reason, void
 	case LWS_CALLBACK_FILTER_PROTOCOL_CONNECTION:
 		/* An upgrade without one of our subprotocols. */
 		return -1;
+	case LWS_CALLBACK_RAW_RX:
+		return refuse_method(wsi);
 	case LWS_CALLBACK_OPENSSL_LOAD_EXTRA_SERVER_VERIFY_CERTS:
 		server_of(wsi)->tls = user;
 		return 0;
@@ -388,7 +410,7 @@ static int open_context(struct ws_server *server)
 		.vhost_name = "warren",
 		.keepalive_timeout = KEEPALIVE_TIMEOUT_S,
 		.timeout_secs = WS_OPENING_DEADLINE_S,
-		.max_http_header_data = WS_HTTP_HEAD_MAX,
+		.max_http_header_data = 2 * WS_HTTP_HEAD_MAX,
 	};
 	int err = ws_context_new(&server->context, server->loop, &info);
 
@@ -396,6 +418,7 @@ static int open_context(struct ws_server *server)
 		return err;
 	/* A vhost that does not listen gets a server's TLS only when it has a port. */
 	info.port = CONTEXT_PORT_NO_LISTEN_SERVER;
+	info.options |= LWS_SERVER_OPTION_FALLBACK_TO_APPLY_LISTEN_ACCEPT_CONFIG;
 	server->vhost = lws_create_vhost(ws_context_lws(server->context), &info);
 	return server->vhost ? 0 : -EINVAL;
 }
