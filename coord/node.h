@@ -59,7 +59,9 @@ struct node {
 	/* Not stored. */
 	struct session *session; /* NULL: not connected here */
 	struct coordinator
-		*elsewhere; /* the coordinator that it is connected to; NULL: none or us */
+		*elsewhere;         /* the coordinator that it is connected to; NULL: none or us */
+	uint8_t elsewhere_hash[32]; /* of its handshake there; see control_login.replaces */
+	uint64_t elsewhere_list;    /* the list that named it there; see cluster.c */
 	uint64_t map_floor; /* the greatest version of a map that it says it had from anybody */
 	char home_relay[NETMAP_RELAY_NAME_MAX + 1];
 	struct netmap_cert *shared_cert; /* cert for all maps; older or NULL: made when needed */
