@@ -56,12 +56,15 @@ static bool is_same(const struct node *node, const struct node *stored)
 static void copy_stored(struct node *node, const struct node *stored)
 {
 	uint64_t last_seen_s = node->last_seen_s;
+	uint64_t logins = node->logins;
 
 	memcpy(node, stored, offsetof(struct node, session));
 	labels_copy(&node->groups, &stored->groups);
 	labels_copy(&node->tags, &stored->tags);
 	if (last_seen_s > node->last_seen_s)
 		node->last_seen_s = last_seen_s;
+	if (logins > node->logins)
+		node->logins = logins;
 }
 
 static void move_addresses(struct network *network, const struct node *node,

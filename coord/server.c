@@ -13,6 +13,7 @@
 #include "base/log.h"
 #include "coord/admin.h"
 #include "coord/builtin_relay.h"
+#include "coord/cluster.h"
 #include "coord/data_dir.h"
 #include "coord/database_place.h"
 #include "coord/http.h"
@@ -314,6 +315,14 @@ static int open_relay(struct server *server, const struct options *options)
 			    : "check --relay-listen");
 }
 
+static int open_cluster(struct server *server)
+{
+	int err = cluster_new(&server->sessions.cluster, server->loop, &server->sessions,
+			      server->database);
+
+	return err < 0 ? fail("several coordinators", err, "") : 0;
+}
+
 static int start(struct server *server, const struct options *options)
 {
 	char error[256];
@@ -358,6 +367,8 @@ static int start(struct server *server, const struct options *options)
 		err = open_port80(server, options);
 	if (err == 0)
 		err = choose_certificate(server, options);
+	if (err == 0 && server->database)
+		err = open_cluster(server);
 	return err ? err : open_listener(server, options);
 }
 
@@ -377,6 +388,7 @@ static void stop(struct server *server)
 	oidc_free(server->sessions.oidc);
 	if (server->network.nodes)
 		sessions_save(&server->sessions);
+	cluster_free(server->sessions.cluster);
 	loop_free(server->loop);
 	network_close(&server->network);
 	database_place_free(server->database);

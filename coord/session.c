@@ -10,7 +10,9 @@
 #include "base/log.h"
 #include "coord/approval.h"
 #include "coord/certificate.h"
+#include "coord/cluster.h"
 #include "coord/enrolment.h"
+#include "coord/follow.h"
 #include "coord/login_ticket.h"
 #include "coord/mapmaker.h"
 #include "coord/oidc.h"
@@ -19,6 +21,7 @@
 #include "proto/control_channel.h"
 
 #define CREDENTIALS_RENEW_S (8 * 3600)
+#define ENROL_TRIES_MAX     8
 
 static uint64_t limit(const struct session *session, enum limit which)
 {
@@ -67,6 +70,7 @@ static void leave_node(struct session *session)
 	node->last_seen_s = clock_wall_s();
 	log_info("node-offline name=%s key=%s", node->name, log_key(node->device_key).text);
 	node->unsaved = session->sessions->unsaved = true;
+	cluster_tell(session->sessions->cluster, node);
 	sessions_note_presence(session->sessions, node);
 }
 
@@ -260,6 +264,8 @@ static void take_over(struct session *session, uint64_t now_ns, uint64_t now_s)
 	if (node->session)
 		hang_up(node->session);
 	node->session = session;
+	node->elsewhere = NULL;
+	cluster_tell(session->sessions->cluster, node);
 	session->deadline_ns = now_ns + limit(session, LIMIT_SILENCE_S) * NS_PER_S;
 	if (node_is_pending(node))
 		become_waiting(session);
@@ -287,41 +293,94 @@ void session_shut_out(struct session *session, uint64_t now_s)
 	become_waiting(session);
 }
 
-/* A node that has a connection already: only if that one is dead may this one replace it. */
-static void probe_other(struct session *session, uint64_t now_ns)
+void session_ping(struct session *session)
 {
 	struct control_message ping = { .type = CONTROL_PING };
 
+	session_send(session, &ping);
+}
+
+void session_moved(struct session *session)
+{
+	log_info("node-moved name=%s to=another-coordinator", session->node->name);
+	hang_up(session);
+}
+
+/*
+ * Is its node connected already, here or at another coordinator? Then only if that connection is
+ * dead may this one replace it.
+ */
+static bool must_probe(const struct session *session, const struct control_message *message)
+{
+	const struct node *node = session->node;
+	const uint8_t *hash = node->elsewhere_hash;
+
+	if (!node_is_online(node))
+		return false;
+	if (node->session)
+		hash = control_channel_handshake_hash(node->session->channel);
+	/* The same process dialled again, because its address or its way here changed. */
+	return message->type != CONTROL_LOGIN || !message->login.has_replaces ||
+	       sodium_memcmp(message->login.replaces, hash, sizeof(message->login.replaces)) != 0;
+}
+
+static void probe_other(struct session *session, uint64_t now_ns, uint64_t now_s)
+{
+	struct node *node = session->node;
+
+	if (!node->session && !cluster_ask(session->sessions->cluster, node)) {
+		take_over(session, now_ns, now_s);
+		return;
+	}
 	session->state = SESSION_PROBING;
 	session->deadline_ns = now_ns + SESSION_PROBE_S * NS_PER_S;
-	session_send(session->node->session, &ping);
+	if (node->session)
+		session_ping(node->session);
 }
 
-/* The same process dialled again, because its address or its way here changed. */
-static bool replaces_other(const struct session *session, const struct control_message *message)
+void sessions_probed(struct sessions *sessions, struct node *node, bool alive)
 {
-	const uint8_t *hash = control_channel_handshake_hash(session->node->session->channel);
-
-	return message->type == CONTROL_LOGIN && message->login.has_replaces &&
-	       sodium_memcmp(message->login.replaces, hash, sizeof(message->login.replaces)) == 0;
-}
-
-static void other_is_alive(struct session *alive)
-{
-	struct session *session = alive->sessions->first;
+	struct session *session = sessions->first;
 	struct session *next;
 
 	for (; session; session = next) {
 		next = session->next;
-		if (session->state != SESSION_PROBING || session->node != alive->node)
+		if (session->state != SESSION_PROBING || session->node != node)
 			continue;
-		log_warn("copy-refused name=%s key=%s", alive->node->name,
-			 log_key(alive->node->device_key).text);
-		alive->node->copy_refused_s = clock_wall_s();
-		end_with(session, CONTROL_ERROR_DUPLICATE,
-			 "another machine is connected with this identity; on a cloned "
-			 "machine run warren logout and join again");
+		if (alive) {
+			log_warn("copy-refused name=%s key=%s", node->name,
+				 log_key(node->device_key).text);
+			node->copy_refused_s = clock_wall_s();
+			end_with(session, CONTROL_ERROR_DUPLICATE,
+				 "another machine is connected with this identity; on a cloned "
+				 "machine run warren logout and join again");
+		} else {
+			take_over(session, clock_now_ns(), clock_wall_s());
+		}
 	}
+}
+
+/* It answered: whoever waits for its death is refused, here and at another coordinator. */
+static void answer_probes(struct session *session)
+{
+	sessions_probed(session->sessions, session->node, true);
+	cluster_answer(session->sessions->cluster, session);
+}
+
+/* A name or address may have been given by another coordinator a moment ago: then another one. */
+static int enrol_among_others(struct session *session, const struct control_enrol *enrol,
+			      const uint8_t box_key[static 32], uint64_t now_s,
+			      struct control_error *error)
+{
+	struct sessions *sessions = session->sessions;
+	int err = enrolment_enrol(sessions, enrol, box_key, now_s, &session->node, error);
+
+	for (int i = 0;
+	     i < ENROL_TRIES_MAX && err == -EEXIST && store_is_shared(sessions->network->store) &&
+	     follow_catch_up(sessions, now_s) == 0;
+	     i++)
+		err = enrolment_enrol(sessions, enrol, box_key, now_s, &session->node, error);
+	return err;
 }
 
 static int greet(struct session *session, const struct control_message *message, uint64_t now_s,
@@ -340,8 +399,7 @@ static int greet(struct session *session, const struct control_message *message,
 					"this machine could not prove its identity; run warren "
 					"logout and join again");
 	if (enrol)
-		return enrolment_enrol(session->sessions, &message->enrol, box_key, now_s,
-				       &session->node, error);
+		return enrol_among_others(session, &message->enrol, box_key, now_s, error);
 	session->map_version = message->login.map_version;
 	err = enrolment_login(network, &message->login, box_key, now_s, &session->node, error);
 	/* It refuses older ones; a number that leaves no room above it is nobody's. */
@@ -367,8 +425,8 @@ static void handle_greeting(struct session *session, const struct control_messag
 	if (session->ops->trust)
 		session->ops->trust(session->arg);
 	sessions_want_flush(session->sessions);
-	if (session->node->session && !replaces_other(session, message))
-		probe_other(session, now_ns);
+	if (must_probe(session, message))
+		probe_other(session, now_ns, now_s);
 	else
 		take_over(session, now_ns, now_s);
 }
@@ -384,25 +442,55 @@ static void answer_signal(struct session *session, const uint8_t node_key[static
 	session_send(session, &message);
 }
 
+int session_deliver(struct session *session, const uint8_t from[static 32], const uint8_t *data,
+		    size_t len)
+{
+	struct control_message forward = { .type = CONTROL_SIGNAL };
+
+	if (session->ops->queued(session->arg) > limit(session, LIMIT_SIGNAL_QUEUE))
+		return -ENOBUFS;
+	memcpy(forward.signal.node_key, from, 32);
+	forward.signal.data = (uint8_t *)data;
+	forward.signal.len = len;
+	session->sessions->signals_forwarded++;
+	session_send(session, &forward);
+	return 0;
+}
+
+/* To where its node is connected. */
+static int pass_on(struct session *session, const struct node *to,
+		   const struct control_signal *signal)
+{
+	const uint8_t *from = session->node->device_key;
+
+	if (to->session)
+		return session_deliver(to->session, from, signal->data, signal->len);
+	return cluster_signal(session->sessions->cluster, from, to, signal->data, signal->len);
+}
+
 static void handle_signal(struct session *session, const struct control_message *message)
 {
-	struct control_message forward = *message;
 	const uint8_t *key = message->signal.node_key;
 	struct node *peer = network_find(session->sessions->network, key);
-	struct session *to = peer ? peer->session : NULL;
+	int err = -ENOTCONN;
 
 	/* The same answer for no such peer and for one that policy hides. */
-	if (!session->node->map || !netmap_find_peer(session->node->map, key) || !to) {
-		answer_signal(session, key, CONTROL_ERROR_PEER, "no such peer, or it is offline");
-		return;
-	}
-	if (to->ops->queued(to->arg) > limit(session, LIMIT_SIGNAL_QUEUE)) {
+	if (peer && session->node->map && netmap_find_peer(session->node->map, key))
+		err = pass_on(session, peer, &message->signal);
+	if (err == -ENOBUFS)
 		answer_signal(session, key, CONTROL_ERROR_PEER, "the peer does not keep up");
-		return;
-	}
-	memcpy(forward.signal.node_key, session->node->device_key, 32);
-	session->sessions->signals_forwarded++;
-	session_send(to, &forward);
+	else if (err < 0)
+		answer_signal(session, key, CONTROL_ERROR_PEER, "no such peer, or it is offline");
+}
+
+void sessions_signal_lost(struct sessions *sessions, const uint8_t from[static 32],
+			  const uint8_t to[static 32])
+{
+	struct node *node = network_find(sessions->network, from);
+
+	if (node && node->session && node->session->state == SESSION_READY)
+		answer_signal(node->session, to, CONTROL_ERROR_PEER,
+			      "no such peer, or it is offline");
 }
 
 static void change_wireguard_key(struct session *session, const uint8_t key[static 32],
@@ -432,6 +520,7 @@ static void handle_update(struct session *session, const struct control_update *
 
 	if (update->has_home_relay && strcmp(node->home_relay, update->home_relay) != 0) {
 		strcpy(node->home_relay, update->home_relay);
+		cluster_tell(session->sessions->cluster, node);
 		sessions_note_presence(session->sessions, node);
 	}
 	if (update->has_facts) {
@@ -440,8 +529,8 @@ static void handle_update(struct session *session, const struct control_update *
 	}
 	if (update->ticket_number == node->logins + 1) {
 		node->logins = update->ticket_number;
-		node->unsaved =
-			true; /* with the next tick: until then the one before is good too */
+		/* With the next tick: until then the one before is good too. */
+		node->unsaved = session->sessions->unsaved = true;
 	}
 	if (update->has_wireguard_key)
 		change_wireguard_key(session, update->wireguard_key, now_s);
@@ -491,7 +580,7 @@ static void handle_ready(struct session *session, struct control_message *messag
 		handle_ping(session, &message->ping, now_s);
 		break;
 	case CONTROL_PONG:
-		other_is_alive(session);
+		answer_probes(session);
 		break;
 	case CONTROL_SIGNAL:
 		handle_signal(session, message);
@@ -511,7 +600,7 @@ static void handle_waiting(struct session *session, const struct control_message
 	if (message->type == CONTROL_PING)
 		handle_ping(session, &message->ping, now_s);
 	else if (message->type == CONTROL_PONG)
-		other_is_alive(session);
+		answer_probes(session);
 }
 
 static bool is_settled(const struct session *session)

@@ -54,6 +54,8 @@ struct session {
 	struct control_channel *channel;
 	enum session_state state;
 	struct node *node;      /* from PROBING on; node->session is set in WAITING and READY */
+	bool claimed;           /* all coordinators have heard that its node is here */
+	char asker[17];         /* the coordinator that asks whether it lives, or "" */
 	bool map_due;           /* READY, and was sent nothing but its welcome */
 	uint64_t map_version;   /* that the node said it holds */
 	uint64_t deadline_ns;   /* of the state */
@@ -87,6 +89,13 @@ void session_send_pending(struct session *session, const struct control_pending 
 void session_let_in(struct session *session, uint64_t now_s);
 /* From READY to WAITING: its node is no member any more, and may become one again. */
 void session_shut_out(struct session *session, uint64_t now_s);
+/* Passes a sealed signal on. 0, -ENOBUFS: the node does not keep up. */
+int session_deliver(struct session *session, const uint8_t from[static 32], const uint8_t *data,
+		    size_t len);
+/* To see whether it lives. */
+void session_ping(struct session *session);
+/* Its node has gone to another coordinator. */
+void session_moved(struct session *session);
 /* The node's certificate, as a message; to who waits nothing. */
 void session_send_certificate(struct session *session);
 

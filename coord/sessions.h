@@ -12,11 +12,13 @@
 
 /* All connections, and what is told to more than one of them. */
 
+struct cluster;
 struct oidc;
 
 struct sessions {
 	struct network *network;
-	struct oidc *oidc; /* single sign-on; NULL: not here */
+	struct cluster *cluster; /* NULL: we are the only coordinator */
+	struct oidc *oidc;       /* single sign-on; NULL: not here */
 	struct limits limits;
 	struct health health;
 	struct session *first;
@@ -59,6 +61,13 @@ bool sessions_look_due(uint64_t *looked_s, uint64_t now_s);
 void sessions_note_presence(struct sessions *sessions, struct node *node);
 /* After network_revoke or before network_delete: tells the node and lets go of it. */
 void sessions_cut_off(struct sessions *sessions, struct node *node, const char *text);
+
+/* Another coordinator says whether the node answers there: those that wait for that go on or end.
+ */
+void sessions_probed(struct sessions *sessions, struct node *node, bool alive);
+/* A signal that was passed on to another coordinator found nobody. */
+void sessions_signal_lost(struct sessions *sessions, const uint8_t from[static 32],
+			  const uint8_t to[static 32]);
 
 /* To one session: its relays' credentials. */
 void sessions_send_credentials(struct session *session, uint64_t now_s);

@@ -62,11 +62,12 @@ int store_node_seen(struct store *store, const struct node *node)
 	struct statement s;
 
 	statement_init(&s, store,
-		       "UPDATE node SET last_seen_s = $1, version = $2, os = $3"
-		       " WHERE device_key = $4");
+		       "UPDATE node SET last_seen_s = $1, version = $2, os = $3, logins = $4"
+		       " WHERE device_key = $5");
 	statement_u64(&s, node->last_seen_s);
 	statement_text(&s, node->version);
 	statement_text(&s, node->os);
+	statement_u64(&s, node->logins);
 	statement_blob(&s, node->device_key, 32);
 	return statement_run(&s);
 }
