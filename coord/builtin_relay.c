@@ -48,7 +48,7 @@ int builtin_relay_start(struct relay **relay, struct loop *loop, struct network 
 	config.secrets[0].bytes = secret;
 	config.secrets[0].len = len;
 	err = relay_new(relay, loop, &config);
-	if (err == 0)
+	if (err == 0 && !store_is_shared(network->store))
 		err = list_first(network, options->relay_name, relay_port(*relay), secret, len);
 	sodium_memzero(secret, len);
 	free(secret);

@@ -7,6 +7,7 @@
 
 #include "base/log.h"
 #include "base/map.h"
+#include "coord/coordinators.h"
 #include "coord/network_load.h"
 #include "coord/sessions.h"
 #include "coord/store_change.h"
@@ -183,6 +184,8 @@ static int follow_one(struct sessions *sessions, const struct store_change *chan
 		return follow_revoked(network, (const char *)change->id);
 	if (strcmp(change->kind, "relay") == 0)
 		return follow_relays(network);
+	if (strcmp(change->kind, "coordinator") == 0)
+		return coordinators_load(network);
 	if (strcmp(change->kind, "value") == 0)
 		return follow_value(network, (const char *)change->id);
 	return 0;
@@ -231,6 +234,8 @@ static int follow_everything(struct sessions *sessions, uint64_t now_s)
 		err = store_revoked_each(network->store, see_revoked, network);
 	if (err == 0)
 		err = follow_relays(network);
+	if (err == 0)
+		err = coordinators_load(network);
 	if (err == 0)
 		err = follow_value(network, NETWORK_VALUE_POLICY);
 	if (err == 0)

@@ -430,6 +430,7 @@ static int take_option(struct options *options, int option, const char *value)
 	case OPTION_RELAY_ALT:
 		return parse_endpoint(&options->relay_alt, value);
 	case OPTION_RELAY_NAME:
+		options->relay_name_is_default = false;
 		options->relay_name = value;
 		return strlen(value) > NETMAP_RELAY_NAME_MAX ? -EINVAL : cert_name_check(value);
 	case OPTION_NO_RELAY:
@@ -570,6 +571,7 @@ static void set_defaults(struct options *options)
 	*options = (struct options){ .data = DEFAULT_DATA,
 				     .role = "admin",
 				     .relay_name = "home",
+				     .relay_name_is_default = true,
 				     .expires_s = DEFAULT_EXPIRES_S };
 	limits_init(&options->limits);
 	options->listen = (struct endpoint){ .addr = any, .port = DEFAULT_PORT };

@@ -69,6 +69,7 @@ struct options {
 	struct endpoint relay_listen;
 	struct endpoint relay_alt; /* family 0: none */
 	const char *relay_name;
+	bool relay_name_is_default;
 	bool no_relay;
 	const char *tls_cert; /* NULL: in data, self-signed if nobody put another there */
 	const char *tls_key;

@@ -14,6 +14,7 @@
 #include "coord/admin.h"
 #include "coord/builtin_relay.h"
 #include "coord/cluster.h"
+#include "coord/coordinators.h"
 #include "coord/data_dir.h"
 #include "coord/database_place.h"
 #include "coord/http.h"
@@ -315,10 +316,36 @@ static int open_relay(struct server *server, const struct options *options)
 			    : "check --relay-listen");
 }
 
-static int open_cluster(struct server *server)
+/* Tells the others where we are, and what relay we have. */
+static int introduce(struct server *server, const struct options *options)
 {
-	int err = cluster_new(&server->sessions.cluster, server->loop, &server->sessions,
-			      server->database);
+	struct network *network = &server->network;
+	const struct token_address *own =
+		options->public_count ? &options->public[0] : &network->addresses[0];
+	int err;
+
+	if (options->public_count == 0 && network->address_count > 1)
+		return fail("several public addresses", -EINVAL,
+			    "say which is this coordinator's with serve --public");
+	err = coordinators_register(network, own, server->relay ? options->relay_name : NULL,
+				    options->relay_name_is_default,
+				    server->relay ? relay_port(server->relay) : 0, clock_wall_s());
+	if (err == -EEXIST)
+		return fail(options->relay_name, err,
+			    "another coordinator's relay has this name: use --relay-name");
+	if (err == 0)
+		err = coordinators_load(network);
+	return err < 0 ? fail("database", err, "look at the database's log") : 0;
+}
+
+static int open_cluster(struct server *server, const struct options *options)
+{
+	int err = introduce(server, options);
+
+	if (err)
+		return err;
+	err = cluster_new(&server->sessions.cluster, server->loop, &server->sessions,
+			  server->database);
 
 	return err < 0 ? fail("several coordinators", err, "") : 0;
 }
@@ -368,7 +395,7 @@ static int start(struct server *server, const struct options *options)
 	if (err == 0)
 		err = choose_certificate(server, options);
 	if (err == 0 && server->database)
-		err = open_cluster(server);
+		err = open_cluster(server, options);
 	return err ? err : open_listener(server, options);
 }
 

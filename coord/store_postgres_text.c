@@ -93,5 +93,5 @@ const char store_postgres_following[] =
 	TRIGGER("node", "device_key")
 	TRIGGER("revoked", "serial")
 	TRIGGER("relay", "name")
-	TRIGGER("coordinator", "id");
+	TRIGGER("coordinator", "address");
 /* clang-format on */

@@ -63,10 +63,10 @@ static const char from_version_3[] =
 	/* Users who signed in at the provider. */
 	"CREATE TABLE account (name TEXT PRIMARY KEY, issuer TEXT NOT NULL, subject TEXT NOT NULL,"
 	" revoked INTEGER NOT NULL, created_s INTEGER NOT NULL, seen_s INTEGER NOT NULL) STRICT;"
-	/* Which coordinators serve this database, and until when the others may believe it. */
+	/* The coordinators that serve this database, and numbers that they give once. */
 	"CREATE TABLE counter (name TEXT PRIMARY KEY, next INTEGER NOT NULL) STRICT;"
-	"CREATE TABLE coordinator (id BLOB PRIMARY KEY, address TEXT NOT NULL,"
-	" seen_s INTEGER NOT NULL) STRICT;"
+	"CREATE TABLE coordinator (address TEXT PRIMARY KEY, relay TEXT NOT NULL,"
+	" relay_port INTEGER NOT NULL, seen_s INTEGER NOT NULL) STRICT;"
 	"CREATE TABLE api_token (id BLOB PRIMARY KEY, secret_hash BLOB NOT NULL,"
 	" name TEXT NOT NULL, admin INTEGER NOT NULL, created_s INTEGER NOT NULL,"
 	" created_by TEXT NOT NULL, expires_s INTEGER NOT NULL,"
