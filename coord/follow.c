@@ -84,6 +84,7 @@ static void update_node(struct sessions *sessions, struct node *node, const stru
 	bool certified = node->serial != stored->serial;
 	bool revoked = stored->revoked && !node->revoked;
 	bool let_in = node_is_pending(node) && !node_is_pending(stored);
+	bool shut_out = !node_is_pending(node) && node_is_pending(stored);
 
 	if (!same)
 		move_addresses(sessions->network, node, stored);
@@ -95,6 +96,8 @@ static void update_node(struct sessions *sessions, struct node *node, const stru
 	if (revoked)
 		sessions_cut_off(sessions, node,
 				 "this machine was removed from the network by its admin");
+	else if (shut_out && node->session)
+		session_shut_out(node->session, now_s);
 	else if (let_in && node->session)
 		session_let_in(node->session, now_s);
 	else if (certified && node->session)

@@ -413,6 +413,13 @@ static void take_message(char *error, size_t size, const char *message)
 	error[strcspn(error, "\n")] = '\0';
 }
 
+/* libpq would print it. What matters comes as an error as well. */
+static void ignore_notice(void *arg, const char *message)
+{
+	(void)arg;
+	(void)message;
+}
+
 PGconn *store_postgres_connect(const char *place, char *error, size_t error_size)
 {
 	/* A later keyword wins, but the place may have its own limits: it comes last. */
@@ -430,6 +437,8 @@ PGconn *store_postgres_connect(const char *place, char *error, size_t error_size
 	PGconn *conn = PQconnectdbParams(keywords, values, 1);
 	PGresult *result;
 
+	if (conn)
+		PQsetNoticeProcessor(conn, ignore_notice, NULL);
 	if (conn && PQstatus(conn) == CONNECTION_OK) {
 		/* Tables of ours only, and no statement of ours holds up the others. */
 		result = PQexec(conn, "SET statement_timeout = 2500; SET lock_timeout = 2000;"
