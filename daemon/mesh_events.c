@@ -170,6 +170,11 @@ static void show_refusal(struct mesh *mesh)
 				"relay %s refuses our credentials (%u): its secret is not the one "
 				"that the coordinator has, or a clock is wrong",
 				relays_name(mesh->relays, relay), code);
+	else if (code == STUN_ERR_FORBIDDEN)
+		mesh_set_health(mesh, HEALTH_CREDENTIALS,
+				"relay %s has this node registered from elsewhere: either that was "
+				"before a restart and passes, or this disk is a copy",
+				relays_name(mesh->relays, relay));
 	else
 		mesh_set_health(mesh, HEALTH_CREDENTIALS, "relay %s does not take us (%u)",
 				relays_name(mesh->relays, relay), code);

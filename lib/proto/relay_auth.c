@@ -172,6 +172,7 @@ unsigned int relay_auth_check(const struct relay_auth *auth, const struct stun_m
 		return STUN_ERR_STALE_NONCE;
 	if (!integrity_right(auth, msg, username, who.key))
 		return STUN_ERR_UNAUTHENTICATED;
+	who.expiry_s = expiry_s;
 	*identity = who;
 	/* Told apart from a wrong password: the remedy is a newer one from the coordinator. */
 	return expiry_s > wall_s ? 0 : STUN_ERR_WRONG_CREDENTIALS;

@@ -30,6 +30,7 @@ struct relay_auth {
 struct relay_identity {
 	uint8_t node_key[STUN_KEY_SIZE];
 	uint8_t key[STUN_LONG_KEY_SIZE]; /* for the answer's MESSAGE-INTEGRITY */
+	uint64_t expiry_s;               /* of the credentials: newer ones have a later one */
 	bool has_pass;                   /* its nonce was the pass of this number */
 	uint32_t pass;
 };

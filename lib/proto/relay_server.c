@@ -286,12 +286,48 @@ static bool answer_registered(struct request *rq, const struct relay_session *se
 	return finish(rq, &b, true);
 }
 
+/*
+ * Is this a copy of the machine that is registered? Credentials are made anew with every login, so
+ * a copy's are older, or as old when it was made of a running machine. It must not take the place
+ * of the one that lives; what was started anew, on the same machine or with newer credentials, may.
+ */
+static bool is_copy(const struct request *rq, const struct relay_session *session)
+{
+	const struct relay_address *at = &session->address;
+	uint32_t instance = 0;
+
+	if (!session->present || rq->who.has_pass ||
+	    rq->now_ns >= session->heard_ns + RELAY_ALIVE_S * NS_PER_S ||
+	    rq->who.expiry_s > session->expiry_s ||
+	    (endpoint_equal(&at->remote, &rq->from->remote) && at->stream == rq->from->stream))
+		return false;
+	if (rq->who.expiry_s < session->expiry_s)
+		return true;
+	/* Another kind of request is from whoever has seen an answer to an Allocate. */
+	if (rq->msg.method != STUN_ALLOCATE || addr_equal(&at->remote.addr, &rq->from->remote.addr))
+		return false;
+	stun_get_u32(&rq->msg, STUN_ATTR_INSTANCE, &instance);
+	return !instance || instance != session->instance;
+}
+
+static void note_life(const struct request *rq, struct relay_session *session)
+{
+	uint32_t instance;
+
+	session->heard_ns = rq->now_ns;
+	if (rq->who.expiry_s > session->expiry_s)
+		session->expiry_s = rq->who.expiry_s;
+	if (stun_get_u32(&rq->msg, STUN_ATTR_INSTANCE, &instance) == 0)
+		session->instance = instance;
+}
+
 static bool settle(struct request *rq, struct relay_session *session, uint64_t lifetime)
 {
 	struct relay_sessions *sessions = &rq->server->sessions;
 
 	if (relay_sessions_move(sessions, session, rq->from) < 0)
 		return answer_error(rq, STUN_ERR_INSUFFICIENT_CAPACITY, true);
+	note_life(rq, session);
 	relay_sessions_set_expiry(sessions, session, rq->now_ns + lifetime * NS_PER_S);
 	return answer_registered(rq, session, lifetime);
 }
@@ -315,6 +351,8 @@ static bool on_allocate(struct request *rq)
 	}
 	if (!session)
 		return answer_error(rq, STUN_ERR_INSUFFICIENT_CAPACITY, true);
+	if (is_copy(rq, session))
+		return answer_error(rq, STUN_ERR_FORBIDDEN, true);
 	return settle(rq, session, lifetime ? lifetime : RELAY_LIFETIME_S);
 }
 
@@ -337,6 +375,8 @@ static bool on_refresh(struct request *rq)
 		return answer_error(rq, STUN_ERR_ALLOCATION_MISMATCH, true);
 	if (rq->who.has_pass && !take_pass(rq, session))
 		return answer_challenge(rq, STUN_ERR_STALE_NONCE);
+	if (is_copy(rq, session))
+		return answer_error(rq, STUN_ERR_FORBIDDEN, true);
 	if (lifetime)
 		return settle(rq, session, lifetime);
 	relay_sessions_remove(sessions, session);
@@ -359,8 +399,11 @@ static bool on_channel_bind(struct request *rq)
 	    number < RELAY_CHANNEL_MIN || number > RELAY_CHANNEL_MAX ||
 	    memcmp(peer_key, rq->who.node_key, STUN_KEY_SIZE) == 0)
 		return answer_error(rq, STUN_ERR_BAD_REQUEST, true);
+	if (is_copy(rq, session))
+		return answer_error(rq, STUN_ERR_FORBIDDEN, true);
 	if (relay_sessions_move(sessions, session, rq->from) < 0)
 		return answer_error(rq, STUN_ERR_INSUFFICIENT_CAPACITY, true);
+	note_life(rq, session);
 	peer = relay_sessions_find(sessions, peer_key);
 	if (!peer || !peer->present)
 		return answer_error(rq, RELAY_ERR_PEER_ABSENT, true);

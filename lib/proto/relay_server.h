@@ -25,6 +25,7 @@ struct relay_server;
 #define RELAY_UNAUTHENTICATED_PPS 50 /* answers to strangers of one v4 address or v6 /64 */
 #define RELAY_SOCKETS_MAX         4  /* two addresses by two ports, RFC 5780 */
 #define RELAY_SECOND_SOCKET       1  /* the first address, the other port */
+#define RELAY_ALIVE_S             30 /* since the last request; clients send one in 20 at most */
 #define RELAY_PROBES_PER_S        2  /* of one client, after a burst of ten */
 
 /* Where a client is. */

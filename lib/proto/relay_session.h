@@ -25,7 +25,10 @@ struct relay_session {
 	uint8_t node_key[STUN_KEY_SIZE];
 	struct relay_address address;
 	bool present;
-	uint32_t pass; /* number of the one that its next Refresh from elsewhere may show */
+	uint64_t expiry_s; /* of the newest credentials that were shown for it */
+	uint32_t instance; /* the client's run; 0: it does not say */
+	uint64_t heard_ns; /* its last request */
+	uint32_t pass;     /* number of the one that its next Refresh from elsewhere may show */
 	struct relay_source *source; /* what forwarders see of it */
 	struct relay_bucket notices; /* indications that a peer is absent */
 	struct relay_bucket probes;

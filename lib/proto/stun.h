@@ -77,6 +77,7 @@ enum stun_attr_type {
 	STUN_ATTR_OTHER_ADDRESS = 0x802c,   /* RFC 5780 section 7.4 */
 	STUN_ATTR_SECOND_PORT = 0xd74b,     /* ours, in the expert-review range: 32 bits */
 	STUN_ATTR_PASS = 0xd74c,            /* ours: a nonce for one request from another address */
+	STUN_ATTR_INSTANCE = 0xd74d,        /* ours: 32 bits, one run of a client */
 };
 
 enum stun_error_code {

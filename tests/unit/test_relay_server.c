@@ -334,6 +334,65 @@ static void test_client_ignores_forged_answers(void **state)
 	assert_int_equal(relay_client_input(net->nodes[0].client, answer, 5, net->now_ns), -ENOENT);
 }
 
+/* A client at node 2's place with node 0's key, as a copied disk has it. */
+static void join_copy(struct relay_net *net, const char *address, uint64_t expiry_s)
+{
+	struct relay_node *copy = &net->nodes[2];
+
+	relay_client_free(copy->client);
+	memcpy(copy->key, net->nodes[0].key, 32);
+	relay_net_address(&copy->address, address);
+	copy->registered = copy->refused = 0;
+	relay_net_join_until(net, 2, expiry_s);
+	relay_net_run(net, NS_PER_S);
+}
+
+static void test_copy_does_not_take_over(void **state)
+{
+	const uint64_t expiry_s = RELAY_NET_WALL_S * 2u;
+	struct relay_net *net = *state;
+	struct relay_node *first = &net->nodes[0];
+	struct relay_node *copy = &net->nodes[2];
+
+	relay_net_join_until(net, 0, expiry_s);
+	relay_net_run(net, NS_PER_S);
+	join_copy(net, "198.51.100.9:4000", expiry_s - 1);
+	assert_int_equal(copy->refused, 1);
+	assert_int_equal(copy->error, STUN_ERR_FORBIDDEN);
+	join_copy(net, "198.51.100.9:4000", expiry_s);
+	assert_int_equal(copy->refused, 1);
+	/* Older ones not even behind the same NAT. */
+	join_copy(net, "192.0.2.1:4001", expiry_s - 1);
+	assert_int_equal(copy->refused, 1);
+	assert_true(relay_server_registered(net->server, &first->address));
+	assert_int_equal(first->lost, 0);
+	relay_net_run(net, 100 * NS_PER_S);
+	assert_true(relay_server_registered(net->server, &first->address));
+	assert_int_equal(copy->registered, 0);
+
+	/* The first one is there no more, and did not say so. */
+	relay_client_free(first->client);
+	first->client = NULL;
+	relay_net_run(net, (RELAY_ALIVE_S + 61) * NS_PER_S);
+	assert_int_equal(copy->registered, 1);
+}
+
+static void test_restarted_machine_takes_over(void **state)
+{
+	const uint64_t expiry_s = RELAY_NET_WALL_S * 2u;
+	struct relay_net *net = *state;
+
+	relay_net_join_until(net, 0, expiry_s);
+	relay_net_run(net, NS_PER_S);
+	/* Without having heard from the coordinator, at another port; then after a new login. */
+	join_copy(net, "192.0.2.1:4001", expiry_s);
+	assert_int_equal(net->nodes[2].registered, 1);
+	relay_client_free(net->nodes[0].client);
+	net->nodes[0].client = NULL;
+	join_copy(net, "198.51.100.9:4000", expiry_s + 1);
+	assert_int_equal(net->nodes[2].registered, 1);
+}
+
 static void test_channel_numbers_rest(void **state)
 {
 	struct relay_net *net = *state;
@@ -372,6 +431,8 @@ int main(void)
 		NET_TEST(test_channel_data_of_a_stranger_goes_nowhere),
 		NET_TEST(test_two_secrets_during_replacement),
 		NET_TEST(test_client_ignores_forged_answers),
+		NET_TEST(test_copy_does_not_take_over),
+		NET_TEST(test_restarted_machine_takes_over),
 		NET_TEST(test_channel_numbers_rest),
 	};
 

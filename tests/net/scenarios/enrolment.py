@@ -1,7 +1,8 @@
 """Who waits for an admin, who joins unattended, who takes another's place, and who is only a copy.
 
-    alice, bob, twin ── router A ── internet ── coord (with relay)
-    carol, robert ───── router A ──────┘
+    alice, bob ────── router A ── internet ── coord (with relay)
+    carol, robert ─── router A ──────┤
+    twin ──────────── router A ──────┘
 """
 
 import json
@@ -118,7 +119,7 @@ def scenario(lab):
     secrets = [coord.token] + approval(coord, alice, bob)
     secrets += unattended(lab, coord, other.host("carol"), alice)
     robert, more = replacement(lab, coord, other.host("robert"), alice, bob)
-    twin = copy(lab, coord, home.host("twin"), alice, robert)
+    twin = copy(lab, coord, lab.home("home3", "A").host("twin"), alice, robert)
     secrets += more
     for program in (coord, alice, bob, robert, twin):
         for secret in secrets:
