@@ -103,6 +103,9 @@ void admin_fail_store(struct admin_request *request, int err)
 {
 	const char *why = strerror(-err);
 
+	if (err == -ENOSPC || err == -EIO)
+		sessions_store_failed(request->sessions, err);
+
 	/* As coord/store_postgres.h has them. */
 	if (err == -ENOTCONN)
 		admin_fail(request, ADMIN_UNAVAILABLE,

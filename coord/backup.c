@@ -7,13 +7,16 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/file.h"
 #include "coord/data_dir.h"
 #include "coord/network.h"
 #include "coord/options.h"
 
-#define FILE_MAX   65536
-#define BACKUP_MAX (4ul << 30)
+#define FILE_MAX    65536
+#define BACKUP_MAX  (4ul << 30)
+#define EPOCH_LEAP  1000
+#define SERIAL_LEAP (1u << 24)
 
 static const char *const files[] = { DATA_DIR_COORDINATOR, DATA_DIR_AUTHORITY, DATA_DIR_TLS_CERT,
 				     DATA_DIR_TLS_KEY };
@@ -82,6 +85,24 @@ static int unpack_file(struct store *copy, const char *dir, const char *file)
 	return err < 0 ? err : store_unset(copy, name);
 }
 
+/*
+ * Nodes refuse maps older than they hold, and what was handed out since the backup was made is
+ * known to them but not to it: so versions and serials go on from where nobody can have come.
+ */
+static int leap(struct store *copy, uint64_t now_s)
+{
+	uint64_t epoch;
+	uint64_t serial;
+	int err = store_get_u64(copy, NETWORK_VALUE_EPOCH, &epoch);
+
+	if (err == 0)
+		err = store_get_u64(copy, NETWORK_VALUE_SERIAL, &serial);
+	if (err == 0)
+		err = store_set_u64(copy, NETWORK_VALUE_EPOCH,
+				    epoch < now_s ? now_s : epoch + EPOCH_LEAP);
+	return err < 0 ? err : store_set_u64(copy, NETWORK_VALUE_SERIAL, serial + SERIAL_LEAP);
+}
+
 /* The database gets its name last, so that a network is there whole or not at all. */
 static int unpack(const char *dir, const uint8_t *data, size_t len)
 {
@@ -100,6 +121,8 @@ static int unpack(const char *dir, const uint8_t *data, size_t len)
 		return err;
 	for (size_t i = 0; err == 0 && i < sizeof(files) / sizeof(files[0]); i++)
 		err = unpack_file(copy, dir, files[i]);
+	if (err == 0)
+		err = leap(copy, clock_wall_s());
 	store_close(copy);
 	if (err == 0 && rename(making, path) < 0)
 		err = -errno;

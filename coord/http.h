@@ -17,7 +17,7 @@ struct sessions;
 struct http {
 	struct loop *loop;
 	struct sessions *sessions;
-	const char *hosts;    /* names of ours besides the network's, with spaces; or NULL */
+	const char *hosts; /* names of ours besides the network's, with spaces; or NULL */
 	struct login_throttle throttle;
 };
 

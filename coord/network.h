@@ -58,6 +58,7 @@ struct network {
 #define NETWORK_VALUE_POLICY    "policy"
 #define NETWORK_VALUE_SERIAL    "next_serial"
 #define NETWORK_VALUE_EPOCH     "epoch" /* counts starts: the upper half of map versions */
+#define NETWORK_VALUE_PROBE     "probe" /* written to see whether writing works again */
 #define NETWORK_VALUE_RELAY     "relay_secret"
 #define NETWORK_VALUE_REPORT    "report_paths" /* "no", else yes */
 

@@ -586,6 +586,22 @@ static void set_defaults(struct options *options)
 	 MASK(OPTION_HTTP_LISTEN) | MASK(OPTION_ACME_DIR) | MASK(OPTION_TRUSTED_PROXY) | \
 	 MASK(OPTION_LOG_FORMAT) | MASK(OPTION_VERBOSE))
 
+/* Texts of the file, for as long as the program runs. */
+static char texts[CONFIG_SIZE_MAX];
+static size_t texts_len;
+
+static char *keep_text(const char *text)
+{
+	size_t size = strlen(text) + 1;
+	char *copy = texts + texts_len;
+
+	if (size > sizeof(texts) - texts_len)
+		return NULL;
+	memcpy(copy, text, size);
+	texts_len += size;
+	return copy;
+}
+
 static const char *set_from_file(void *arg, const char *name, const char *value)
 {
 	const struct option *option = long_options;
@@ -605,9 +621,9 @@ static const char *set_from_file(void *arg, const char *name, const char *value)
 		return "must be yes or no";
 	if (!yes)
 		return NULL;
-	copy = strdup(value);
+	copy = keep_text(value);
 	if (!copy)
-		return "out of memory";
+		return "too much text";
 	return take_option(arg, option->val, copy) < 0 ? "no good value" : NULL;
 }
 
@@ -656,6 +672,7 @@ static int load_file(struct options *options, int argc, char **argv)
 	int err;
 
 	optind = 0;
+	texts_len = 0;
 	while ((option = getopt_long(argc, argv, ":", long_options, NULL)) != -1) {
 		if (option == OPTION_CONFIG) {
 			path = optarg;

@@ -173,6 +173,15 @@ static int save_nodes(struct network *network)
 	return 0;
 }
 
+void sessions_store_failed(struct sessions *sessions, int err)
+{
+	health_set(
+		&sessions->health, "database", HEALTH_FAILING, clock_wall_s(),
+		"it takes no changes: %s; nobody can join: make room, or look at the server's log",
+		strerror(-err));
+	sessions->unsaved = true; /* tried again at every tick */
+}
+
 void sessions_save(struct sessions *sessions)
 {
 	struct network *network = sessions->network;
@@ -180,17 +189,25 @@ void sessions_save(struct sessions *sessions)
 	size_t cursor = 0;
 	int err;
 
-	if (!sessions->unsaved || store_is_away(network->store))
+	if (store_is_away(network->store)) {
+		health_set(&sessions->health, "database", HEALTH_FAILING, clock_wall_s(),
+			   "it is away; tunnels go on, but nothing can be changed until it is "
+			   "back");
+		sessions->unsaved = true;
+		return;
+	}
+	if (!sessions->unsaved)
 		return;
 	err = store_begin(network->store);
+	if (err == 0 && sessions->health.count > 0)
+		err = store_set_u64(network->store, NETWORK_VALUE_PROBE, clock_wall_s());
 	if (err == 0)
 		err = save_nodes(network);
 	if (err == 0)
 		err = store_commit(network->store);
 	if (err < 0) {
 		store_rollback(network->store);
-		health_set(&sessions->health, "database", HEALTH_FAILING, clock_wall_s(),
-			   "it takes no changes: %s; nobody can join", strerror(-err));
+		sessions_store_failed(sessions, err);
 		return;
 	}
 	health_clear(&sessions->health, "database");

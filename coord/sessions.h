@@ -52,6 +52,8 @@ void sessions_flush(struct sessions *sessions, uint64_t now_s);
 void sessions_tick(struct sessions *sessions, uint64_t now_ns, uint64_t now_s);
 /* Stores when nodes were last seen, all of them at once: at every tick, and before the end. */
 void sessions_save(struct sessions *sessions);
+/* A change could not be stored: stands in health until one can. */
+void sessions_store_failed(struct sessions *sessions, int err);
 /*
  * Whether to look again at what lasts minutes: every few seconds, because a look at ten thousand
  * nodes costs as much as a hundred of their pings. Notes that it was looked at now.

@@ -20,7 +20,14 @@ void store_close(struct store *store)
 
 int store_backup(struct store *store, const char *path)
 {
-	return store->driver->backup(store, path);
+	struct store_audit *note = store->note;
+	int err;
+
+	/* It is no change of the store, and takes no transaction. */
+	store->note = NULL;
+	err = store->driver->backup(store, path);
+	store->note = note;
+	return err;
 }
 
 bool store_is_away(const struct store *store)
