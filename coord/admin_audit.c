@@ -53,7 +53,7 @@ void admin_audit_list(struct admin_request *request)
 		json_fields_u64(f, "before", INT64_MAX, &query.before);
 	if (json_fields_has(f, "limit"))
 		json_fields_u64(f, "limit", LIMIT_MOST, &query.limit);
-	json_fields_text_opt(f, "verb", action, sizeof(action));
+	json_fields_text_opt(f, "action", action, sizeof(action));
 	if (f->failed)
 		return;
 	query.action = action[0] ? action : NULL;

@@ -47,6 +47,7 @@ static void note_failure(struct http *http, const struct ws_http_request *reques
 	char from[ADDR_TEXT_SIZE];
 
 	login_throttle_failed(&http->throttle, &request->remote.addr, loop_now_ns(http->loop));
+	http->login_failures++;
 	log_warn("login-failed from=%s", addr_format(from, &request->remote.addr));
 }
 

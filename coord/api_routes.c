@@ -64,7 +64,7 @@ static const struct api_field audit_list[] = {
 	OPTIONAL("since_s", API_NUMBER, INT64_MAX),
 	OPTIONAL("before", API_NUMBER, INT64_MAX),
 	NORMALLY("limit", API_NUMBER, 1000, "200"),
-	OPTIONAL("verb", API_TEXT, 31),
+	OPTIONAL("action", API_TEXT, 31),
 	END_OF_FIELDS,
 };
 static const struct api_field api_token_create[] = {

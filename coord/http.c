@@ -9,6 +9,7 @@
 #include "coord/api.h"
 #include "coord/http_health.h"
 #include "coord/http_host.h"
+#include "coord/http_metrics.h"
 #include "coord/oidc.h"
 #include "coord/sessions.h"
 #include "coord/web.h"
@@ -21,6 +22,7 @@ struct area {
 
 static const struct area areas[] = {
 	{ API_PATH, api_handle },
+	{ "/metrics", http_metrics_handle },
 	{ "/healthz", http_health_handle },
 	{ OIDC_PATH, oidc_http },
 	{ NULL, NULL },
@@ -143,4 +145,6 @@ void http_handle(void *arg, const struct ws_http_request *request,
 			web_handle(http, request, response);
 	}
 	set_defaults(response);
+	if (!response->deferred && response->status / 100 < HTTP_CLASSES)
+		http->answered[response->status / 100]++;
 }

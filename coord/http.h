@@ -7,7 +7,10 @@
 #include "coord/login_throttle.h"
 #include "io/ws.h"
 
+#define HTTP_CLASSES 6
+
 struct loop;
+struct relay;
 struct sessions;
 
 /*
@@ -19,6 +22,9 @@ struct http {
 	struct sessions *sessions;
 	const char *hosts; /* names of ours besides the network's, with spaces; or NULL */
 	struct login_throttle throttle;
+	struct relay *relay;             /* the built-in one, or NULL */
+	uint64_t answered[HTTP_CLASSES]; /* requests, by class of status */
+	uint64_t login_failures;
 };
 
 /* For ws_server_config.http; arg is the struct http. */

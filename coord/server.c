@@ -390,6 +390,7 @@ static int start(struct server *server, const struct options *options)
 		err = open_api(server, options);
 	if (err == 0)
 		err = open_relay(server, options);
+	server->http.relay = server->relay;
 	if (err == 0)
 		err = open_port80(server, options);
 	if (err == 0)

@@ -133,6 +133,13 @@ static const char *set_report(void *arg, const char *value)
 	return set_bool(&((struct daemon_config *)arg)->report, value);
 }
 
+static const char *set_metrics(void *arg, const char *value)
+{
+	return endpoint_parse(&((struct daemon_config *)arg)->metrics, value) < 0
+		       ? "must be ADDR:PORT with a numeric address, such as 127.0.0.1:9586"
+		       : NULL;
+}
+
 static const char *set_idle(void *arg, const char *value)
 {
 	struct daemon_config *config = arg;
@@ -213,6 +220,7 @@ static const struct config_key keys[] = {
 	{ "port-mapping", set_port_mapping },
 	{ "idle", set_idle },
 	{ "report", set_report },
+	{ "metrics", set_metrics },
 	{ "host-addresses", set_host_addresses },
 	{ "proxy", set_proxy },
 	{ "proxy-credentials", set_proxy_credentials },

@@ -5,6 +5,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/addr.h"
 #include "base/config.h"
 #include "base/log.h"
 
@@ -23,6 +24,7 @@
  *   proxy = URL|none       proxy-credentials = FILE
  *   host-addresses = auto|show|hide
  *   idle = 5..3600         report = yes
+ *   metrics = ADDR:PORT
  */
 /* Which peers are told this machine's private addresses; the others get mDNS names. */
 enum host_addresses {
@@ -48,6 +50,7 @@ struct daemon_config {
 	enum host_addresses host_addresses;
 	char proxy[DAEMON_PROXY_MAX]; /* "": what the environment says */
 	char proxy_credentials[DAEMON_PATH_MAX];
+	struct endpoint metrics; /* of /metrics; family 0: nowhere */
 	enum log_level log_level;
 };
 

@@ -25,6 +25,7 @@
 #include "daemon/mdns_service.h"
 #include "daemon/mesh_events.h"
 #include "daemon/mesh_map.h"
+#include "daemon/mesh_metrics.h"
 #include "daemon/mesh_network.h"
 #include "daemon/mesh_peer.h"
 #include "daemon/ping.h"
@@ -39,6 +40,7 @@
 #include "daemon/uapi.h"
 #include "daemon/unattended.h"
 #include "daemon/verbs.h"
+#include "io/metrics_server.h"
 #include "io/ws.h"
 #include "kernel-iface/link.h"
 #include "kernel-iface/monitor.h"
@@ -358,6 +360,27 @@ static void on_end_signal(void *arg, int signum)
 	loop_stop(mesh->loop);
 }
 
+static void write_metrics(void *arg, FILE *out)
+{
+	mesh_metrics_write(arg, out);
+}
+
+/* Prometheus comes here, if the configuration says where. */
+static int open_metrics(struct mesh *mesh)
+{
+	char text[ENDPOINT_TEXT_SIZE];
+	int err;
+
+	if (!mesh->config->metrics.addr.family)
+		return 0;
+	err = metrics_server_new(&mesh->metrics, mesh->loop, &mesh->config->metrics, write_metrics,
+				 mesh);
+	if (err < 0)
+		log_error("metrics listen=%s error=\"%s\" action=\"give another address or port\"",
+			  endpoint_format(text, &mesh->config->metrics), strerror(-err));
+	return err;
+}
+
 static int open_parts(struct mesh *mesh)
 {
 	struct relays_config relays_config = { .loop = mesh->loop, .ws = mesh->ws };
@@ -390,7 +413,7 @@ static int open_parts(struct mesh *mesh)
 			  err == -EADDRINUSE
 				  ? " action=\"stop it or give another --socket\""
 				  : " action=\"run warrend as root, or give another --socket\"");
-	return err;
+	return err < 0 ? err : open_metrics(mesh);
 }
 
 /* Two daemons with one identity would undo each other's state and sessions. */
@@ -454,6 +477,7 @@ static int close_all(struct mesh *mesh)
 	if (mesh->enrolment)
 		enrolment_fail(mesh->enrolment, LOCAL_UNREACHABLE,
 			       "the daemon is ending; start it and try again");
+	metrics_server_free(mesh->metrics);
 	local_server_free(mesh->local_server);
 	if (mesh->relays)
 		mesh_stop(mesh);

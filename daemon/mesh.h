@@ -127,6 +127,7 @@ struct mesh {
 	struct control_client *control; /* NULL while down */
 	struct enrolment *enrolment;
 	struct local_server *local_server;
+	struct metrics_server *metrics; /* NULL: not wanted */
 	struct pings *pings;
 	char health[MESH_HEALTH_MAX][MESH_HEALTH_SIZE];
 };

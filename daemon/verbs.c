@@ -13,18 +13,18 @@
 #include "daemon/enrolment.h"
 #include "daemon/local_server.h"
 #include "daemon/mesh.h"
+#include "daemon/mesh_metrics.h"
 #include "daemon/mesh_peer.h"
 #include "daemon/netcheck.h"
 #include "daemon/peer.h"
 #include "daemon/ping.h"
 #include "daemon/portmap.h"
 #include "daemon/relays.h"
-#include "daemon/status.h"
 #include "proto/local_api.h"
 
 /* --- status --- */
 
-static enum status_state overall_state(const struct mesh *mesh)
+enum status_state verbs_overall_state(const struct mesh *mesh)
 {
 	const struct control_pending *pending = enrolment_waits_for(mesh->enrolment);
 
@@ -143,7 +143,7 @@ static void fill_self(const struct mesh *mesh, struct status *status,
 		status->self.addresses = addresses;
 		status->self.address_count = own_addresses(cert, addresses);
 	}
-	status->state = overall_state(mesh);
+	status->state = verbs_overall_state(mesh);
 	status->pending = enrolment_waits_for(mesh->enrolment);
 	status->coordinator.state = coordination_state(mesh);
 	status->coordinator.transport = mesh->control ? "wss" : NULL;
@@ -217,7 +217,7 @@ static void handle_logout(void *arg, struct local_request *request)
 /* Peers are known while this node is up in a network. False: the request was answered. */
 static bool check_up(const struct mesh *mesh, struct local_request *request)
 {
-	switch (overall_state(mesh)) {
+	switch (verbs_overall_state(mesh)) {
 	case STATUS_NEEDS_LOGIN:
 		local_reply_error(
 			request, LOCAL_LOGIN,
@@ -311,50 +311,17 @@ static void handle_version(void *arg, struct local_request *request)
 	local_reply_end(request, json_pack("{s:s}", "version", WARREN_VERSION));
 }
 
-static void write_peer_metrics(FILE *out, struct mesh_peer *peer)
-{
-	const char *name = mesh_peer_info(peer)->cert->parsed.name;
-	struct status_peer status = { 0 };
-
-	mesh_peer_status(peer, &status);
-	fprintf(out, "warren_peer_rx_bytes_total{peer=\"%s\"} %llu\n", name,
-		(unsigned long long)status.rx_bytes);
-	fprintf(out, "warren_peer_tx_bytes_total{peer=\"%s\"} %llu\n", name,
-		(unsigned long long)status.tx_bytes);
-	fprintf(out, "warren_peer_congestion_marked_total{peer=\"%s\"} %llu\n", name,
-		(unsigned long long)status.congestion_marked);
-	fprintf(out, "warren_peer_congestion_dropped_total{peer=\"%s\"} %llu\n", name,
-		(unsigned long long)status.congestion_dropped);
-	fprintf(out, "warren_peer_path{peer=\"%s\",path=\"%s\"} 1\n", name,
-		status_path_name(status.path));
-	if (status.latency_ms >= 0)
-		fprintf(out, "warren_peer_latency_seconds{peer=\"%s\"} %.6f\n", name,
-			status.latency_ms / 1e3);
-}
-
 static void handle_metrics(void *arg, struct local_request *request)
 {
-	struct mesh *mesh = arg;
-	struct mesh_peer *peer;
-	size_t cursor = 0, len;
 	char *text = NULL;
+	size_t len;
 	FILE *out = open_memstream(&text, &len);
 
 	if (!out) {
 		local_reply_error(request, LOCAL_FAILURE, "out of memory");
 		return;
 	}
-	fprintf(out, "# TYPE warren_up gauge\nwarren_up %d\n",
-		overall_state(mesh) == STATUS_CONNECTED);
-	fprintf(out, "# TYPE warren_peers gauge\nwarren_peers %zu\n", map_count(mesh->peers));
-	fprintf(out, "# TYPE warren_peer_rx_bytes_total counter\n"
-		     "# TYPE warren_peer_tx_bytes_total counter\n"
-		     "# TYPE warren_peer_congestion_marked_total counter\n"
-		     "# TYPE warren_peer_congestion_dropped_total counter\n"
-		     "# TYPE warren_peer_path gauge\n"
-		     "# TYPE warren_peer_latency_seconds gauge\n");
-	while ((peer = map_next(mesh->peers, &cursor)))
-		write_peer_metrics(out, peer);
+	mesh_metrics_write(arg, out);
 	fclose(out);
 	local_reply_end(request, json_pack("{s:s}", "text", text));
 	free(text);

@@ -3,9 +3,15 @@
 
 #include <stddef.h>
 
+#include "daemon/status.h"
+
 struct local_verb;
+struct mesh;
 
 /* What warren can ask of the daemon; handlers get the mesh. Sets *count. */
 const struct local_verb *verbs_list(size_t *count);
+
+/* What status calls the state. */
+enum status_state verbs_overall_state(const struct mesh *mesh);
 
 #endif

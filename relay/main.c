@@ -12,10 +12,13 @@
 #include "base/descriptors.h"
 #include "base/file.h"
 #include "base/log.h"
+#include "base/metrics.h"
 #include "io/cert_watch.h"
 #include "io/loop.h"
+#include "io/metrics_server.h"
 #include "io/ws.h"
 #include "proto/turn_credential.h"
+#include "relay/metrics.h"
 #include "relay/server.h"
 
 enum exit_code {
@@ -34,11 +37,17 @@ struct options {
 	const char *listen;
 	const char *alt_listen;
 	const char *tls_listen;
+	const char *metrics;
 	const char *secret_file;
 	const char *cert_file;
 	const char *key_file;
 	unsigned long rate_mbit;
 	unsigned long threads; /* 0: one a core */
+};
+
+struct metrics_source {
+	const struct options *options;
+	const struct relay *relay;
 };
 
 static const char help[] =
@@ -52,6 +61,7 @@ static const char help[] =
 	"                          the next port is opened too, for learning about NATs\n"
 	"  --tls-listen ADDR:PORT  also WebSocket over TLS, for nodes whose UDP is blocked\n"
 	"  --alt-listen ADDR:PORT  a second address and port, for NAT behaviour discovery\n"
+	"  --metrics ADDR:PORT     /metrics for Prometheus, plain HTTP; off by default\n"
 	"  --cert FILE --key FILE  PEM, for TLS; without them a new self-signed one is made\n"
 	"  --rate-mbit N           most that one node may send; default 5000\n"
 	"  --threads N             threads that forward; default one a core\n"
@@ -92,6 +102,7 @@ static int parse_options(struct options *options, int argc, char **argv)
 		{ "listen", required_argument, NULL, 'l' },
 		{ "alt-listen", required_argument, NULL, 'a' },
 		{ "tls-listen", required_argument, NULL, 't' },
+		{ "metrics", required_argument, NULL, 'm' },
 		{ "secret-file", required_argument, NULL, 's' },
 		{ "cert", required_argument, NULL, 'c' },
 		{ "key", required_argument, NULL, 'k' },
@@ -115,6 +126,9 @@ static int parse_options(struct options *options, int argc, char **argv)
 			break;
 		case 't':
 			options->tls_listen = optarg;
+			break;
+		case 'm':
+			options->metrics = optarg;
 			break;
 		case 's':
 			options->secret_file = optarg;
@@ -272,9 +286,38 @@ static void on_hangup(void *arg, int signum)
 	cert_watch_reload(*(struct cert_watch **)arg);
 }
 
+static void write_metrics(void *arg, FILE *out)
+{
+	const struct metrics_source *source = arg;
+
+	metrics_begin(out, "warren_relay_info", "gauge", "Name and version.");
+	metrics_add2(out, "warren_relay_info", "name", source->options->name, "version",
+		     WARREN_VERSION, 1);
+	relay_metrics_write(source->relay, out);
+	metrics_process(out);
+}
+
+static int start_metrics(struct metrics_server **server, struct loop *loop,
+			 struct metrics_source *source)
+{
+	const char *text = source->options->metrics;
+	struct endpoint listen;
+	int err;
+
+	if (!text)
+		return EXIT_OK;
+	if (endpoint_parse(&listen, text) < 0)
+		return fail(EXIT_USAGE, "--metrics", "not ADDR:PORT",
+			    "give a numeric address such as 127.0.0.1:9101");
+	err = metrics_server_new(server, loop, &listen, write_metrics, source);
+	return err < 0 ? fail(EXIT_FAILED, text, strerror(-err), listen_remedy(err)) : EXIT_OK;
+}
+
 static int run(struct loop *loop, const struct options *options, const struct relay_config *config,
 	       const struct endpoint *tls)
 {
+	struct metrics_source source = { .options = options };
+	struct metrics_server *metrics = NULL;
 	struct ws_server *server = NULL;
 	struct cert_watch *watch = NULL;
 	struct relay *relay = NULL;
@@ -293,6 +336,10 @@ static int run(struct loop *loop, const struct options *options, const struct re
 			goto out;
 		}
 	}
+	source.relay = relay;
+	code = start_metrics(&metrics, loop, &source);
+	if (code)
+		goto out;
 	loop_signal(loop, SIGTERM, on_end, loop);
 	loop_signal(loop, SIGINT, on_end, loop);
 	loop_signal(loop, SIGHUP, on_hangup, &watch);
@@ -304,6 +351,7 @@ static int run(struct loop *loop, const struct options *options, const struct re
 	loop_run(loop);
 	log_info("stopped name=%s", options->name);
 out:
+	metrics_server_free(metrics);
 	cert_watch_free(watch);
 	ws_server_free(server);
 	relay_free(relay);

@@ -1,0 +1,90 @@
+#include "io/metrics_server.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/metrics.h"
+#include "io/ws.h"
+
+struct metrics_server {
+	struct ws_server *ws;
+	void (*write)(void *arg, FILE *out);
+	void *arg;
+};
+
+static void answer(struct metrics_server *server, struct ws_http_response *response)
+{
+	char *text = NULL;
+	size_t len = 0;
+	FILE *out = open_memstream(&text, &len);
+
+	response->status = 503;
+	if (!out)
+		return;
+	server->write(server->arg, out);
+	if (fclose(out) != 0) {
+		free(text);
+		return;
+	}
+	response->status = 200;
+	response->content_type = METRICS_TYPE;
+	response->body = (uint8_t *)text;
+	response->body_len = len;
+}
+
+static void on_request(void *arg, const struct ws_http_request *request,
+		       struct ws_http_response *response)
+{
+	ws_http_set_header(response, "cache-control", "no-store");
+	if (request->status)
+		return;
+	if (strcmp(request->path, "/metrics") != 0) {
+		response->status = 404;
+	} else if (strcmp(request->method, "GET") != 0 && strcmp(request->method, "HEAD") != 0) {
+		ws_http_set_header(response, "allow", "GET, HEAD");
+		response->status = 405;
+	} else if (request->origin[0] || request->fetch_site[0]) {
+		/* A page in somebody's browser has no business here. */
+		response->status = 403;
+	} else {
+		answer(arg, response);
+	}
+}
+
+int metrics_server_new(struct metrics_server **out, struct loop *loop,
+		       const struct endpoint *listen, void (*write)(void *arg, FILE *page),
+		       void *arg)
+{
+	struct metrics_server *server = calloc(1, sizeof(*server));
+	struct ws_server_config config = { .listen = *listen,
+					   .connections_max = METRICS_CONNECTIONS_MAX,
+					   .http = on_request,
+					   .http_arg = server };
+	int err;
+
+	if (!server)
+		return -ENOMEM;
+	server->write = write;
+	server->arg = arg;
+	err = ws_server_new(&server->ws, loop, &config);
+	if (err < 0) {
+		free(server);
+		return err;
+	}
+	*out = server;
+	return 0;
+}
+
+void metrics_server_free(struct metrics_server *server)
+{
+	if (!server)
+		return;
+	ws_server_free(server->ws);
+	free(server);
+}
+
+uint16_t metrics_server_port(const struct metrics_server *server)
+{
+	return ws_server_port(server->ws);
+}
