@@ -76,9 +76,14 @@ void admin_policy_set(struct admin_request *request)
 		return;
 	if (!is_as_seen(request))
 		return;
-	err = network_set_policy(request->sessions->network, text, len, &problem);
+	err = network_set_policy(request->sessions->network, text, len, request->caller->who,
+				 request->now_s, &problem);
 	if (err < 0) {
 		explain(request, err, &problem);
+		return;
+	}
+	if (request->sessions->network->strict.on) {
+		admin_say_signatures(request);
 		return;
 	}
 	log_info("policy-set bytes=%zu", len);

@@ -40,6 +40,13 @@ void admin_fail_store(struct admin_request *request, int err);
 /* "2026-11-21 01:02 UTC", or "-" for 0. */
 const char *admin_time(char out[static 32], uint64_t time_s);
 
+/* Strict mode: what was asked for waits for signatures. Nothing in simple mode. */
+void admin_say_signatures(struct admin_request *request);
+
+void admin_authority_show(struct admin_request *request);
+void admin_authority_export(struct admin_request *request);
+void admin_authority_requests(struct admin_request *request);
+void admin_authority_submit(struct admin_request *request);
 void admin_key_create(struct admin_request *request);
 void admin_key_list(struct admin_request *request);
 void admin_key_revoke(struct admin_request *request);

@@ -26,15 +26,22 @@ int approval_grant(struct sessions *sessions, struct node *node, uint64_t now_s)
 
 	if (node->revoked)
 		return -EPERM;
-	if (!node_is_pending(node))
+	if (!node_is_pending(node) || node->state == NODE_WAITS_SIGNATURE)
 		return -EALREADY;
 	err = network_approve(sessions->network, node, now_s);
 	if (err < 0)
 		return err;
 	log_info("node-approved name=%s key=%s", node->name, log_key(node->device_key).text);
 	sessions_want_flush(sessions);
-	if (node->session)
+	if (node->session && node_is_pending(node)) {
+		/* In strict mode admins have to sign its certificate, too. */
+		struct control_pending pending;
+
+		approval_describe(node, &pending);
+		session_send_pending(node->session, &pending);
+	} else if (node->session) {
 		session_let_in(node->session, now_s);
+	}
 	return 0;
 }
 

@@ -2,7 +2,8 @@
 
 #include <string.h>
 
-static void describe(const struct network *network, const struct node *node, struct cert *cert)
+void certificate_describe(const struct network *network, const struct node *node, struct cert *cert,
+			  uint64_t now_s)
 {
 	*cert = (struct cert){ .serial = 0 };
 	memcpy(cert->network_id, network->id, sizeof(cert->network_id));
@@ -17,6 +18,9 @@ static void describe(const struct network *network, const struct node *node, str
 	memcpy(cert->groups, node->groups.names, sizeof(cert->groups));
 	cert->group_count = node->groups.count;
 	strcpy(cert->owner, node->owner);
+	cert->not_before_s = now_s > CERTIFICATE_BACKDATE_S ? now_s - CERTIFICATE_BACKDATE_S : 0;
+	cert->not_after_s =
+		now_s + (network->strict.life_s ? network->strict.life_s : CERTIFICATE_LIFE_S);
 }
 
 int certificate_issue(struct network *network, struct node *node, uint64_t now_s)
@@ -26,12 +30,10 @@ int certificate_issue(struct network *network, struct node *node, uint64_t now_s
 	size_t len;
 	int err;
 
-	describe(network, node, &cert);
+	certificate_describe(network, node, &cert, now_s);
 	err = network_take_serial(network, &cert.serial);
 	if (err < 0)
 		return err;
-	cert.not_before_s = now_s > CERTIFICATE_BACKDATE_S ? now_s - CERTIFICATE_BACKDATE_S : 0;
-	cert.not_after_s = now_s + CERTIFICATE_LIFE_S;
 	err = cert_sign(data, &len, &cert, network->authority_secret);
 	if (err < 0)
 		return err;
@@ -45,6 +47,8 @@ int certificate_issue(struct network *network, struct node *node, uint64_t now_s
 
 bool certificate_is_due(const struct node *node, uint64_t now_s)
 {
-	return now_s >= node->not_after_s - CERTIFICATE_LIFE_S + CERTIFICATE_LIFE_S / 3 ||
-	       now_s < node->not_before_s;
+	uint64_t begin_s = node->not_before_s + CERTIFICATE_BACKDATE_S;
+	uint64_t life_s = node->not_after_s > begin_s ? node->not_after_s - begin_s : 0;
+
+	return now_s >= begin_s + life_s / 3 || now_s < node->not_before_s;
 }

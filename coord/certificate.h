@@ -14,6 +14,9 @@
  * or -EINVAL.
  */
 int certificate_issue(struct network *network, struct node *node, uint64_t now_s);
+/* What a certificate of this node would say now, all but its serial. */
+void certificate_describe(const struct network *network, const struct node *node, struct cert *cert,
+			  uint64_t now_s);
 /* Is a third of its life over? */
 bool certificate_is_due(const struct node *node, uint64_t now_s);
 

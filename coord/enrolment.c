@@ -265,13 +265,21 @@ static int bring_in(struct network *network, struct node *node, const struct sto
 {
 	int err = 0;
 
+	if (network->strict.on && !node_is_pending(node))
+		node->state = NODE_WAITS_SIGNATURE;
 	if (node_is_pending(node))
 		err = network_take_serial(network, &node->serial);
 	else
 		err = certificate_issue(network, node, now_s);
 	if (err == 0)
 		err = store_new(network, node, key, old, now_s);
-	return err < 0 ? err : network_adopt(network, node);
+	if (err == 0)
+		err = network_adopt(network, node);
+	/* If that is not possible now, it will be when the database works again. */
+	if (err == 0 && node->state == NODE_WAITS_SIGNATURE &&
+	    strict_request_certificate(network, node, now_s) < 0)
+		network->strict.looked_s = 0;
+	return err;
 }
 
 static int make_node(struct sessions *sessions, struct node *node, const struct store_key *key,
@@ -399,6 +407,8 @@ static int refresh(struct network *network, struct node *node, const struct cont
 	take_facts(node, &login->facts);
 	if (node_is_pending(node)) {
 		memcpy(node->wireguard_key, login->wireguard_key, 32);
+		if (changed && node->state == NODE_WAITS_SIGNATURE)
+			network->strict.looked_s = 0; /* another request */
 		return changed ? network_store_node(network, node) : 0;
 	}
 	if (!changed && !certificate_is_due(node, now_s))

@@ -86,7 +86,8 @@ static uint64_t next_version(const struct network *network, const struct node *n
 static int finish(struct network *network, const struct node *node, struct netmap *map)
 {
 	map->version = next_version(network, node);
-	if (netmap_sign(map, network->authority_secret) < 0)
+	if (netmap_sign(map, network->strict.on ? network->strict.map_secret
+						: network->authority_secret) < 0)
 		return -ENOMEM;
 	network->version++;
 	return 0;

@@ -7,6 +7,7 @@
 #include "base/map.h"
 #include "coord/certificate.h"
 #include "coord/store_change.h"
+#include "coord/store_signing.h"
 
 struct node *network_find(const struct network *network, const uint8_t device_key[static 32])
 {
@@ -77,6 +78,11 @@ static int store_change(struct network *network, const struct node *node, bool r
 		err = network_store_serial(network);
 	if (err == 0 && revoke)
 		err = store_revoked_add(network->store, node->serial, node->not_after_s);
+	if (err == 0 && (revoke || forget) && network->strict.on && node->cert_len > 0)
+		err = store_device_revoke(network->store, node->device_key,
+					  node->not_after_s + network->strict.life_s);
+	if (err == 0 && (revoke || forget) && network->strict.on)
+		err = store_request_delete(network->store, SIGNING_CERTIFICATE, node->device_key);
 	if (err == 0)
 		err = forget ? store_node_delete(network->store, node->device_key)
 			     : store_node_put(network->store, node);
@@ -123,6 +129,7 @@ int network_revoke(struct network *network, struct node *node, uint64_t now_s)
 		return err;
 	}
 	node->dirty = true;
+	network->strict.looked_s = 0; /* admins are to sign it at once */
 	return remember_revoked(network, node->serial);
 }
 
@@ -147,7 +154,26 @@ int network_delete(struct network *network, struct node *node, uint64_t now_s)
 	if (err < 0)
 		return err;
 	pool_release(&network->pool, &node->address4);
+	network->strict.looked_s = 0;
 	return network_forget(network, node);
+}
+
+/* What a certificate says changes when it is signed, and not before. */
+static int ask_for_certificate(struct network *network, struct node *node,
+			       const struct node *before, uint64_t now_s)
+{
+	int err = strict_request_certificate(network, node, now_s);
+
+	if (err < 0 || node->cert_len > 0) {
+		memcpy(node->name, before->name, sizeof(node->name));
+		memcpy(node->owner, before->owner, sizeof(node->owner));
+		memcpy(node->wireguard_key, before->wireguard_key, 32);
+		labels_copy(&node->groups, &before->groups);
+		labels_copy(&node->tags, &before->tags);
+		return err;
+	}
+	node->state = NODE_WAITS_SIGNATURE;
+	return network_store_node(network, node);
 }
 
 /*
@@ -157,8 +183,12 @@ int network_delete(struct network *network, struct node *node, uint64_t now_s)
 static int certify(struct network *network, struct node *node, const struct node *before,
 		   uint64_t now_s)
 {
-	int err = node_is_pending(node) ? 0 : certificate_issue(network, node, now_s);
+	bool waits = node_is_pending(node) && node->state != NODE_WAITS_SIGNATURE;
+	int err;
 
+	if (network->strict.on && !waits)
+		return ask_for_certificate(network, node, before, now_s);
+	err = waits ? 0 : certificate_issue(network, node, now_s);
 	if (err == 0)
 		err = network_store_node(network, node);
 	if (err == 0)
@@ -236,16 +266,17 @@ int network_check_policy(const struct network *network, const char *text, size_t
 	return err;
 }
 
-int network_set_policy(struct network *network, const char *text, size_t len,
-		       struct policy_error *error)
+int network_set_policy(struct network *network, const char *text, size_t len, const char *who,
+		       uint64_t now_s, struct policy_error *error)
 {
 	struct policy *policy;
 	int err = network_check_policy(network, text, len, &policy, error);
 
 	if (err < 0)
 		return err;
-	err = store_set(network->store, NETWORK_VALUE_POLICY, text, len);
-	if (err < 0) {
+	err = network->strict.on ? strict_request_policy(network, text, len, who, now_s)
+				 : store_set(network->store, NETWORK_VALUE_POLICY, text, len);
+	if (err < 0 || network->strict.on) {
 		policy_free(policy);
 		return err;
 	}
@@ -287,6 +318,7 @@ int network_add_relay(struct network *network, const struct store_relay *relay)
 		return err;
 	network->relays[network->relay_count++] = *relay;
 	network->relays_dirty = network->all_dirty = true;
+	network->strict.looked_s = 0;
 	return 0;
 }
 
@@ -304,5 +336,6 @@ int network_remove_relay(struct network *network, const char *name)
 	memmove(&network->relays[place], &network->relays[place + 1],
 		(network->relay_count - place) * sizeof(network->relays[0]));
 	network->relays_dirty = network->all_dirty = true;
+	network->strict.looked_s = 0;
 	return 0;
 }

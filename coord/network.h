@@ -10,6 +10,7 @@
 #include "coord/pool.h"
 #include "coord/rule_lists.h"
 #include "coord/store.h"
+#include "coord/strict.h"
 #include "crypto/rng.h"
 #include "proto/policy.h"
 #include "proto/token.h"
@@ -25,7 +26,8 @@ struct network {
 	uint8_t id[CERT_NETWORK_ID_SIZE];
 	char name[NETMAP_NETWORK_NAME_MAX + 1];
 	uint8_t authority_key[32];
-	uint8_t authority_secret[64];
+	uint8_t authority_secret[64]; /* zeros in strict mode */
+	struct strict strict;         /* zeros in simple mode */
 	uint8_t coordinator_key[32];
 	uint8_t coordinator_secret[32];
 	struct token_address addresses[TOKEN_ADDRESSES_MAX]; /* public ones */
@@ -113,8 +115,9 @@ int network_rekey(struct network *network, struct node *node,
 /* Parses, checks against the nodes there are, stores and obeys. -EINVAL and -EPERM fill *error. */
 int network_check_policy(const struct network *network, const char *text, size_t len,
 			 struct policy **policy, struct policy_error *error);
-int network_set_policy(struct network *network, const char *text, size_t len,
-		       struct policy_error *error);
+/* In strict mode it is asked for, by who, and obeyed when it is signed. */
+int network_set_policy(struct network *network, const char *text, size_t len, const char *who,
+		       uint64_t now_s, struct policy_error *error);
 
 /* Those that are in the store go from memory; those that run inside coordinators stay. */
 void network_drop_stored_relays(struct network *network);

@@ -94,16 +94,36 @@ static int read_secret(uint8_t secret[static 32], const char *dir, const char *n
 	}
 }
 
+static int load_authority_public(struct network *network)
+{
+	uint8_t *key;
+	size_t len;
+	int err = store_get(network->store, STRICT_VALUE_AUTHORITY, &key, &len);
+
+	if (err < 0)
+		return err;
+	if (len == sizeof(network->authority_key))
+		memcpy(network->authority_key, key, len);
+	else
+		err = -EUCLEAN;
+	free(key);
+	return err;
+}
+
 static int load_keys(struct network *network, const char *dir, char *error, size_t size)
 {
 	uint8_t seed[32];
 	int err = read_secret(network->coordinator_secret, dir, DATA_DIR_COORDINATOR, error, size);
 
-	if (err == 0)
-		err = read_secret(seed, dir, DATA_DIR_AUTHORITY, error, size);
 	if (err < 0)
 		return err;
 	dh_public(network->coordinator_key, network->coordinator_secret);
+	/* In strict mode it is with the admins, and not looked for. */
+	if (load_authority_public(network) == 0)
+		return 0;
+	err = read_secret(seed, dir, DATA_DIR_AUTHORITY, error, size);
+	if (err < 0)
+		return err;
 	sign_key_from_seed(network->authority_key, network->authority_secret, seed);
 	sodium_memzero(seed, sizeof(seed));
 	return 0;
@@ -318,6 +338,8 @@ int network_open_at(struct network *network, const char *dir, const char *place,
 	if (err == 0)
 		err = load_values(network);
 	if (err == 0)
+		err = strict_load(network);
+	if (err == 0)
 		err = network_load_policy(network, error, size);
 	if (err == 0)
 		err = store_node_each(network->store, network_load_node, network);
@@ -348,6 +370,7 @@ void network_close(struct network *network)
 	pool_clear(&network->pool);
 	policy_free(network->policy);
 	free(network->revoked);
+	strict_clear(&network->strict);
 	store_close(network->store);
 	sodium_memzero(network, sizeof(*network));
 }

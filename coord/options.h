@@ -29,6 +29,13 @@ enum command {
 	COMMAND_RELAY_LIST,
 	COMMAND_RELAY_ADD,
 	COMMAND_RELAY_REMOVE,
+	COMMAND_AUTHORITY_SHOW,
+	COMMAND_AUTHORITY_EXPORT,
+	COMMAND_AUTHORITY_REQUESTS,
+	COMMAND_AUTHORITY_KEYGEN,
+	COMMAND_AUTHORITY_SIGN,
+	COMMAND_AUTHORITY_SUBMIT,
+	COMMAND_AUTHORITY_TRUST,
 	COMMAND_BACKUP,
 	COMMAND_LIMITS,
 	COMMAND_OVERVIEW,
@@ -94,6 +101,13 @@ struct options {
 	struct labels tags;
 	uint16_t tls_port;
 	const char *secret_file;
+	const char *key;                        /* authority sign and trust: a file */
+	const char *signers[TRUST_SIGNERS_MAX]; /* public keys */
+	size_t signer_count;
+	uint64_t threshold; /* 0: not given */
+	uint64_t life_s;    /* of certificates in strict mode; 0: not given */
+	bool yes;
+	bool data_given;
 	const char *database; /* NULL, like the file: SQLite in data */
 	const char *database_file;
 	bool turn;

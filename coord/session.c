@@ -181,12 +181,35 @@ static void send_welcome(struct session *session, uint64_t now_s)
 	strcpy(welcome->network_name, network->name);
 	welcome->certificate = session->node->cert;
 	welcome->certificate_len = session->node->cert_len;
+	if (network->strict.on) {
+		welcome->trust = network->strict.documents[DOCUMENT_TRUST].data;
+		welcome->trust_len = network->strict.documents[DOCUMENT_TRUST].len;
+		session->documents[DOCUMENT_TRUST - 1] = network->strict.trust.version;
+	}
 	welcome->time_s = now_s;
 	welcome->has_ticket = true;
 	login_ticket_make(&welcome->ticket, network, session->node);
 	welcome->has_tls_key = session->sessions->has_tls_key;
 	memcpy(welcome->tls_key_hash, session->sessions->tls_key_hash, 32);
 	session_send(session, &message);
+}
+
+void session_send_documents(struct session *session)
+{
+	const struct strict *strict = &session->sessions->network->strict;
+
+	for (int kind = DOCUMENT_TRUST; strict->on && kind < DOCUMENT_KIND_END; kind++) {
+		const struct strict_document *held = &strict->documents[kind];
+		struct control_message message = { .type = CONTROL_DOCUMENT };
+
+		if (session->state != SESSION_READY ||
+		    session->documents[kind - 1] >= held->version)
+			continue;
+		message.document.data = held->data;
+		message.document.len = held->len;
+		session->documents[kind - 1] = held->version;
+		session_send(session, &message);
+	}
 }
 
 static void send_whole_map(struct session *session)
@@ -239,6 +262,7 @@ static void become_ready(struct session *session, uint64_t now_s)
 	node->last_seen_s = now_s;
 	log_info("node-online name=%s key=%s", node->name, log_key(node->device_key).text);
 	send_welcome(session, now_s);
+	session_send_documents(session);
 	session->map_due = true;
 	sessions_note_presence(session->sessions, node);
 }
@@ -401,6 +425,7 @@ static int greet(struct session *session, const struct control_message *message,
 	if (enrol)
 		return enrol_among_others(session, &message->enrol, box_key, now_s, error);
 	session->map_version = message->login.map_version;
+	memcpy(session->documents, message->login.documents, sizeof(session->documents));
 	err = enrolment_login(network, &message->login, box_key, now_s, &session->node, error);
 	/* It refuses older ones; a number that leaves no room above it is nobody's. */
 	if (err == 0 && session->map_version <= INT64_MAX)
@@ -663,7 +688,8 @@ static void renew(struct session *session, uint64_t now_s)
 
 	if (now_s >= session->credentials_s + CREDENTIALS_RENEW_S || now_s < session->credentials_s)
 		sessions_send_credentials(session, now_s);
-	if (!certificate_is_due(node, now_s))
+	/* In strict mode admins are asked, see strict_tick. */
+	if (network->strict.on || !certificate_is_due(node, now_s))
 		return;
 	if (network_rekey(network, node, node->wireguard_key, now_s) < 0) {
 		log_error("store-failed node=%s what=certificate", node->name);

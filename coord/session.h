@@ -58,6 +58,7 @@ struct session {
 	char asker[17];         /* the coordinator that asks whether it lives, or "" */
 	bool map_due;           /* READY, and was sent nothing but its welcome */
 	uint64_t map_version;   /* that the node said it holds */
+	uint64_t documents[DOCUMENT_KINDS]; /* likewise, or was sent; by kind - 1 */
 	uint64_t deadline_ns;   /* of the state */
 	uint64_t looked_s;      /* wall clock, what is to be renewed was looked at */
 	uint64_t credentials_s; /* wall clock at which the relay credentials were made */
@@ -98,5 +99,7 @@ void session_ping(struct session *session);
 void session_moved(struct session *session);
 /* The node's certificate, as a message; to who waits nothing. */
 void session_send_certificate(struct session *session);
+/* Strict mode: the documents that the node does not hold yet. */
+void session_send_documents(struct session *session);
 
 #endif

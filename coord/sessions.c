@@ -124,12 +124,22 @@ static void tell_new(struct session *session, uint64_t now_s)
 		presence_tell_all(session);
 }
 
+/* Before maps: whose certificates may be signed by those whom a new document names. */
+static void tell_documents(struct session *session, uint64_t now_s)
+{
+	(void)now_s;
+	session_send_documents(session);
+}
+
 void sessions_flush(struct sessions *sessions, uint64_t now_s)
 {
 	bool dirty = any_dirty(sessions);
 
 	/* A session that ends meanwhile sets it again. */
 	sessions->flush_wanted = false;
+	if (sessions->network->strict.documents_dirty)
+		tell_all(sessions, false, now_s, tell_documents);
+	sessions->network->strict.documents_dirty = false;
 	if (dirty)
 		tell_all(sessions, false, now_s, flush_one);
 	tell_all(sessions, true, now_s, tell_new);
@@ -239,6 +249,7 @@ void sessions_tick(struct sessions *sessions, uint64_t now_ns, uint64_t now_s)
 		remove_ephemeral(sessions, now_s);
 		approval_expire(sessions, now_s);
 	}
+	strict_tick(sessions, now_s);
 	sessions_save(sessions);
 	audit_tick(sessions, now_s);
 }

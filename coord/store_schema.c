@@ -77,6 +77,13 @@ static const char from_version_3[] =
 	"CREATE TABLE audit (id INTEGER PRIMARY KEY, time_s INTEGER NOT NULL, who TEXT NOT NULL,"
 	" origin TEXT NOT NULL, action TEXT NOT NULL, target TEXT NOT NULL,"
 	" details TEXT NOT NULL) STRICT;"
+	/* Strict mode: documents in force, what waits for signatures, devices that are out. */
+	"CREATE TABLE document (kind INTEGER PRIMARY KEY, version INTEGER NOT NULL,"
+	" data BLOB NOT NULL) STRICT;"
+	"CREATE TABLE signing_request (id BLOB PRIMARY KEY, kind INTEGER NOT NULL,"
+	" subject BLOB NOT NULL, body BLOB NOT NULL, signatures BLOB NOT NULL,"
+	" created_s INTEGER NOT NULL, who TEXT NOT NULL, UNIQUE (kind, subject)) STRICT;"
+	"CREATE TABLE revoked_device (device_key BLOB PRIMARY KEY, until_s INTEGER NOT NULL) STRICT;"
 	"CREATE INDEX audit_time ON audit (time_s);";
 
 /* By the version that it leaves behind. */

@@ -501,7 +501,7 @@ static void test_policy_change_reaches_the_maps(void **state)
 
 	(void)state;
 	join_both();
-	assert_int_equal(network_set_policy(&c.network, text, strlen(text), &error), 0);
+	assert_int_equal(network_set_policy(&c.network, text, strlen(text), "test", c.now_s, &error), 0);
 	sessions_want_flush(&c.sessions);
 	coordination_settle(&c);
 	peer = netmap_find_peer(a.map, b.device_key);
@@ -511,7 +511,7 @@ static void test_policy_change_reaches_the_maps(void **state)
 	assert_false(peer->may_send);
 	assert_int_equal(peer->rules->count, 2);
 	assert_int_equal(peer->rules->list[0].port_low, 22);
-	assert_int_equal(network_set_policy(&c.network, "{}", 2, &error), 0);
+	assert_int_equal(network_set_policy(&c.network, "{}", 2, "test", c.now_s, &error), 0);
 	sessions_want_flush(&c.sessions);
 	coordination_settle(&c);
 	assert_sees(&a, &b, false);
