@@ -59,6 +59,9 @@ static const char *verb_name(enum command command)
 		[COMMAND_RELAY_ADD] = "relay-add",
 		[COMMAND_RELAY_REMOVE] = "relay-remove",
 		[COMMAND_BACKUP] = "backup",
+		[COMMAND_AUTHORITY_SHOW] = "authority-show",
+		[COMMAND_AUTHORITY_EXPORT] = "authority-export",
+		[COMMAND_AUTHORITY_REQUESTS] = "authority-requests",
 		[COMMAND_API_TOKEN_CREATE] = "api-token-create",
 		[COMMAND_API_TOKEN_LIST] = "api-token-list",
 		[COMMAND_API_TOKEN_REVOKE] = "api-token-revoke",
@@ -170,6 +173,19 @@ static int add_path(json_t *request, const char *path)
 	return json_object_set_new(request, "path", value);
 }
 
+static int add_export(json_t *request, const struct options *options)
+{
+	json_t *signers = json_array();
+
+	for (size_t i = 0; i < options->signer_count; i++)
+		json_array_append_new(signers, json_string(options->signers[i]));
+	json_object_set_new(request, "signers", signers);
+	json_object_set_new(request, "threshold", json_integer((json_int_t)options->threshold));
+	if (options->life_s)
+		json_object_set_new(request, "life_s", json_integer((json_int_t)options->life_s));
+	return add_path(request, options->arguments[0]);
+}
+
 static int add_arguments(json_t *request, const struct options *options)
 {
 	const char *argument = options->arguments[0];
@@ -210,6 +226,8 @@ static int add_arguments(json_t *request, const struct options *options)
 		return add_policy(request, argument);
 	case COMMAND_RELAY_ADD:
 		return add_relay(request, options);
+	case COMMAND_AUTHORITY_EXPORT:
+		return add_export(request, options);
 	case COMMAND_BACKUP:
 		return add_path(request, argument);
 	default:
@@ -293,18 +311,18 @@ static char *receive_all(int fd, size_t *len)
 	return NULL;
 }
 
-static int show(const char *text, size_t len)
+/* What the command prints goes to *printed, malloc'd; returns the exit code. */
+static int read_answer(const char *text, size_t len, char **printed)
 {
 	json_t *answer = json_loadb(text, len, 0, NULL);
 	const char *error = json_string_value(json_object_get(answer, "error"));
-	const char *printed = json_string_value(json_object_get(answer, "text"));
+	const char *good = json_string_value(json_object_get(answer, "text"));
 	int code = (int)json_integer_value(json_object_get(answer, "code"));
 
+	*printed = error || !good ? NULL : strdup(good);
 	if (error) {
 		fprintf(stderr, "warren-coord: %s\n", error);
-	} else if (printed) {
-		fputs(printed, stdout);
-	} else {
+	} else if (!*printed) {
 		fputs("warren-coord: the server did not answer; see its log\n", stderr);
 		code = EXIT_UNREACHABLE;
 	}
@@ -312,7 +330,7 @@ static int show(const char *text, size_t len)
 	return error && code == 0 ? 1 : code;
 }
 
-static int ask(const char *dir, const char *request)
+static int ask(const char *dir, const char *request, char **printed)
 {
 	int fd = dial(dir);
 	char *answer = NULL;
@@ -326,35 +344,52 @@ static int ask(const char *dir, const char *request)
 		send_all(fd, "\n", 1);
 	answer = receive_all(fd, &len);
 	close(fd);
-	code = show(answer ? answer : "", len);
+	code = read_answer(answer ? answer : "", len, printed);
 	if (answer)
 		sodium_memzero(answer, len);
 	free(answer);
 	return code;
 }
 
+static void wipe(char *text)
+{
+	if (text)
+		sodium_memzero(text, strlen(text));
+	free(text);
+}
+
+int admin_client_call(const char *dir, json_t *request, char **text)
+{
+	char *line = json_dumps(request, JSON_COMPACT);
+	int code;
+
+	json_decref(request);
+	if (!line)
+		return complain("memory", strerror(ENOMEM));
+	if (strlen(line) >= ADMIN_REQUEST_MAX)
+		code = complain("the policy", "is larger than 64 KiB");
+	else
+		code = ask(dir, line, text);
+	wipe(line);
+	return code;
+}
+
 static int run_one(const struct options *options)
 {
 	json_t *request = json_object();
-	char *text = NULL;
+	char *printed = NULL;
 	int code;
 
 	json_object_set_new(request, "verb", json_string(verb_name(options->command)));
 	json_object_set_new(request, "json", json_boolean(options->json));
-	code = add_arguments(request, options);
-	if (code == 0)
-		text = json_dumps(request, JSON_COMPACT);
-	json_decref(request);
-	if (code != 0)
+	if (add_arguments(request, options) != 0) {
+		json_decref(request);
 		return 1;
-	if (!text)
-		return complain("memory", strerror(ENOMEM));
-	if (strlen(text) >= ADMIN_REQUEST_MAX)
-		code = complain("the policy", "is larger than 64 KiB");
-	else
-		code = ask(options->data, text);
-	sodium_memzero(text, strlen(text));
-	free(text);
+	}
+	code = admin_client_call(options->data, request, &printed);
+	if (printed)
+		fputs(printed, stdout);
+	wipe(printed);
 	return code;
 }
 

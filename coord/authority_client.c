@@ -158,8 +158,8 @@ static json_t *signature_json(const struct signing_request *request, const uint8
 static int send_chunk(const struct options *options, json_t *signatures, const uint8_t *trust,
 		      size_t trust_len)
 {
-	json_t *request = json_pack("{s:s,s:O}", "verb", "authority-submit", "signatures",
-				    signatures);
+	json_t *request =
+		json_pack("{s:s,s:O}", "verb", "authority-submit", "signatures", signatures);
 	char *text = NULL;
 	int code;
 
@@ -286,7 +286,8 @@ static int sign_one(const struct signer *signer, const struct signing_bundle *bu
 		return 0; /* was refused above */
 	err = sign_make(signature, signer->secret, signing_domain(request->kind), request->body,
 			request->body_len);
-	return err < 0 ? err : trust_set_add(request->set, &request->set_len, signer->key, signature);
+	return err < 0 ? err
+		       : trust_set_add(request->set, &request->set_len, signer->key, signature);
 }
 
 static int sign_all(const struct options *options, const struct signer *signer,
@@ -361,9 +362,8 @@ static int describe_trust(const struct options *options, const struct signing_bu
 			return EXIT_USAGE;
 		}
 	document->signer_count = (uint8_t)options->signer_count;
-	document->threshold = (uint8_t)(options->threshold || !options->signer_count
-						? options->threshold
-						: 1);
+	document->threshold =
+		(uint8_t)(options->threshold || !options->signer_count ? options->threshold : 1);
 	return 0;
 }
 

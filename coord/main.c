@@ -2,6 +2,7 @@
 
 #include "base/log.h"
 #include "coord/admin_client.h"
+#include "coord/authority_client.h"
 #include "coord/backup.h"
 #include "coord/init.h"
 #include "coord/options.h"
@@ -23,6 +24,11 @@ int main(int argc, char **argv)
 		return init_run(&options);
 	case COMMAND_SERVE:
 		return server_run(&options);
+	case COMMAND_AUTHORITY_KEYGEN:
+	case COMMAND_AUTHORITY_SIGN:
+	case COMMAND_AUTHORITY_SUBMIT:
+	case COMMAND_AUTHORITY_TRUST:
+		return authority_client_run(&options);
 	case COMMAND_RESTORE:
 		return backup_restore(&options);
 	default:

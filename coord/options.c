@@ -65,6 +65,16 @@ static const char usage[] =
 	"  api-token revoke ID\n"
 	"  audit list [--since 7d|2026-11-21] [--json]\n"
 	"                              who changed what, newest first\n"
+	"  authority show [--json]     who signs, and what waits for signatures\n"
+	"  authority export FILE [--threshold T] [--signer PUB]... [--cert-life 180d]\n"
+	"                              strict mode: the signing key goes to FILE, for good\n"
+	"  authority keygen FILE       a key for an admin who signs; prints its public half\n"
+	"  authority requests          what waits, for: authority sign --key FILE < REQUESTS > SIGNED\n"
+	"  authority sign --key FILE [--yes]\n"
+	"                              shows what it signs; with --data fetches and submits, too\n"
+	"  authority submit            takes what was signed from standard input\n"
+	"  authority trust --key FILE [--threshold T] [--signer PUB]... [--yes]\n"
+	"                              other signers, by the key that was exported\n"
 	"  backup FILE                 database and keys into one file: keep it safe\n"
 	"  restore FILE                the other way, into a --data DIR without a network\n"
 	"\n"
@@ -114,6 +124,11 @@ enum option_id {
 	OPTION_LIMIT,
 	OPTION_ROLE,
 	OPTION_SINCE,
+	OPTION_KEY,
+	OPTION_SIGNER,
+	OPTION_THRESHOLD,
+	OPTION_CERT_LIFE,
+	OPTION_YES,
 	OPTION_HOST,
 	OPTION_VERBOSE,
 	OPTION_HELP,
@@ -158,6 +173,11 @@ static const struct option long_options[] = {
 	{ "limit", required_argument, NULL, OPTION_LIMIT },
 	{ "role", required_argument, NULL, OPTION_ROLE },
 	{ "since", required_argument, NULL, OPTION_SINCE },
+	{ "key", required_argument, NULL, OPTION_KEY },
+	{ "signer", required_argument, NULL, OPTION_SIGNER },
+	{ "threshold", required_argument, NULL, OPTION_THRESHOLD },
+	{ "cert-life", required_argument, NULL, OPTION_CERT_LIFE },
+	{ "yes", no_argument, NULL, OPTION_YES },
 	{ "host", required_argument, NULL, OPTION_HOST },
 	{ "verbose", no_argument, NULL, OPTION_VERBOSE },
 	{ "help", no_argument, NULL, OPTION_HELP },
@@ -213,6 +233,15 @@ static const struct {
 	{ "node", "paths", COMMAND_NODE_PATHS, 1, MASK(OPTION_JSON) },
 	{ "settings", "list", COMMAND_SETTING_LIST, 0, MASK(OPTION_JSON) },
 	{ "settings", "set", COMMAND_SETTING_SET, 2, 0 },
+	{ "authority", "show", COMMAND_AUTHORITY_SHOW, 0, MASK(OPTION_JSON) },
+	{ "authority", "export", COMMAND_AUTHORITY_EXPORT, 1,
+	  MASK(OPTION_SIGNER) | MASK(OPTION_THRESHOLD) | MASK(OPTION_CERT_LIFE) },
+	{ "authority", "requests", COMMAND_AUTHORITY_REQUESTS, 0, 0 },
+	{ "authority", "keygen", COMMAND_AUTHORITY_KEYGEN, 1, 0 },
+	{ "authority", "sign", COMMAND_AUTHORITY_SIGN, 0, MASK(OPTION_KEY) | MASK(OPTION_YES) },
+	{ "authority", "submit", COMMAND_AUTHORITY_SUBMIT, 0, 0 },
+	{ "authority", "trust", COMMAND_AUTHORITY_TRUST, 0,
+	  MASK(OPTION_KEY) | MASK(OPTION_SIGNER) | MASK(OPTION_THRESHOLD) | MASK(OPTION_YES) },
 	{ "backup", NULL, COMMAND_BACKUP, 1, 0 },
 	{ "api-token", "create", COMMAND_API_TOKEN_CREATE, 0,
 	  MASK(OPTION_NAME) | MASK(OPTION_ROLE) | MASK(OPTION_EXPIRES) },
@@ -447,6 +476,24 @@ static int take_option(struct options *options, int option, const char *value)
 	case OPTION_ROLE:
 		options->role = value;
 		return strcmp(value, "admin") == 0 || strcmp(value, "viewer") == 0 ? 0 : -EINVAL;
+	case OPTION_KEY:
+		options->key = value;
+		return 0;
+	case OPTION_SIGNER:
+		if (options->signer_count == TRUST_SIGNERS_MAX)
+			return -EINVAL;
+		options->signers[options->signer_count++] = value;
+		return 0;
+	case OPTION_THRESHOLD:
+		return parse_number(&options->threshold, value) < 0 ||
+				       options->threshold > TRUST_SIGNERS_MAX
+			       ? -EINVAL
+			       : 0;
+	case OPTION_CERT_LIFE:
+		return coord_options_duration(&options->life_s, value);
+	case OPTION_YES:
+		options->yes = true;
+		return 0;
 	case OPTION_SINCE:
 		return parse_since(&options->since_s, value);
 	case OPTION_EXPIRES:
@@ -538,6 +585,7 @@ static int take_command(struct options *options, int count, char **words, uint64
 	for (int i = 0; i < commands[place].arguments; i++)
 		options->arguments[i] = words[skip + i];
 	expires_given = used & MASK(OPTION_EXPIRES);
+	options->data_given = used & MASK(OPTION_DATA);
 	used &= ~(commands[place].options | COMMON);
 	for (int option = OPTION_DATA; used && option <= OPTION_VERSION; option++)
 		if (used & MASK(option))
@@ -554,6 +602,9 @@ static int take_command(struct options *options, int count, char **words, uint64
 		if (!expires_given)
 			options->expires_s = DEFAULT_API_TOKEN_S;
 	}
+	if ((commands[place].options & MASK(OPTION_KEY)) && !options->key)
+		return complain("%s %s wants --key, a file of authority keygen or export", words[0],
+				words[1]);
 	if (options->needs_approval + options->approved + options->sign_in > 1)
 		return complain("--needs-approval, --approved and --sign-in exclude each other");
 	if (options->uses_max > 1 && !options->reusable)

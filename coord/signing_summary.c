@@ -96,15 +96,16 @@ static int summarise_cert(FILE *out, const struct signing_bundle *bundle,
 		return -EBADMSG;
 	if (memcmp(cert.network_id, bundle->trust.network_id, CERT_NETWORK_ID_SIZE) != 0)
 		return -EXDEV;
-	known = request->previous && cert_verify(&previous, request->previous,
-						 request->previous_len, &bundle->trust) == 0 &&
+	known = request->previous &&
+		cert_verify(&previous, request->previous, request->previous_len, &bundle->trust) ==
+			0 &&
 		memcmp(previous.device_key, cert.device_key, 32) == 0;
 	if (known && previous.serial >= cert.serial)
 		return -ESTALE;
 	fprintf(out, "  certificate of %s: %s\n", cert.name,
-		!known				       ? "a NEW machine"
+		!known                                ? "a NEW machine"
 		: same_but_for_time(&cert, &previous) ? "renewed, nothing else changes"
-						       : "CHANGED");
+						      : "CHANGED");
 	if (known && !same_but_for_time(&cert, &previous)) {
 		fputs("   before:\n", out);
 		print_cert(out, &previous);
@@ -162,9 +163,8 @@ static void print_diff(FILE *out, const struct lines *a, const struct lines *b,
 		if (i < a->count && j < b->count && same_line(a, i, b, j)) {
 			i++;
 			j++;
-		} else if (j == b->count ||
-			   (i < a->count &&
-			    longest[(i + 1) * width + j] >= longest[i * width + j + 1])) {
+		} else if (j == b->count || (i < a->count && longest[(i + 1) * width + j] >=
+								     longest[i * width + j + 1])) {
 			print_line(out, '-', a, i++);
 		} else {
 			print_line(out, '+', b, j++);
@@ -259,8 +259,7 @@ static void summarise_relays(FILE *out, const struct document *previous,
 				find_relay(document, previous->relays[i].name)))
 			print_relay(out, '-', &previous->relays[i]);
 	for (size_t i = 0; i < document->relay_count; i++) {
-		const struct netmap_relay *before =
-			find_relay(previous, document->relays[i].name);
+		const struct netmap_relay *before = find_relay(previous, document->relays[i].name);
 
 		print_relay(out, same_relay(before, &document->relays[i]) ? ' ' : '+',
 			    &document->relays[i]);
