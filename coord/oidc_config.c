@@ -168,8 +168,6 @@ static int check(const struct oidc_config *c, char *error, size_t size)
 		return refuse(error, size, "the scope \"%.100s\" lacks the word openid", c->scope);
 	if (c->ca_file[0] && c->ca_file[0] != '/')
 		return refuse(error, size, "\"%.100s\" is no absolute path", c->ca_file);
-	if (c->login_life_s && c->login_life_s < OIDC_LIFE_MIN_S)
-		return refuse(error, size, "a login holds a minute at least");
 	return check_lists(c, error, size);
 }
 

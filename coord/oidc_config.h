@@ -12,7 +12,6 @@
 #define OIDC_TEXT_MAX   255
 #define OIDC_LIST_MAX   64  /* entries of each list */
 #define OIDC_ENTRY_MAX  127 /* bytes of one */
-#define OIDC_LIFE_MIN_S 60
 #define OIDC_LIFE_MAX_S (400 * 86400ull)
 
 enum oidc_flow {

@@ -20,7 +20,7 @@
 #define OIDC_BROWSER_S     (15 * 60)
 #define OIDC_RETRY_S       5         /* a provider that does not answer is asked again */
 #define OIDC_PROVIDER_S    (60 * 60) /* its documents are read again */
-#define OIDC_KEYS_PAUSE_S  5         /* between two looks for new keys */
+#define OIDC_KEYS_PAUSE_S  2         /* between two looks for new keys */
 
 enum signin_state {
 	SIGNIN_STARTING,    /* wants the provider's documents */
@@ -30,6 +30,7 @@ enum signin_state {
 	SIGNIN_AUTHORIZING, /* browser flow: the user is at the provider */
 	SIGNIN_EXCHANGING,  /* browser flow: the code is being made an ID token */
 	SIGNIN_VERIFYING,   /* wants the provider's newest keys */
+	SIGNIN_LOOKING_UP,  /* wants what the ID token does not say of the user */
 };
 
 struct signin {
@@ -54,7 +55,9 @@ struct signin {
 	struct oidc_device_grant grant;
 	uint64_t ask_ns;
 	bool asking;
-	char *id_token; /* in VERIFYING */
+	char *id_token;
+	char *access_token; /* or NULL */
+	json_t *claims;     /* in LOOKING_UP */
 };
 
 struct oidc {
@@ -89,6 +92,10 @@ void oidc_provider_forget(struct oidc *oidc);
 int oidc_ask(struct oidc *oidc, const char *url, struct oidc_form *form, bool client, uint64_t tag,
 	     void (*done)(void *arg, uint64_t tag, unsigned int status, const char *text,
 			  size_t len));
+
+int oidc_ask_userinfo(struct oidc *oidc, const struct signin *signin,
+		      void (*done)(void *arg, uint64_t tag, unsigned int status, const char *text,
+				   size_t len));
 
 /* oidc_signin.c: the table. NULL when it is full. */
 struct signin *signin_new(struct oidc *oidc, bool admin, uint64_t now_ns);

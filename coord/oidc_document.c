@@ -4,8 +4,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
-#include "base/log.h"
 #include "proto/json_fields.h"
 
 #define METHODS_MAX       64
@@ -13,6 +13,16 @@
 #define INTERVAL_MAX_S    60
 #define DEVICE_LIFE_MIN_S 30
 #define DEVICE_LIFE_MAX_S (30 * 60)
+
+const char *oidc_plain_text(char *out, size_t size, const char *text, size_t len)
+{
+	size_t i;
+
+	for (i = 0; i < len && i + 1 < size; i++)
+		out[i] = (char)(text[i] >= ' ' && text[i] < 0x7f && text[i] != '"' ? text[i] : '?');
+	out[i] = '\0';
+	return out;
+}
 
 /* Everything an address of the provider may be; nothing less safe than its issuer. */
 static bool is_endpoint(const char *url, const char *issuer)
@@ -51,6 +61,8 @@ static int read_provider(struct oidc_provider *provider, json_t *object, const c
 	json_fields_text(&f, "jwks_uri", provider->jwks_uri, sizeof(provider->jwks_uri));
 	json_fields_text_opt(&f, "device_authorization_endpoint", provider->device_endpoint,
 			     sizeof(provider->device_endpoint));
+	json_fields_text_opt(&f, "userinfo_endpoint", provider->userinfo_endpoint,
+			     sizeof(provider->userinfo_endpoint));
 	/* Left out, basic is what every provider does: Discovery section 3. */
 	provider->secret_post = methods && !array_has(methods, "client_secret_basic");
 	provider->says_issuer = json_is_true(
@@ -62,7 +74,8 @@ static int read_provider(struct oidc_provider *provider, json_t *object, const c
 	if (!is_endpoint(provider->authorization_endpoint, issuer) ||
 	    !is_endpoint(provider->token_endpoint, issuer) ||
 	    !is_endpoint(provider->jwks_uri, issuer) ||
-	    (provider->device_endpoint[0] && !is_endpoint(provider->device_endpoint, issuer))) {
+	    (provider->device_endpoint[0] && !is_endpoint(provider->device_endpoint, issuer)) ||
+	    (provider->userinfo_endpoint[0] && !is_endpoint(provider->userinfo_endpoint, issuer))) {
 		snprintf(error, error_size, "an endpoint of the provider is not https");
 		return -EBADMSG;
 	}
@@ -134,6 +147,18 @@ int oidc_device_grant_parse(struct oidc_device_grant *out, const char *text, siz
 	return 0;
 }
 
+/* RFC 6750 section 2.1: what may stand in a header. */
+static char *bearer_of(const json_t *answer)
+{
+	const char *type = json_string_value(json_object_get(answer, "token_type"));
+	const char *token = json_string_value(json_object_get(answer, "access_token"));
+
+	if (!type || strcasecmp(type, "bearer") != 0 || !token || !token[0] ||
+	    strlen(token) > OIDC_TOKEN_MAX || !is_visible(token))
+		return NULL;
+	return strdup(token);
+}
+
 static enum oidc_grant grant_of(const char *error)
 {
 	static const struct {
@@ -163,15 +188,18 @@ int oidc_token_answer_parse(struct oidc_token_answer *out, unsigned int status, 
 
 	if (status == 200 && token && strlen(token) <= OIDC_TOKEN_MAX) {
 		answer.id_token = strdup(token);
+		answer.access_token = bearer_of(object);
 		err = answer.id_token ? 0 : -ENOMEM;
 	} else if (status != 200 && error) {
 		answer.grant = grant_of(error);
-		log_quote(answer.error, sizeof(answer.error), error, strlen(error));
+		oidc_plain_text(answer.error, sizeof(answer.error), error, strlen(error));
 	} else {
 		err = -EBADMSG;
 	}
 	json_decref(object);
 	if (err == 0)
 		*out = answer;
+	else
+		free(answer.access_token);
 	return err;
 }

@@ -23,9 +23,10 @@ struct oidc_provider {
 	char authorization_endpoint[OIDC_URL_MAX + 1];
 	char token_endpoint[OIDC_URL_MAX + 1];
 	char jwks_uri[OIDC_URL_MAX + 1];
-	char device_endpoint[OIDC_URL_MAX + 1]; /* empty: no device flow */
-	bool secret_post;                       /* wants the secret in the form */
-	bool says_issuer;                       /* adds `iss` to its answers: RFC 9207 */
+	char device_endpoint[OIDC_URL_MAX + 1];   /* empty: no device flow */
+	char userinfo_endpoint[OIDC_URL_MAX + 1]; /* empty: none */
+	bool secret_post;                         /* wants the secret in the form */
+	bool says_issuer;                         /* adds `iss` to its answers: RFC 9207 */
 };
 
 /* 0, or -EBADMSG with a line in error. issuer is what we were told to ask. */
@@ -55,12 +56,16 @@ enum oidc_grant {
 
 struct oidc_token_answer {
 	enum oidc_grant grant;
-	char *id_token;  /* malloc'd */
-	char error[128]; /* printable */
+	char *id_token;     /* malloc'd */
+	char *access_token; /* malloc'd, or NULL: none, or not a bearer's */
+	char error[128];    /* printable */
 };
 
-/* 0 (free id_token) or -EBADMSG. */
+/* 0 (free both tokens, which are secret) or -EBADMSG. */
 int oidc_token_answer_parse(struct oidc_token_answer *answer, unsigned int status, const char *text,
 			    size_t len);
+
+/* Text for people and the log: printable ASCII but quotes; everything else becomes '?'. */
+const char *oidc_plain_text(char *out, size_t size, const char *text, size_t len);
 
 #endif

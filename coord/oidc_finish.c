@@ -26,14 +26,13 @@ void oidc_fail(struct oidc *oidc, struct signin *signin, const char *why)
 {
 	char quoted[256];
 
-	log_quote(quoted, sizeof(quoted), why, strlen(why));
+	oidc_plain_text(quoted, sizeof(quoted), why, strlen(why));
 	log_warn("sign-in-refused kind=%s why=\"%s\"", signin->admin ? "admin" : "node", quoted);
-	/* Strangers on our page cannot end a node's connection, users at the provider can. */
 	if (signin->has_ticket)
 		oidc_answer_page(signin, 403, "Not signed in", quoted);
-	else if (!signin->admin && signin->state != SIGNIN_STARTING)
+	else if (signin->grant.device_code[0])
 		tell_why(oidc, signin, quoted);
-	if (!signin->admin && signin->state != SIGNIN_POLLING && !signin->grant.device_code[0]) {
+	if (!signin->admin && !signin->grant.device_code[0]) {
 		/* The node's address of our page stays good. */
 		signin->state = SIGNIN_OFFERED;
 		signin->state_text[0] = signin->nonce[0] = signin->cookie[0] = '\0';
@@ -55,9 +54,7 @@ static void let_node_in(struct oidc *oidc, struct signin *signin, const struct o
 		oidc_fail(oidc, signin, "this machine does not wait for a sign-in any more");
 		return;
 	}
-	err = users_check(sessions, &oidc->config, claims, now_s, text, sizeof(text));
-	if (err == 0)
-		err = users_admit(sessions, &oidc->config, node, claims, now_s, text, sizeof(text));
+	err = users_admit(sessions, &oidc->config, node, claims, now_s, text, sizeof(text));
 	if (err < 0) {
 		oidc_fail(oidc, signin,
 			  err == -EACCES ? text : "the coordinator cannot store this; see its log");

@@ -25,10 +25,9 @@ static uint64_t now_of(const struct oidc *oidc)
 
 /* --- the ID token --- */
 
-static int verify(struct oidc *oidc, struct signin *signin, struct oidc_claims *claims, char *error,
-		  size_t size)
+static struct oidc_expected expect(const struct oidc *oidc, const struct signin *signin)
 {
-	const struct oidc_expected expected = {
+	return (struct oidc_expected){
 		.issuer = oidc->config.issuer,
 		.client_id = oidc->config.client_id,
 		.nonce = signin->nonce[0] ? signin->nonce : NULL,
@@ -36,16 +35,61 @@ static int verify(struct oidc *oidc, struct signin *signin, struct oidc_claims *
 		.group_claim = oidc->config.group_claim,
 		.now_s = clock_wall_s(),
 	};
+}
 
-	return oidc_token_verify(claims, signin->id_token, oidc->keys, &expected, error, size);
+static void take_claims(struct oidc *oidc, struct signin *signin, const json_t *said)
+{
+	const struct oidc_expected expected = expect(oidc, signin);
+	struct oidc_claims claims;
+	char error[256];
+
+	if (oidc_claims_take(&claims, said, &expected, error, sizeof(error)) < 0) {
+		oidc_fail(oidc, signin, error);
+		return;
+	}
+	oidc_finish(oidc, signin, &claims);
+	oidc_claims_clear(&claims);
+}
+
+static void on_looked_up(void *arg, uint64_t id, unsigned int status, const char *text, size_t len)
+{
+	struct oidc *oidc = arg;
+	struct signin *signin = signin_find(oidc, id);
+	char error[256];
+	json_t *claims;
+
+	if (!signin || signin->state != SIGNIN_LOOKING_UP)
+		return;
+	claims = json_incref(signin->claims);
+	if (status != 200)
+		oidc_fail(oidc, signin, "the provider does not say who this user is");
+	else if (oidc_claims_add_userinfo(claims, text, len, error, sizeof(error)) < 0)
+		oidc_fail(oidc, signin, error);
+	else
+		take_claims(oidc, signin, claims);
+	json_decref(claims);
+}
+
+/* Many providers say in the ID token who the user is, others only when asked. */
+static bool look_up(struct oidc *oidc, struct signin *signin, json_t *claims)
+{
+	if (!signin->access_token || !oidc->provider.userinfo_endpoint[0] ||
+	    oidc_ask_userinfo(oidc, signin, on_looked_up) < 0)
+		return false;
+	signin->state = SIGNIN_LOOKING_UP;
+	json_decref(signin->claims);
+	signin->claims = json_incref(claims);
+	return true;
 }
 
 /* Takes what the token endpoint gave; with an unknown key the newest keys are asked for, once. */
 static void check_token(struct oidc *oidc, struct signin *signin, uint64_t now_ns)
 {
-	struct oidc_claims claims;
+	const struct oidc_expected expected = expect(oidc, signin);
+	json_t *claims = NULL;
 	char error[256];
-	int err = verify(oidc, signin, &claims, error, sizeof(error));
+	int err = oidc_token_verify(&claims, signin->id_token, oidc->keys, &expected, error,
+				    sizeof(error));
 
 	if (err == -ENOKEY && signin->state != SIGNIN_VERIFYING) {
 		signin->state = SIGNIN_VERIFYING;
@@ -57,14 +101,18 @@ static void check_token(struct oidc *oidc, struct signin *signin, uint64_t now_n
 		oidc_fail(oidc, signin, error);
 		return;
 	}
-	oidc_finish(oidc, signin, &claims);
-	oidc_claims_clear(&claims);
+	if (oidc_claims_suffice(claims, &expected) || !look_up(oidc, signin, claims))
+		take_claims(oidc, signin, claims);
+	json_decref(claims);
 }
 
-static void take_token(struct oidc *oidc, struct signin *signin, char *id_token)
+static void take_token(struct oidc *oidc, struct signin *signin,
+		       const struct oidc_token_answer *answer)
 {
 	free(signin->id_token);
-	signin->id_token = id_token;
+	free(signin->access_token);
+	signin->id_token = answer->id_token;
+	signin->access_token = answer->access_token;
 	check_token(oidc, signin, now_of(oidc));
 }
 
@@ -95,7 +143,7 @@ static void on_polled(void *arg, uint64_t id, unsigned int status, const char *t
 	}
 	switch (answer.grant) {
 	case OIDC_GRANT_TOKEN:
-		take_token(oidc, signin, answer.id_token);
+		take_token(oidc, signin, &answer);
 		break;
 	case OIDC_GRANT_PENDING:
 		wait_longer(oidc, signin, 0);
@@ -139,7 +187,7 @@ static void on_asked(void *arg, uint64_t id, unsigned int status, const char *te
 		char quoted[160];
 
 		log_warn("oidc-device-refused status=%u answer=\"%s\"", status,
-			 log_quote(quoted, sizeof(quoted), text, len));
+			 oidc_plain_text(quoted, sizeof(quoted), text, len));
 		signin->state = SIGNIN_STARTING;
 		signin->ask_ns = now_of(oidc) + OIDC_RETRY_S * NS_PER_S;
 		return;
@@ -225,7 +273,7 @@ static void on_exchanged(void *arg, uint64_t id, unsigned int status, const char
 	else if (oidc_token_answer_parse(&answer, status, text, len) < 0)
 		oidc_fail(oidc, signin, "the provider's answer cannot be understood");
 	else if (answer.grant == OIDC_GRANT_TOKEN)
-		take_token(oidc, signin, answer.id_token);
+		take_token(oidc, signin, &answer);
 	else
 		oidc_fail(oidc, signin, answer.error);
 }
@@ -251,10 +299,12 @@ void oidc_exchange(struct oidc *oidc, struct signin *signin, const char *code)
 static void start(struct oidc *oidc, struct signin *signin, uint64_t now_ns)
 {
 	if (!oidc_provider_ready(oidc, now_ns)) {
-		if (signin->has_ticket && oidc->trouble[0])
-			oidc_fail(oidc, signin,
-				  "the sign-in provider does not answer as it should; try again "
-				  "later");
+		if (!signin->has_ticket || !oidc->trouble[0])
+			return;
+		oidc_answer_page(signin, 503, "Not signed in",
+				 "The sign-in provider does not answer as it should; try again "
+				 "later.");
+		signin_free(oidc, signin);
 		return;
 	}
 	if (now_ns < signin->ask_ns)

@@ -92,6 +92,27 @@ int oidc_ask(struct oidc *oidc, const char *url, struct oidc_form *form, bool cl
 	return err;
 }
 
+int oidc_ask_userinfo(struct oidc *oidc, const struct signin *signin,
+		      void (*done)(void *arg, uint64_t tag, unsigned int status, const char *text,
+				   size_t len))
+{
+	const char *ca_file = oidc->config.ca_file;
+	struct oidc_fetch fetch = { .url = oidc->provider.userinfo_endpoint,
+				    .ca_file = ca_file[0] ? ca_file : NULL,
+				    .done = done,
+				    .arg = oidc,
+				    .tag = signin->id };
+	char *authorization = NULL;
+	int err = -ENOMEM;
+
+	if (asprintf(&authorization, "Bearer %s", signin->access_token) < 0)
+		return err;
+	fetch.authorization = authorization;
+	err = oidc_fetcher_start(oidc->fetcher, &fetch);
+	wipe(authorization);
+	return err;
+}
+
 __attribute__((format(printf, 2, 3))) static void trouble(struct oidc *oidc, const char *fmt, ...)
 {
 	char text[sizeof(oidc->trouble)];
@@ -100,7 +121,7 @@ __attribute__((format(printf, 2, 3))) static void trouble(struct oidc *oidc, con
 	va_start(args, fmt);
 	vsnprintf(text, sizeof(text), fmt, args);
 	va_end(args);
-	log_quote(oidc->trouble, sizeof(oidc->trouble), text, strlen(text));
+	oidc_plain_text(oidc->trouble, sizeof(oidc->trouble), text, strlen(text));
 	log_warn("oidc-provider-trouble issuer=\"%s\" why=\"%s\"", oidc->config.issuer,
 		 oidc->trouble);
 	oidc->loading = false;

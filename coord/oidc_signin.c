@@ -16,6 +16,13 @@ void signin_random(struct oidc *oidc, char out[static OIDC_SECRET_TEXT])
 	encoding_base64url(out, OIDC_SECRET_TEXT, bytes, sizeof(bytes));
 }
 
+static void wipe(char *text)
+{
+	if (text)
+		sodium_memzero(text, strlen(text));
+	free(text);
+}
+
 void signin_free(struct oidc *oidc, struct signin *signin)
 {
 	struct signin **link = &oidc->signins;
@@ -25,9 +32,9 @@ void signin_free(struct oidc *oidc, struct signin *signin)
 		link = &(*link)->next;
 	*link = signin->next;
 	oidc->signin_count--;
-	if (signin->id_token)
-		sodium_memzero(signin->id_token, strlen(signin->id_token));
-	free(signin->id_token);
+	wipe(signin->id_token);
+	wipe(signin->access_token);
+	json_decref(signin->claims);
 	sodium_memzero(signin, sizeof(*signin));
 	free(signin);
 }

@@ -264,28 +264,70 @@ static const char *take_user(const json_t *claims, const char *claim, struct oid
 					       : NULL;
 }
 
-static int read_claims(struct oidc_claims *out, const uint8_t *text, size_t len,
-		       const struct oidc_expected *expected, char *error, size_t size)
+bool oidc_claims_suffice(const json_t *claims, const struct oidc_expected *expected)
 {
-	json_t *claims = json_fields_load((const char *)text, len, OIDC_TOKEN_MAX, OIDC_DEPTH_MAX);
+	if (!json_object_get(claims, expected->user_claim) ||
+	    (expected->group_claim[0] && !json_object_get(claims, expected->group_claim)))
+		return false;
+	return strcmp(expected->user_claim, "email") != 0 ||
+	       json_object_get(claims, "email_verified");
+}
+
+int oidc_claims_add_userinfo(json_t *claims, const char *text, size_t len, char *error,
+			     size_t error_size)
+{
+	json_t *info = json_fields_load(text, len, OIDC_DOCUMENT_MAX, OIDC_DEPTH_MAX);
+	const char *theirs = text_of(info, "sub");
+	const char *ours = text_of(claims, "sub");
+
+	if (!theirs || !ours || strcmp(theirs, ours) != 0) {
+		json_decref(info);
+		return refuse(error, error_size,
+			      "the provider tells of another user than the one "
+			      "who signed in");
+	}
+	/* An address and whether it is verified belong together. */
+	if (!json_object_get(claims, "email_verified") || !json_object_get(claims, "email")) {
+		json_object_del(claims, "email");
+		json_object_del(claims, "email_verified");
+	}
+	json_object_update_missing(claims, info);
+	json_decref(info);
+	return 0;
+}
+
+int oidc_claims_take(struct oidc_claims *out, const json_t *claims,
+		     const struct oidc_expected *expected, char *error, size_t error_size)
+{
 	struct oidc_claims found = { .groups = NULL };
-	const char *bad = json_is_object(claims) ? bad_claims(claims, expected)
-						 : "the ID token holds no claims";
+	const char *bad = take_user(claims, expected->user_claim, &found);
 	json_t *groups;
 
-	if (!bad)
-		bad = take_user(claims, expected->user_claim, &found);
-	groups = expected->group_claim[0] ? json_object_get(claims, expected->group_claim) : NULL;
-	if (!bad && json_is_array(groups))
-		found.groups = json_incref(groups);
-	json_decref(claims);
 	if (bad)
-		return refuse(error, size, bad);
+		return refuse(error, error_size, bad);
+	groups = expected->group_claim[0] ? json_object_get(claims, expected->group_claim) : NULL;
+	if (json_is_array(groups))
+		found.groups = json_incref(groups);
 	*out = found;
 	return 0;
 }
 
-int oidc_token_verify(struct oidc_claims *out, const char *token, const struct oidc_keys *keys,
+static int read_claims(json_t **out, const uint8_t *text, size_t len,
+		       const struct oidc_expected *expected, char *error, size_t size)
+{
+	json_t *claims = json_fields_load((const char *)text, len, OIDC_TOKEN_MAX, OIDC_DEPTH_MAX);
+	const char *bad = json_is_object(claims) ? bad_claims(claims, expected)
+						 : "the ID token holds no claims";
+
+	if (bad) {
+		json_decref(claims);
+		return refuse(error, size, bad);
+	}
+	*out = claims;
+	return 0;
+}
+
+int oidc_token_verify(json_t **out, const char *token, const struct oidc_keys *keys,
 		      const struct oidc_expected *expected, char *error, size_t error_size)
 {
 	size_t len = strlen(token);

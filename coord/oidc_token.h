@@ -2,6 +2,7 @@
 #define WARREN_COORD_OIDC_TOKEN_H
 
 #include <jansson.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -41,11 +42,22 @@ struct oidc_claims {
 };
 
 /*
- * Who signed in. 0 (clear afterwards); -ENOKEY: signed with a key that is not among these;
- * -EKEYREJECTED: refused, with a line in error.
+ * What a token says, once it holds: *claims is a new reference. 0; -ENOKEY: signed with a key that
+ * is not among these; -EKEYREJECTED: refused, with a line in error.
  */
-int oidc_token_verify(struct oidc_claims *claims, const char *token, const struct oidc_keys *keys,
+int oidc_token_verify(json_t **claims, const char *token, const struct oidc_keys *keys,
 		      const struct oidc_expected *expected, char *error, size_t error_size);
+/* Do these claims say all that is asked, or is the rest at the userinfo endpoint? */
+bool oidc_claims_suffice(const json_t *claims, const struct oidc_expected *expected);
+/*
+ * Adds what the userinfo endpoint answered (Core section 5.3). 0, or -EKEYREJECTED with a line in
+ * error: it is malformed, or of somebody else.
+ */
+int oidc_claims_add_userinfo(json_t *claims, const char *text, size_t len, char *error,
+			     size_t error_size);
+/* Who signed in. 0 (clear afterwards), or -EKEYREJECTED with a line in error. */
+int oidc_claims_take(struct oidc_claims *out, const json_t *claims,
+		     const struct oidc_expected *expected, char *error, size_t error_size);
 void oidc_claims_clear(struct oidc_claims *claims);
 
 #endif

@@ -95,6 +95,9 @@ int users_admit(struct sessions *sessions, const struct oidc_config *config, str
 		return refuse(error, error_size,
 			      "this machine belongs to another user: sign in as that one, or run "
 			      "warren logout and join anew");
+	err = users_check(sessions, config, claims, now_s, error, error_size);
+	if (err < 0)
+		return err;
 	note(sessions, node, claims->user, now_s);
 	memcpy(owner, node->owner, sizeof(owner));
 	labels_copy(&before, &node->groups);

@@ -19,8 +19,8 @@ struct sessions;
 int users_check(struct sessions *sessions, const struct oidc_config *config,
 		const struct oidc_claims *claims, uint64_t now_s, char *error, size_t error_size);
 /*
- * The user signed in to this node, which is theirs from now on and let in. 0, -EACCES with a line
- * in error: it is another user's, or the store's error.
+ * The user signed in to this node, which is theirs from now on and let in, if users_check has
+ * nothing against it. 0, -EACCES with a line in error, or the store's error.
  */
 int users_admit(struct sessions *sessions, const struct oidc_config *config, struct node *node,
 		const struct oidc_claims *claims, uint64_t now_s, char *error, size_t error_size);
