@@ -51,6 +51,19 @@ static void send_enrol(struct mesh *mesh, const struct token *token,
 	control_message_clear(&message);
 }
 
+static bool load_ticket(const struct mesh *mesh, struct control_ticket *ticket)
+{
+	const struct mesh_path path = mesh_path(mesh, "ticket");
+	int err = login_ticket_load(path.text, ticket);
+
+	if (err < 0 && err != -ENOENT)
+		log_error(
+			"ticket-unreadable file=%s error=\"%s\" action=\"restore it from a backup, or "
+			"run `warren up` with a new token\"",
+			path.text, strerror(-err));
+	return err == 0;
+}
+
 static void send_login(struct mesh *mesh, const uint8_t handshake_hash[static 32])
 {
 	struct control_message message = { .type = CONTROL_LOGIN };
@@ -62,7 +75,7 @@ static void send_login(struct mesh *mesh, const uint8_t handshake_hash[static 32
 	login->time_s = clock_wall_s();
 	login->map_version = mesh->offered ? mesh->offered->version : 0;
 	documents_versions(mesh, login->documents);
-	login->has_ticket = login_ticket_load(mesh_path(mesh, "ticket").text, &login->ticket) == 0;
+	login->has_ticket = load_ticket(mesh, &login->ticket);
 	login->has_replaces = control_client_previous(mesh->control, login->replaces);
 	fill_facts(mesh, &login->facts);
 	control_client_send(mesh->control, &message);

@@ -12,9 +12,14 @@
 #include "daemon/mesh.h"
 #include "proto/token.h"
 
-/* Did somebody say that this machine is to stay out? */
-static bool was_told_to_stay_out(const struct mesh *mesh)
+/*
+ * Did somebody say that this machine is to stay out? Or is it in a network, and its identity got
+ * lost: then it is not to become another one by itself.
+ */
+static bool is_to_stay_out(const struct mesh *mesh)
 {
+	if (access(mesh_path(mesh, "membership").text, F_OK) == 0)
+		return true;
 	return !mesh->settings.up && access(mesh_path(mesh, "settings").text, F_OK) == 0;
 }
 
@@ -43,7 +48,7 @@ void unattended_begin(struct mesh *mesh)
 	size_t len;
 	int err;
 
-	if (mesh->has_membership || was_told_to_stay_out(mesh))
+	if (mesh->has_membership || is_to_stay_out(mesh))
 		return;
 	err = read_credential(&token, &len);
 	if (err == -ENOENT)

@@ -34,7 +34,6 @@ static const char *const error_names[CONTROL_ERROR_CODE_COUNT] = {
 	[CONTROL_ERROR_PEER] = "peer",
 	[CONTROL_ERROR_RATE] = "rate",
 	[CONTROL_ERROR_INTERNAL] = "internal",
-	[CONTROL_ERROR_WRONG_TIME] = "wrong-time",
 	[CONTROL_ERROR_SIGN_IN] = "sign-in",
 };
 

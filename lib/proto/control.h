@@ -75,8 +75,7 @@ enum control_error_code {
 	CONTROL_ERROR_PEER,         /* signal: no such peer, not allowed or offline */
 	CONTROL_ERROR_RATE,         /* too many messages; this one was dropped */
 	CONTROL_ERROR_INTERNAL,
-	CONTROL_ERROR_WRONG_TIME, /* the clocks are too far apart */
-	CONTROL_ERROR_SIGN_IN,    /* the user who signed in is not taken; the node waits on */
+	CONTROL_ERROR_SIGN_IN, /* the user who signed in is not taken; the node waits on */
 	CONTROL_ERROR_CODE_COUNT,
 };
 
