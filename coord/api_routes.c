@@ -27,6 +27,10 @@ static const struct api_field node_list[] = {
 	NORMALLY("limit", API_NUMBER, 1000, "1000"),
 	END_OF_FIELDS,
 };
+static const struct api_field group_list[] = {
+	OPTIONAL("by", API_TEXT, 15),
+	END_OF_FIELDS,
+};
 static const struct api_field node_rename[] = {
 	REQUIRED("new_name", API_TEXT, CERT_NAME_MAX),
 	END_OF_FIELDS,
@@ -96,6 +100,7 @@ const struct api_route api_routes[] = {
 	VERB("GET", "/settings", "setting-list", 200, NULL),
 	VERB("PUT", "/settings/{name}", "setting-set", 200, setting_set),
 	VERB("GET", "/paths", "path-list", 200, NULL),
+	VERB("GET", "/groups", "group-list", 200, group_list),
 	VERB("GET", "/nodes", "node-list", 200, node_list),
 	VERB("GET", "/nodes/{name}", "node-get", 200, NULL),
 	VERB("DELETE", "/nodes/{name}", "node-delete", 200, NULL),

@@ -91,8 +91,12 @@ static void send_ping(struct load_node *node)
 	load_node_send(node, &message);
 }
 
-static void fill_facts(struct control_facts *facts)
+static void fill_facts(const struct load_node *node, struct control_facts *facts)
 {
+	if (node->facts) {
+		*facts = *node->facts;
+		return;
+	}
 	strcpy(facts->hostname, "load");
 	strcpy(facts->version, WARREN_VERSION);
 	strcpy(facts->os, "Debian GNU/Linux 12 (bookworm)");
@@ -111,14 +115,14 @@ static void greet(struct load_node *node)
 		memcpy(login->wireguard_key, node->box_key, 32);
 		login->time_s = clock_wall_s();
 		login->map_version = node->map ? node->map->version : 0;
-		fill_facts(&login->facts);
+		fill_facts(node, &login->facts);
 	} else {
 		memcpy(enrol->key_id, node->token->key_id, sizeof(enrol->key_id));
 		memcpy(enrol->secret, node->token->secret, sizeof(enrol->secret));
 		memcpy(enrol->device_key, node->device_key, 32);
 		memcpy(enrol->wireguard_key, node->box_key, 32);
 		enrol->time_s = clock_wall_s();
-		fill_facts(&enrol->facts);
+		fill_facts(node, &enrol->facts);
 	}
 	control_proof_sign(proof, node->device_secret, hash);
 	load_node_send(node, &message);
@@ -131,6 +135,17 @@ static void take_welcome(struct load_node *node, const struct control_welcome *w
 	node->failures = 0;
 	node->state = LOAD_NODE_WELCOME;
 	send_ping(node);
+}
+
+/* Waits for an admin, and pings meanwhile. */
+static void take_pending(struct load_node *node, const struct control_pending *pending)
+{
+	node->enrolled = true;
+	node->failures = 0;
+	node->state = LOAD_NODE_WELCOME;
+	send_ping(node);
+	if (node->fleet->pending)
+		node->fleet->pending(node->fleet->arg, node, pending);
 }
 
 static void take_map(struct load_node *node, const struct control_message *message)
@@ -187,6 +202,9 @@ static void take_message(struct load_node *node, struct control_message *message
 	switch (message->type) {
 	case CONTROL_WELCOME:
 		take_welcome(node, &message->welcome);
+		break;
+	case CONTROL_PENDING:
+		take_pending(node, &message->pending);
 		break;
 	case CONTROL_MAP:
 	case CONTROL_DELTA:

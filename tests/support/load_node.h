@@ -34,6 +34,7 @@ struct load_node {
 	const struct token *token;
 	enum load_node_state state;
 	bool enrolled;
+	const struct control_facts *facts; /* of its own; NULL: those of all */
 	bool checks; /* verifies its maps as a node does; costly, so not every node of a load */
 	unsigned int failures;
 	uint8_t device_key[32];
@@ -64,6 +65,7 @@ struct load_fleet {
 	void (*signal)(void *arg, struct load_node *node, const struct control_signal *signal);
 	void (*error)(void *arg, struct load_node *node, const struct control_error *error);
 	/* Its connection is over, or a try failed; another follows by itself. */
+	void (*pending)(void *arg, struct load_node *node, const struct control_pending *pending);
 	void (*lost)(void *arg, struct load_node *node, bool was_ready);
 	/* A message that does not hold what it must: a map that is not authentic. */
 	void (*broken)(void *arg, struct load_node *node, const char *what);
