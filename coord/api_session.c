@@ -20,9 +20,15 @@ void api_session_document(struct api_call *call)
 
 void api_session_ways(struct api_call *call)
 {
+	struct network *network = call->http->sessions->network;
+	struct store_login found;
+	int err = login_find(network, call->request, clock_wall_s(), &found);
+
+	/* A page that begins asks this first: a refusal would be an error on its console. */
 	http_answer_json(call->response, 200,
-			 json_pack("{s:i,s:b,s:s?}", "schema", 1, "token", 1, "sso",
-				   oidc_login_path(call->http->sessions->oidc)));
+			 json_pack("{s:i,s:b,s:s?,s:b}", "schema", 1, "token", 1, "sso",
+				   oidc_login_path(call->http->sessions->oidc), "signed_in",
+				   err == 0));
 }
 
 static json_t *session_json(const struct admin_caller *caller)

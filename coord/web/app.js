@@ -168,12 +168,16 @@ async function open() {
 
 async function begin() {
 	try {
-		session = await get("/session");
-	} catch (error) {
-		if (error.status === 401) {
+		const { signed_in: signedIn } = await get("/login");
+
+		if (!signedIn) {
 			showSignIn();
 			return;
 		}
+		session = await get("/session");
+	} catch (error) {
+		if (error.status === 401)
+			return; /* told by signed-out */
 		show(main, message("bad", error.message));
 		setTimeout(begin, POLL_MS);
 		return;
@@ -185,6 +189,11 @@ async function begin() {
 
 menu.addEventListener("click", () => {
 	menu.setAttribute("aria-expanded", String(side.classList.toggle("open")));
+});
+/* The link's own hash would be taken for a page. */
+document.querySelector(".skip").addEventListener("click", (event) => {
+	event.preventDefault();
+	main.focus();
 });
 window.addEventListener("hashchange", () => session && open());
 window.addEventListener("signed-out", () => {

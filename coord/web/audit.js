@@ -43,14 +43,14 @@ export async function audit(view) {
 			return;
 		if (!list.length)
 			next = answer.next;
-		list = [...answer.entries.filter((row) => !known.has(row.id)), ...list];
+		list = [...answer.audit.filter((row) => !known.has(row.id)), ...list];
 		draw();
 	}
 
 	async function older() {
 		const answer = await get("/audit", { limit: PAGE, before: next });
 
-		list = [...list, ...answer.entries];
+		list = [...list, ...answer.audit];
 		next = answer.next;
 		draw();
 	}
