@@ -22,7 +22,7 @@ export async function audit(view) {
 		{ title: "When", class: "tight", cell: (row) => date(row.time_s) },
 		{ title: "Who", cell: (row) => outside(row.who) },
 		{ title: "From", cell: (row) => (row.from ? outside(row.from) : "") },
-		{ title: "What", class: "title", cell: (row) => outside(row.action) },
+		{ title: "What", class: "title", cell: (row) => outside(row.verb) },
 		{ title: "Of what", cell: (row) => outside(row.target || "") },
 		{ title: "Details", cell: (row) => details(row.details) },
 	], { key: (row) => String(row.id), label: "Audit log", empty: "Nothing was changed yet." });
