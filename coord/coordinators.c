@@ -9,15 +9,6 @@
 #include "coord/network.h"
 #include "coord/store_coordinator.h"
 
-static void format_address(char out[static STORE_COORDINATOR_ADDRESS_SIZE],
-			   const struct token_address *address)
-{
-	bool v6 = strchr(address->host, ':');
-
-	snprintf(out, STORE_COORDINATOR_ADDRESS_SIZE, "%s%s%s:%u", v6 ? "[" : "", address->host,
-		 v6 ? "]" : "", address->port);
-}
-
 struct search {
 	const struct store_coordinator *own;
 	const char *name;
@@ -87,7 +78,7 @@ int coordinators_register(struct network *network, const struct token_address *o
 
 	if (err < 0)
 		return err;
-	format_address(row.address, own);
+	token_address_format(row.address, own);
 	err = store_coordinator_purge(network->store, now_s - COORDINATORS_LIFE_S);
 	if (err == 0 && relay)
 		err = choose_name(network, &row, relay, any_name);

@@ -9,6 +9,7 @@
 #include "base/map.h"
 #include "coord/coordinators.h"
 #include "coord/network_load.h"
+#include "coord/oidc.h"
 #include "coord/sessions.h"
 #include "coord/store_change.h"
 
@@ -158,11 +159,14 @@ static int follow_relays(struct network *network)
 	return err;
 }
 
-static int follow_value(struct network *network, const char *name)
+static int follow_value(struct sessions *sessions, const char *name)
 {
+	struct network *network = sessions->network;
 	char error[256];
 	int err;
 
+	if (strcmp(name, OIDC_VALUE) == 0)
+		return sessions->oidc ? oidc_reload(sessions->oidc) : 0;
 	if (strcmp(name, NETWORK_VALUE_POLICY) != 0)
 		return network_load_settings(network);
 	err = network_load_policy(network, error, sizeof(error));
@@ -190,7 +194,7 @@ static int follow_one(struct sessions *sessions, const struct store_change *chan
 	if (strcmp(change->kind, "coordinator") == 0)
 		return coordinators_load(network);
 	if (strcmp(change->kind, "value") == 0)
-		return follow_value(network, (const char *)change->id);
+		return follow_value(sessions, (const char *)change->id);
 	return 0;
 }
 
@@ -240,7 +244,9 @@ static int follow_everything(struct sessions *sessions, uint64_t now_s)
 	if (err == 0)
 		err = coordinators_load(network);
 	if (err == 0)
-		err = follow_value(network, NETWORK_VALUE_POLICY);
+		err = follow_value(sessions, NETWORK_VALUE_POLICY);
+	if (err == 0)
+		err = follow_value(sessions, OIDC_VALUE);
 	if (err == 0)
 		err = network_load_settings(network);
 	map_free(all.seen);

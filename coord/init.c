@@ -45,12 +45,10 @@ static void format_addresses(char out[static ADDRESSES_SIZE], const struct optio
 	size_t len = 0;
 
 	for (size_t i = 0; i < options->public_count; i++) {
-		const struct token_address *address = &options->public[i];
-		bool v6 = strchr(address->host, ':');
+		char text[TOKEN_ADDRESS_TEXT_SIZE];
 
-		len += (size_t)snprintf(out + len, ADDRESSES_SIZE - len, "%s%s%s%s:%u",
-					i ? " " : "", v6 ? "[" : "", address->host, v6 ? "]" : "",
-					address->port);
+		len += (size_t)snprintf(out + len, ADDRESSES_SIZE - len, "%s%s", i ? " " : "",
+					token_address_format(text, &options->public[i]));
 	}
 }
 

@@ -17,8 +17,7 @@
 #include "proto/approval_code.h"
 #include "proto/json_fields.h"
 
-#define VALUE_NAME "oidc"
-#define VALUE_MAX  (64u << 10)
+#define VALUE_MAX (64u << 10)
 
 static void drop_signins(struct oidc *oidc)
 {
@@ -47,7 +46,7 @@ int oidc_reload(struct oidc *oidc)
 	size_t len = 0;
 	char error[256];
 	json_t *object;
-	int err = store_get(oidc->sessions->network->store, VALUE_NAME, &text, &len);
+	int err = store_get(oidc->sessions->network->store, OIDC_VALUE, &text, &len);
 
 	if (err == -ENOENT) {
 		obey(oidc, NULL);
@@ -117,13 +116,13 @@ static int store_config(struct oidc *oidc, const struct oidc_config *config)
 	int err;
 
 	if (!config)
-		return store_unset(store, VALUE_NAME);
+		return store_unset(store, OIDC_VALUE);
 	object = oidc_config_json(config, true);
 	text = json_dumps(object, JSON_COMPACT);
 	json_decref(object);
 	if (!text)
 		return -ENOMEM;
-	err = store_set(store, VALUE_NAME, text, strlen(text));
+	err = store_set(store, OIDC_VALUE, text, strlen(text));
 	sodium_memzero(text, strlen(text));
 	free(text);
 	return err;

@@ -23,7 +23,8 @@ struct ws_http_response;
  */
 struct oidc;
 
-#define OIDC_PATH "/oidc"
+#define OIDC_PATH  "/oidc"
+#define OIDC_VALUE "oidc" /* in the store */
 
 /* Reads its settings from the store. 0 or -errno. */
 int oidc_new(struct oidc **oidc, struct loop *loop, struct sessions *sessions);

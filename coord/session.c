@@ -187,6 +187,8 @@ static void send_welcome(struct session *session, uint64_t now_s)
 		session->documents[DOCUMENT_TRUST - 1] = network->strict.trust.version;
 	}
 	welcome->time_s = now_s;
+	welcome->address_count = network->address_count;
+	memcpy(welcome->addresses, network->addresses, sizeof(welcome->addresses));
 	welcome->has_ticket = true;
 	login_ticket_make(&welcome->ticket, network, session->node);
 	welcome->has_tls_key = session->sessions->has_tls_key;

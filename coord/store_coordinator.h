@@ -8,12 +8,10 @@
 
 struct store;
 
-#define STORE_COORDINATOR_ADDRESS_SIZE (TOKEN_HOST_MAX + 10)
-
 /* One of the coordinators that share the database. */
 struct store_coordinator {
-	char address[STORE_COORDINATOR_ADDRESS_SIZE]; /* public: host:port */
-	char relay[NETMAP_RELAY_NAME_MAX + 1];        /* that runs inside it, or "" */
+	char address[TOKEN_ADDRESS_TEXT_SIZE]; /* public: host:port */
+	char relay[NETMAP_RELAY_NAME_MAX + 1]; /* that runs inside it, or "" */
 	uint16_t relay_port;
 	uint64_t seen_s;
 };

@@ -252,6 +252,14 @@ static void on_closed(struct ws_conn *conn, void *arg, enum ws_close why, const 
 	control_client_fail(client, text);
 }
 
+/* Who may try another one soon does; when all were tried twice, the way there is slow. */
+static uint64_t welcome_limit_s(const struct control_client *client)
+{
+	return client->address_count > 1 && client->failures < 2 * client->address_count
+		       ? CONTROL_WELCOME_HURRY_S
+		       : CONTROL_WELCOME_LIMIT_S;
+}
+
 static void dial_now(struct control_client *client)
 {
 	const struct token_address *address = &client->addresses[client->next_address];
@@ -265,6 +273,7 @@ static void dial_now(struct control_client *client)
 		.http_proxy = http_proxy_for(client->http_proxy, address->host),
 		.message_max = CONTROL_CHANNEL_FRAME_MAX,
 		.queue = { .max = CONTROL_CHANNEL_QUEUE_MAX },
+		.lost_s = client->address_count > 1 ? CONTROL_LOST_S : 0,
 		.handler = { on_opened, on_message, on_closed },
 		.arg = dial,
 	};
@@ -287,7 +296,7 @@ static void dial_now(struct control_client *client)
 		return;
 	}
 	loop_timer_set(&client->timer,
-		       loop_now_ns(client->loop) + CONTROL_WELCOME_LIMIT_S * NS_PER_S);
+		       loop_now_ns(client->loop) + welcome_limit_s(client) * NS_PER_S);
 }
 
 int control_client_new(struct control_client **out, struct loop *loop, struct ws_client *ws,
@@ -302,6 +311,8 @@ int control_client_new(struct control_client **out, struct loop *loop, struct ws
 	client->loop = loop;
 	client->ws = ws;
 	client->address_count = config->address_count;
+	/* Nodes spread over the coordinators. */
+	client->next_address = randombytes_uniform((uint32_t)config->address_count);
 	memcpy(client->addresses, config->addresses,
 	       config->address_count * sizeof(*config->addresses));
 	memcpy(client->coordinator_key, config->coordinator_key, 32);
@@ -413,6 +424,25 @@ int control_client_send(struct control_client *client, const struct control_mess
 	if (err == 0)
 		flush_frames(client);
 	return err;
+}
+
+struct token_address control_client_address(const struct control_client *client)
+{
+	return client->addresses[client->next_address];
+}
+
+void control_client_set_addresses(struct control_client *client,
+				  const struct token_address *addresses, size_t count)
+{
+	struct token_address present = control_client_address(client);
+
+	memcpy(client->addresses, addresses, count * sizeof(*addresses));
+	client->address_count = count;
+	client->next_address = 0;
+	for (size_t i = 0; i < count; i++)
+		if (addresses[i].port == present.port &&
+		    strcmp(addresses[i].host, present.host) == 0)
+			client->next_address = i;
 }
 
 enum control_link control_client_link(const struct control_client *client)

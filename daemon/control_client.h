@@ -40,6 +40,10 @@ struct control_client_config {
 	const struct http_proxy *http_proxy; /* borrowed */
 };
 
+/* With more than one coordinator a node does not wait long for the one it knows. */
+#define CONTROL_WELCOME_HURRY_S 6
+#define CONTROL_LOST_S          3 /* until a machine that vanished is noticed */
+
 struct control_client_ops {
 	/* The channel is up: send enrol or login, signed over this hash. */
 	void (*greet)(void *arg, const uint8_t handshake_hash[static 32]);
@@ -74,6 +78,11 @@ void control_client_fail(struct control_client *client, const char *why);
 
 /* 0, -ENOTCONN, -ENOBUFS, -EINVAL, -ENOMEM. */
 int control_client_send(struct control_client *client, const struct control_message *message);
+/* The address that is being spoken to, or dialled next. */
+struct token_address control_client_address(const struct control_client *client);
+/* For the next dial; what is there stays. count is at least 1. */
+void control_client_set_addresses(struct control_client *client,
+				  const struct token_address *addresses, size_t count);
 enum control_link control_client_link(const struct control_client *client);
 /* What the server showed for TLS. 0 or -ENOENT. */
 int control_client_certificate(const struct control_client *client,

@@ -164,6 +164,28 @@ static void keep_ticket(struct mesh *mesh, const struct control_welcome *welcome
 		control_client_send(mesh->control, &message);
 }
 
+/* Where coordinators are now; the one that we got through to stays, whatever it says. */
+static void take_addresses(struct mesh *mesh, const struct control_welcome *welcome)
+{
+	struct membership *m = &mesh->membership;
+	struct token_address present = control_client_address(mesh->control);
+	bool named = false;
+
+	if (welcome->address_count == 0)
+		return;
+	memcpy(m->addresses, welcome->addresses, sizeof(m->addresses));
+	m->address_count = welcome->address_count;
+	for (size_t i = 0; i < m->address_count; i++)
+		named |= m->addresses[i].port == present.port &&
+			 strcmp(m->addresses[i].host, present.host) == 0;
+	if (!named) {
+		if (m->address_count == TOKEN_ADDRESSES_MAX)
+			m->address_count--;
+		m->addresses[m->address_count++] = present;
+	}
+	control_client_set_addresses(mesh->control, m->addresses, m->address_count);
+}
+
 static void take_welcome(struct mesh *mesh, const struct control_welcome *welcome)
 {
 	bool was_strict = trust_is_strict(&mesh->membership.trust);
@@ -176,6 +198,7 @@ static void take_welcome(struct mesh *mesh, const struct control_welcome *welcom
 		return;
 	}
 	mesh_set_clock(mesh, welcome->time_s);
+	take_addresses(mesh, welcome);
 	note_older(mesh, err);
 	/* Before the membership says that there is such a record. */
 	if (!was_member || (!was_strict && trust_is_strict(&mesh->membership.trust)))

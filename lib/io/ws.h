@@ -65,11 +65,11 @@ struct ws_http_ticket {
 	uint64_t id;
 };
 
-#define WS_HTTP_HEAD_MAX     8192       /* bytes of path, query and the headers below */
-#define WS_HTTP_BODY_MAX     (1u << 20) /* bytes; more is answered with 413 */
+#define WS_HTTP_HEAD_MAX     8192        /* bytes of path, query and the headers below */
+#define WS_HTTP_BODY_MAX     (1u << 20)  /* bytes; more is answered with 413 */
 #define WS_HTTP_DISCARD_MAX  (16u << 20) /* above this the connection ends at once */
-#define WS_HTTP_DEFERRED_MAX 256        /* exchanges that wait for their answers */
-#define WS_HTTP_DEFERRED_S   60         /* then the connection ends */
+#define WS_HTTP_DEFERRED_MAX 256         /* exchanges that wait for their answers */
+#define WS_HTTP_DEFERRED_S   60          /* then the connection ends */
 
 /*
  * A plain HTTP request that is no WebSocket. Texts are never NULL, absent ones are "", and none of
@@ -140,7 +140,8 @@ struct ws_server_config {
 	const struct ws_protocol *protocols;
 	size_t protocol_count;
 	size_t connections_max; /* 0: as many as descriptors allow */
-	/* Of them those of which ws_conn_trust was not said, in all and of one address; 0: any number.
+	/* Of them those of which ws_conn_trust was not said, in all and of one address; 0: any
+	 * number.
 	 */
 	size_t strangers_max;
 	size_t strangers_per_address;
@@ -185,6 +186,8 @@ struct ws_connect {
 	const char *protocol;
 	bool no_tls;            /* such a stream without TLS */
 	const char *http_proxy; /* "host:port" or "user:pass@host:port"; NULL: none */
+	unsigned int
+		lost_s; /* a machine that vanished is noticed by the kernel so soon; 0: later */
 	size_t message_max;
 	struct ws_queue queue;
 	struct ws_handler handler;

@@ -499,6 +499,7 @@ struct ws_conn *ws_client_connect(struct ws_client *client, const struct ws_conn
 	cc->conn.handler = connect->handler;
 	cc->conn.arg = connect->arg;
 	cc->conn.message_max = connect->message_max;
+	cc->conn.lost_s = connect->lost_s;
 	cc->conn.queue = connect->queue;
 	cc->conn.orphaned = on_orphaned;
 	cc->addresses[0].port = connect->port;

@@ -167,10 +167,24 @@ void ws_conn_tell_closed(struct ws_conn *conn)
 		handler.closed(conn, conn->arg, conn->why, conn->detail);
 }
 
+/* What a network that is gone has swallowed is not waited for. */
+static void bound_silence(const struct ws_conn *conn, int fd)
+{
+	unsigned int timeout_ms = (conn->lost_s ? conn->lost_s : WS_UNACKED_MAX_S) * 1000;
+	int idle_s = conn->lost_s > 2 ? (int)conn->lost_s - 2 : 1;
+	int one = 1;
+
+	setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &timeout_ms, sizeof(timeout_ms));
+	if (!conn->lost_s)
+		return;
+	setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &one, sizeof(one));
+	setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &idle_s, sizeof(idle_s));
+	setsockopt(fd, IPPROTO_TCP, TCP_KEEPINTVL, &one, sizeof(one));
+}
+
 void ws_conn_open(struct ws_conn *conn, struct lws *wsi)
 {
 	int unsent_max = WS_UNSENT_MAX;
-	unsigned int user_timeout_ms = WS_UNACKED_MAX_S * 1000;
 
 	conn->wsi = wsi;
 	if (conn->state != WS_OPENING)
@@ -186,9 +200,7 @@ void ws_conn_open(struct ws_conn *conn, struct lws *wsi)
 	if (conn->queue.late_ns)
 		setsockopt(lws_get_socket_fd(wsi), IPPROTO_TCP, TCP_NOTSENT_LOWAT, &unsent_max,
 			   sizeof(unsent_max));
-	/* What a network that is gone has swallowed is not waited for. */
-	setsockopt(lws_get_socket_fd(wsi), IPPROTO_TCP, TCP_USER_TIMEOUT, &user_timeout_ms,
-		   sizeof(user_timeout_ms));
+	bound_silence(conn, lws_get_socket_fd(wsi));
 	if (conn->handler.opened)
 		conn->handler.opened(conn, conn->arg);
 }

@@ -57,6 +57,7 @@ struct ws_conn {
 	struct tls_layer *tls;        /* of a raw stream; NULL: none, or libwebsockets' own */
 	enum lws_close_status status; /* told to the peer when we close */
 	size_t message_max;
+	unsigned int lost_s; /* see struct ws_connect */
 	struct ws_queue queue;
 	size_t queued;
 	struct ws_message *head;

@@ -153,6 +153,9 @@ struct control_welcome {
 	uint8_t *trust; /* malloc'd: the trust document, NULL in simple mode */
 	size_t trust_len;
 	uint64_t time_s; /* the coordinator's wall clock */
+	/* Of all coordinators of the network, for the next dial; none: as the token said. */
+	struct token_address addresses[TOKEN_ADDRESSES_MAX];
+	size_t address_count;
 	/* Of its TLS certificate's public key, when it serves TLS itself; see io/ws.h. */
 	bool has_tls_key;
 	uint8_t tls_key_hash[32];

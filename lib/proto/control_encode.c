@@ -123,6 +123,18 @@ static int put_signal(json_t *object, const struct control_signal *signal)
 	return err | put_bytes(object, "data", signal->data, signal->len);
 }
 
+static int put_addresses(json_t *object, const struct control_welcome *welcome)
+{
+	json_t *array = json_array();
+	char text[TOKEN_ADDRESS_TEXT_SIZE];
+	int err = 0;
+
+	for (size_t i = 0; i < welcome->address_count; i++)
+		err |= json_array_append_new(
+			array, json_string(token_address_format(text, &welcome->addresses[i])));
+	return err | json_object_set_new(object, "coordinators", array);
+}
+
 static int put_welcome(json_t *object, const struct control_welcome *welcome)
 {
 	int err = 0;
@@ -137,6 +149,8 @@ static int put_welcome(json_t *object, const struct control_welcome *welcome)
 		err |= put_bytes(object, "tls_key", welcome->tls_key_hash, 32);
 	if (welcome->has_ticket)
 		err |= put_ticket(object, &welcome->ticket);
+	if (welcome->address_count)
+		err |= put_addresses(object, welcome);
 	return err | put_u64(object, "time", welcome->time_s);
 }
 

@@ -110,6 +110,27 @@ static void get_signal(struct json_fields *f, struct control_signal *signal)
 	json_fields_blob(f, "data", CONTROL_SIGNAL_MAX, &signal->data, &signal->len);
 }
 
+static void get_addresses(struct json_fields *f, struct control_welcome *welcome)
+{
+	json_t *array;
+	json_t *value;
+	size_t i;
+
+	if (!json_fields_has(f, "coordinators"))
+		return;
+	array = json_fields_array(f, "coordinators", TOKEN_ADDRESSES_MAX);
+	json_array_foreach (array, i, value) {
+		const char *text = json_string_value(value);
+
+		if (!text || strlen(text) != json_string_length(value) ||
+		    token_address_parse(&welcome->addresses[i], text, 443) < 0) {
+			f->failed = true;
+			return;
+		}
+		welcome->address_count = i + 1;
+	}
+}
+
 static void get_welcome(struct json_fields *f, struct control_welcome *welcome)
 {
 	json_fields_bytes(f, "authority_key", welcome->authority_key, 32);
@@ -125,6 +146,7 @@ static void get_welcome(struct json_fields *f, struct control_welcome *welcome)
 	if (welcome->has_tls_key)
 		json_fields_bytes(f, "tls_key", welcome->tls_key_hash, 32);
 	welcome->has_ticket = get_ticket(f, &welcome->ticket);
+	get_addresses(f, welcome);
 }
 
 static void get_relays(struct json_fields *f, struct control_relays *relays)

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <sodium.h>
 #include <stdbool.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -236,4 +237,14 @@ int token_address_parse(struct token_address *address, const char *text, uint16_
 		return -EINVAL;
 	*address = parsed;
 	return 0;
+}
+
+const char *token_address_format(char out[static TOKEN_ADDRESS_TEXT_SIZE],
+				 const struct token_address *address)
+{
+	bool v6 = strchr(address->host, ':');
+
+	snprintf(out, TOKEN_ADDRESS_TEXT_SIZE, "%s%s%s:%u", v6 ? "[" : "", address->host,
+		 v6 ? "]" : "", address->port);
+	return out;
 }

@@ -10,12 +10,13 @@
  * new node trusts before the first packet.
  */
 
-#define TOKEN_VERSION       1
-#define TOKEN_ADDRESSES_MAX 8
-#define TOKEN_HOST_MAX      253 /* bytes of a name, RFC 1035 2.3.4 */
-#define TOKEN_KEY_ID_SIZE   8
-#define TOKEN_SECRET_SIZE   16
-#define TOKEN_TEXT_SIZE     3200 /* the longest token, with NUL */
+#define TOKEN_VERSION           1
+#define TOKEN_ADDRESSES_MAX     8
+#define TOKEN_ADDRESS_TEXT_SIZE (TOKEN_HOST_MAX + 10) /* host:port, with brackets and NUL */
+#define TOKEN_HOST_MAX          253                   /* bytes of a name, RFC 1035 2.3.4 */
+#define TOKEN_KEY_ID_SIZE       8
+#define TOKEN_SECRET_SIZE       16
+#define TOKEN_TEXT_SIZE         3200 /* the longest token, with NUL */
 
 struct token_address {
 	char host[TOKEN_HOST_MAX + 1]; /* a name, or a numeric address without brackets */
@@ -53,5 +54,8 @@ void token_clear(struct token *token);
  * is none. 0 or -EINVAL.
  */
 int token_address_parse(struct token_address *address, const char *text, uint16_t default_port);
+/* The other way; out is returned. */
+const char *token_address_format(char out[static TOKEN_ADDRESS_TEXT_SIZE],
+				 const struct token_address *address);
 
 #endif

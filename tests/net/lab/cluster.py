@@ -32,16 +32,15 @@ class Database:
 class Shared(Coordinator):
     """One of several coordinators: the first makes the network, others get copies of its keys."""
 
-    def __init__(self, lab, ns, database, first=None, publics=()):
+    def __init__(self, lab, ns, database, first=None):
         self.lab, self.ns, self.database = lab, ns, database
         self.binary = lab.bin("warren-coord")
         self.data = f"/run/{ns.name}-data"
         self.public = ns.address(4)
         self.options = ("--database-file", database.file, "--public", self.public)
         if first is None:
-            words = [word for public in publics for word in ("--public", public)]
-            said = ns.run(self.binary, "init", "--data", self.data, *words, "--name", "lab",
-                          "--database-file", database.file).stdout
+            said = ns.run(self.binary, "init", "--data", self.data, "--public", self.public,
+                          "--name", "lab", "--database-file", database.file).stdout
             self.token = said.strip().splitlines()[-1]
             check(self.token.startswith("warren1-"), f"init printed no token: {said}")
         else:
@@ -53,10 +52,11 @@ class Shared(Coordinator):
 
 
 def three(lab):
-    """A database and three coordinators on servers of their own."""
+    """A database and three coordinators on servers of their own. The first one's token was made
+    when it was alone."""
     database = Database()
     servers = [lab.server(f"coord{i}") for i in (1, 2, 3)]
-    first = Shared(lab, servers[0], database, publics=[ns.address(4) for ns in servers])
+    first = Shared(lab, servers[0], database)
     return database, [first, *(Shared(lab, ns, database, first) for ns in servers[1:])]
 
 
