@@ -7,13 +7,24 @@ import { Table } from "./table.js";
 
 const PAGE = 100;
 
-/* {"tags":["db"],"reusable":true} as: tags db, reusable */
-function details(object) {
-	return Object.entries(object || {}).map(([name, value], i) => {
-		const said = value === true ? "" : ` ${[value].flat().map((part) => (typeof part === "object" ? JSON.stringify(part) : part)).join(" ")}`;
+function words(value) {
+	if (Array.isArray(value))
+		return value.map(words).join(" ");
+	return typeof value === "object" && value !== null ? JSON.stringify(value) : String(value);
+}
 
-		return [i ? ", " : "", h("span", { class: "soft" }, name), outside(said)];
-	});
+/* {"tags":["db"],"reusable":true,"uses_max":0} as: tags db, reusable */
+function members(object, target) {
+	return Object.entries(object || {})
+		.filter(([, value]) => ![false, "", 0, null, target].includes(value) && !(Array.isArray(value) && !value.length))
+		.map(([name, value], i) => [i ? ", " : "", h("span", { class: "soft" }, name), value === true ? "" : [" ", outside(words(value))]]);
+}
+
+/* What was so before, and what it is now. */
+function details({ details: { before, after, ...rest }, target }) {
+	const old = members(before, target);
+
+	return h("span", null, members({ ...rest, ...after }, target), old.length ? [" ", h("span", { class: "soft" }, "(before: "), old, ")"] : "");
 }
 
 export async function audit(view) {
@@ -22,9 +33,9 @@ export async function audit(view) {
 		{ title: "When", class: "tight", cell: (row) => date(row.time_s) },
 		{ title: "Who", cell: (row) => outside(row.who) },
 		{ title: "From", cell: (row) => (row.from ? outside(row.from) : "") },
-		{ title: "What", class: "title", cell: (row) => outside(row.verb) },
+		{ title: "What", class: "title tight", cell: (row) => outside(row.verb) },
 		{ title: "Of what", cell: (row) => outside(row.target || "") },
-		{ title: "Details", cell: (row) => details(row.details) },
+		{ title: "Details", class: "breaks", cell: details },
 	], { key: (row) => String(row.id), label: "Audit log", empty: "Nothing was changed yet." });
 	let list = [];
 	let next = null; /* where the older ones begin; null: there are none */

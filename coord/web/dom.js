@@ -39,9 +39,15 @@ export function show(element, ...children) {
 	add(element, children);
 }
 
-/* Text from outside, that may run right to left or bring marks that turn what follows. */
+/* What cannot be seen, or turns what follows around, is named instead: nobody is to look like another. */
+export function visible(text) {
+	return String(text).replace(/[\u0000-\u001f\u007f-\u009f\u00ad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff]/g,
+		(mark) => `[U+${mark.codePointAt(0).toString(16).toUpperCase().padStart(4, "0")}]`);
+}
+
+/* Text from outside, that may run right to left. */
 export function outside(text) {
-	return h("bdi", null, text);
+	return h("bdi", null, visible(text));
 }
 
 export function panel(title, ...children) {
@@ -54,9 +60,12 @@ export function message(kind, text) {
 
 /* A short word about what was done, or what went wrong. */
 export function notify(text, kind = "good") {
-	const note = message(kind, text);
+	const note = message(kind, visible(text));
+	const place = document.getElementById("notice");
 
-	document.getElementById("notice").append(note);
+	place.append(note);
+	while (place.children.length > 3)
+		place.firstChild.remove();
 	setTimeout(() => note.remove(), kind === "bad" ? 12000 : 5000);
 }
 
@@ -72,10 +81,10 @@ export function ask({ title, body = [], action, danger = false, take = () => tru
 	return new Promise((resolve) => {
 		const problem = h("div", null);
 		const button = h("button", { class: danger ? "danger" : "main-action", type: "submit" }, action);
-		const form = h("form", { method: "dialog" }, h("h2", null, title), body, problem,
+		const form = h("form", { method: "dialog" }, h("h2", null, visible(title)), body, problem,
 			h("div", { class: "row" },
 				h("button", { type: "button", onclick: () => dialog.close() }, "Cancel"), button));
-		const dialog = h("dialog", { "aria-label": title }, form);
+		const dialog = h("dialog", { "aria-label": visible(title) }, form);
 		let result;
 
 		form.addEventListener("submit", async (event) => {

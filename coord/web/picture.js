@@ -1,7 +1,7 @@
 /* A picture of the mesh. Up to FEW nodes each is drawn; beyond, groups of them are. */
 
 import { get } from "./api.js";
-import { h, outside, show, svg } from "./dom.js";
+import { h, outside, show, svg, visible } from "./dom.js";
 import { latency, mark, plural } from "./format.js";
 
 const FEW = 60;
@@ -32,7 +32,7 @@ function canvas(size, name) {
 }
 
 function shorten(text, most) {
-	const letters = [...text];
+	const letters = [...visible(text)];
 
 	return letters.length > most ? `${letters.slice(0, most - 1).join("")}…` : text;
 }
@@ -54,6 +54,18 @@ function edge(size, a, b, kind, hint) {
 	const y = (a.y + b.y) / 2 + (size.height / 2 - (a.y + b.y) / 2) * .35;
 
 	return svg("path", { class: `edge ${kind}`, d: `M${a.x} ${a.y}Q${x} ${y} ${b.x} ${b.y}` }, svg("title", null, hint));
+}
+
+/* A node: round, a diamond while it waits, hollow when it is away, with a mark when it is unwell. */
+function dot(at, r, kind, hint) {
+	const troubled = kind.includes("troubled");
+	const shape = kind.startsWith("pending")
+		? svg("path", { class: `node ${kind}`, d: `M${at.x} ${at.y - r * 1.2}L${at.x + r * 1.2} ${at.y}L${at.x} ${at.y + r * 1.2}L${at.x - r * 1.2} ${at.y}Z` })
+		: svg("circle", { class: `node ${kind}`, cx: at.x, cy: at.y, r });
+
+	if (hint)
+		shape.append(svg("title", null, hint));
+	return troubled ? svg("g", null, shape, svg("text", { class: "bang", x: at.x, y: at.y + r * .55, "text-anchor": "middle", "aria-hidden": "true" }, "!")) : shape;
 }
 
 function collect(rows, of) {
@@ -107,7 +119,7 @@ function drawNodes(size, rows, paths, of) {
 			href: `#/node/${encodeURIComponent(row.name)}`, "aria-label": `${row.name}, ${row.state}${trouble}`,
 			onmouseenter: () => focus(row.name), onmouseleave: () => focus(null), onfocus: () => focus(row.name), onblur: () => focus(null),
 		},
-			svg("circle", { class: `node ${row.state}${trouble}`, cx: at.x, cy: at.y, r: 9 }, svg("title", null, `${row.name}: ${row.state}`)),
+			dot(at, 9, `${row.state}${trouble}`, `${row.name}: ${row.state}`),
 			label(size, at, shorten(row.name, size.narrow ? 13 : rows.length > 36 ? 14 : 20))));
 	}
 	picture.append(...edges.map(({ line }) => line), ...captions, ...shapes);
@@ -149,11 +161,11 @@ function pathShare(direct, relay, connecting) {
 
 function legend() {
 	const line = (kind) => svg("svg", { viewBox: "0 0 34 12", class: "picture", "aria-hidden": "true" }, svg("path", { class: `edge ${kind}`, d: "M2 6H32" }));
-	const dot = (kind) => svg("svg", { viewBox: "0 0 34 12", class: "picture", "aria-hidden": "true" }, svg("circle", { class: `node ${kind}`, cx: 17, cy: 6, r: 5 }));
+	const one = (kind) => svg("svg", { viewBox: "0 0 34 20", class: "picture", "aria-hidden": "true" }, dot({ x: 17, y: 10 }, 8, kind));
 
 	return h("div", { class: "legend" },
 		[["direct", "direct"], ["relay", "by relay"], ["connecting", "connecting"]].map(([kind, word]) => h("span", null, line(kind), " ", word)),
-		[["online", "online"], ["offline", "offline"], ["troubled", "reports trouble"]].map(([kind, word]) => h("span", null, dot(kind), " ", word)));
+		[["online", "online"], ["offline", "offline"], ["pending", "waits for approval"], ["online troubled", "reports trouble"]].map(([kind, word]) => h("span", null, one(kind), " ", word)));
 }
 
 function untold(reported) {

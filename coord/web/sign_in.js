@@ -23,7 +23,7 @@ export async function signIn(main, done) {
 	} },
 		h("label", null, "API token", token), button, problem,
 		h("p", { class: "soft" }, "Made on the coordinator with ",
-			h("code", null, "warren-coord api-token create --name NAME")));
+			h("code", null, "warren-coord api-token create --name NAME --role admin")));
 
 	show(main, h("div", { class: "sign-in" },
 		h("h1", null, "Warren"), h("section", { class: "panel" }, form), other));
