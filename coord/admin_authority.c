@@ -19,9 +19,11 @@ void admin_say_signatures(struct admin_request *request)
 
 	if (!network->strict.on)
 		return;
-	if (request->json)
-		admin_answer(request, json_pack("{s:b}", "waits_for_signatures", 1));
-	else if (threshold)
+	if (request->json) {
+		if (!request->answer)
+			request->answer = json_object();
+		json_object_set_new(request->answer, "waits_for_signatures", json_true());
+	} else if (threshold)
 		fprintf(request->out,
 			"asked for; it counts when %u of %u admins have signed: warren-coord "
 			"authority sign\n",

@@ -137,6 +137,7 @@ void admin_node_revoke(struct admin_request *request)
 	admin_answer_node(request, node);
 	sessions_cut_off(request->sessions, node,
 			 "this machine was removed from the network by its admin");
+	admin_say_signatures(request);
 }
 
 void admin_node_delete(struct admin_request *request)
@@ -154,6 +155,8 @@ void admin_node_delete(struct admin_request *request)
 	err = network_delete(request->sessions->network, node, request->now_s);
 	if (err < 0)
 		admin_fail_store(request, err);
+	else
+		admin_say_signatures(request);
 }
 
 void admin_node_rename(struct admin_request *request)
@@ -180,4 +183,5 @@ void admin_node_rename(struct admin_request *request)
 	sessions_want_flush(request->sessions);
 	if (node->session)
 		session_send_certificate(node->session);
+	admin_say_signatures(request);
 }

@@ -128,6 +128,7 @@ void admin_relay_add(struct admin_request *request)
 		return;
 	log_info("relay-added name=%s", relay.relay.name);
 	sessions_want_flush(request->sessions);
+	admin_say_signatures(request);
 }
 
 void admin_relay_remove(struct admin_request *request)
@@ -147,4 +148,5 @@ void admin_relay_remove(struct admin_request *request)
 		return;
 	log_info("relay-removed name=%s", name);
 	sessions_want_flush(request->sessions);
+	admin_say_signatures(request);
 }

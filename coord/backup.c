@@ -13,10 +13,11 @@
 #include "coord/network.h"
 #include "coord/options.h"
 
-#define FILE_MAX    65536
-#define BACKUP_MAX  (4ul << 30)
-#define EPOCH_LEAP  1000
-#define SERIAL_LEAP (1u << 24)
+#define FILE_MAX     65536
+#define BACKUP_MAX   (4ul << 30)
+#define EPOCH_LEAP   1000
+#define SERIAL_LEAP  (1u << 24)
+#define VERSION_LEAP 1000 /* of documents in strict mode */
 
 static const char *const files[] = { DATA_DIR_COORDINATOR, DATA_DIR_AUTHORITY, DATA_DIR_TLS_CERT,
 				     DATA_DIR_TLS_KEY };
@@ -27,6 +28,19 @@ static void value_name(char out[static 64], const char *file)
 	snprintf(out, 64, "file:%s", file);
 }
 
+/* In strict mode it is not here, and not looked for. */
+static bool is_away(struct store *store, const char *file)
+{
+	uint8_t *key;
+	size_t len;
+
+	if (strcmp(file, DATA_DIR_AUTHORITY) != 0 ||
+	    store_get(store, STRICT_VALUE_AUTHORITY, &key, &len) < 0)
+		return false;
+	free(key);
+	return true;
+}
+
 static int pack_file(struct store *copy, const char *dir, const char *file)
 {
 	char path[PATH_MAX];
@@ -35,6 +49,8 @@ static int pack_file(struct store *copy, const char *dir, const char *file)
 	size_t len;
 	int err = data_dir_path(path, dir, file);
 
+	if (is_away(copy, file))
+		return 0;
 	if (err == 0)
 		err = file_read(path, FILE_MAX, &data, &len);
 	if (err < 0)
@@ -73,6 +89,8 @@ static int unpack_file(struct store *copy, const char *dir, const char *file)
 	size_t len;
 	int err;
 
+	if (is_away(copy, file))
+		return 0;
 	value_name(name, file);
 	err = store_get(copy, name, &data, &len);
 	if (err < 0)
@@ -100,7 +118,9 @@ static int leap(struct store *copy, uint64_t now_s)
 	if (err == 0)
 		err = store_set_u64(copy, NETWORK_VALUE_EPOCH,
 				    epoch < now_s ? now_s : epoch + EPOCH_LEAP);
-	return err < 0 ? err : store_set_u64(copy, NETWORK_VALUE_SERIAL, serial + SERIAL_LEAP);
+	if (err == 0)
+		err = store_set_u64(copy, NETWORK_VALUE_SERIAL, serial + SERIAL_LEAP);
+	return err < 0 ? err : strict_leap(copy, VERSION_LEAP);
 }
 
 /* The database gets its name last, so that a network is there whole or not at all. */

@@ -193,6 +193,10 @@ static int follow_one(struct sessions *sessions, const struct store_change *chan
 		return follow_relays(network);
 	if (strcmp(change->kind, "coordinator") == 0)
 		return coordinators_load(network);
+	if (strcmp(change->kind, "document") == 0) {
+		sessions_want_flush(sessions);
+		return strict_follow(network);
+	}
 	if (strcmp(change->kind, "value") == 0)
 		return follow_value(sessions, (const char *)change->id);
 	return 0;
@@ -243,6 +247,8 @@ static int follow_everything(struct sessions *sessions, uint64_t now_s)
 		err = follow_relays(network);
 	if (err == 0)
 		err = coordinators_load(network);
+	if (err == 0)
+		err = strict_follow(network);
 	if (err == 0)
 		err = follow_value(sessions, NETWORK_VALUE_POLICY);
 	if (err == 0)

@@ -93,5 +93,6 @@ const char store_postgres_following[] =
 	TRIGGER("node", "device_key")
 	TRIGGER("revoked", "serial")
 	TRIGGER("relay", "name")
+	TRIGGER("document", "kind")
 	TRIGGER("coordinator", "address");
 /* clang-format on */

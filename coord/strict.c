@@ -70,6 +70,8 @@ int strict_load(struct network *network)
 
 	if (err < 0 || !strict->on)
 		return err;
+	/* Another coordinator of the network may have exported it. */
+	sodium_memzero(network->authority_secret, sizeof(network->authority_secret));
 	err = store_get(network->store, STRICT_VALUE_MAP_KEY, &seed, &len);
 	if (err == 0 && len == SIGN_SEED_SIZE)
 		sign_key_from_seed(public, strict->map_secret, seed);
@@ -80,6 +82,14 @@ int strict_load(struct network *network)
 	free(seed);
 	if (err == 0)
 		err = store_get_u64(network->store, STRICT_VALUE_LIFE, &strict->life_s);
+	return err;
+}
+
+int strict_follow(struct network *network)
+{
+	int err = strict_load(network);
+
+	network->strict.documents_dirty = network->all_dirty = true;
 	return err;
 }
 
@@ -426,6 +436,23 @@ static int take_version(struct network *network, enum document_kind kind, uint64
 	return store_set_u64(network->store, name, highest + 1);
 }
 
+int strict_leap(struct store *store, uint64_t versions)
+{
+	int err = 0;
+
+	for (int kind = DOCUMENT_POLICY; kind < DOCUMENT_KIND_END && err == 0; kind++) {
+		char name[64];
+		uint64_t highest = 0;
+
+		snprintf(name, sizeof(name), "%s%s", STRICT_VALUE_VERSION,
+			 document_kind_name((enum document_kind)kind));
+		err = store_get_u64(store, name, &highest);
+		if (err == 0)
+			err = store_set_u64(store, name, highest + versions);
+	}
+	return err;
+}
+
 static int request_document(struct network *network, struct document *document, const char *who,
 			    uint64_t now_s)
 {
@@ -589,6 +616,21 @@ static void show_overdue(struct sessions *sessions, uint64_t now_s)
 			   (unsigned long long)((now_s - oldest_s) / 86400));
 }
 
+/* Several coordinators have a copy each, and an export that was broken off leaves one. */
+static void show_left_key(struct sessions *sessions, uint64_t now_s)
+{
+	char path[PATH_MAX];
+
+	if (data_dir_path(path, sessions->network->dir, DATA_DIR_AUTHORITY) == 0 &&
+	    access(path, F_OK) == 0)
+		health_set(&sessions->health, "authority-key", HEALTH_WARNING, now_s,
+			   "%.120s is still there although the authority was exported: take it "
+			   "away",
+			   path);
+	else
+		health_clear(&sessions->health, "authority-key");
+}
+
 void strict_tick(struct sessions *sessions, uint64_t now_s)
 {
 	struct network *network = sessions->network;
@@ -602,4 +644,5 @@ void strict_tick(struct sessions *sessions, uint64_t now_s)
 	if (strict_reconcile(network, now_s) < 0 || reconcile_nodes(network, now_s) < 0)
 		log_error("store-failed what=signing-requests");
 	show_overdue(sessions, now_s);
+	show_left_key(sessions, now_s);
 }

@@ -12,6 +12,7 @@ struct labels;
 struct network;
 struct node;
 struct sessions;
+struct store;
 struct store_request;
 
 /*
@@ -71,6 +72,10 @@ int strict_request_certificate(struct network *network, const struct node *wante
 /* Asks for a policy, whose text was checked. who: for the signers. */
 int strict_request_policy(struct network *network, const char *text, size_t len, const char *who,
 			  uint64_t now_s);
+/* The versions that are asked for next are higher by this, in a database that was set back. */
+int strict_leap(struct store *store, uint64_t versions);
+/* What another coordinator changed in a shared database. */
+int strict_follow(struct network *network);
 /* Asks for a document that says what the one in force says. */
 int strict_request_again(struct network *network, enum document_kind kind, uint64_t now_s);
 /*

@@ -91,6 +91,13 @@ def scenario(lab):
     coord.admin("authority", "sign", "--key", authority, "--yes")
     check(not waiting(coord), "the authority's own signature is not enough")
 
+    backup = f"/run/{coord.ns.name}-backup"
+    coord.admin("backup", backup)
+    with open(authority, "rb") as file:
+        secret = file.read().strip()
+    with open(backup, "rb") as file:
+        check(secret not in file.read(), "the backup holds the authority's key")
+
     # A lost record of versions is no way to bring old documents back.
     bob.process.kill()
     os.unlink(f"{bob.state}/documents")
