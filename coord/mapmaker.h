@@ -18,7 +18,16 @@ int mapmaker_build(struct network *network, struct node *node);
  */
 int mapmaker_update(struct network *network, struct node *node, bool whole, uint8_t **delta,
 		    size_t *len);
+/*
+ * Before maps are updated after a change: finds out whom the dirty nodes concern. 0, -ENOSPC: the
+ * rules for a pair are more than FILTER_RULES_MAX, -ENOMEM.
+ */
+int mapmaker_prepare(struct network *network);
 /* After all nodes' maps were updated: nothing is dirty any more. */
 void mapmaker_settle(struct network *network);
+/* The policy is about to be replaced; every map may have to change. */
+void mapmaker_forget_policy(struct network *network);
+/* The node is about to be freed. */
+void mapmaker_forget_node(struct network *network, struct node *node);
 
 #endif

@@ -6,6 +6,7 @@
 
 #include "base/map.h"
 #include "coord/certificate.h"
+#include "coord/mapmaker.h"
 #include "coord/store_change.h"
 #include "coord/store_signing.h"
 
@@ -143,6 +144,7 @@ int network_forget(struct network *network, struct node *node)
 			err = remember_revoked(network, node->serial);
 	}
 	map_remove(network->nodes, node->device_key);
+	mapmaker_forget_node(network, node);
 	node_free(node);
 	return err;
 }
@@ -280,9 +282,9 @@ int network_set_policy(struct network *network, const char *text, size_t len, co
 		policy_free(policy);
 		return err;
 	}
+	mapmaker_forget_policy(network);
 	policy_free(network->policy);
 	network->policy = policy;
-	network->all_dirty = true;
 	return 0;
 }
 

@@ -35,7 +35,9 @@ struct network {
 	struct pool pool;
 	struct map *nodes; /* by device key */
 	struct policy *policy;
+	struct policy_index *index;    /* of it and the members; made by mapmaker.c when needed */
 	struct rule_lists *rule_lists; /* what it makes of the nodes */
+	uint32_t due_mark;             /* counts marks in nodes */
 	struct store_relay relays[NETMAP_RELAYS_MAX];
 	size_t relay_count;
 	uint64_t *revoked; /* serials */

@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "base/map.h"
 #include "coord/data_dir.h"
+#include "coord/mapmaker.h"
 #include "coord/network.h"
 #include "coord/network_load.h"
 #include "coord/store_change.h"
@@ -306,6 +307,7 @@ int network_load_policy(struct network *network, char *error, size_t size)
 	if (err < 0)
 		return complain(error, size, err, "the stored policy is damaged: line %d: %s",
 				problem.line, problem.text);
+	mapmaker_forget_policy(network);
 	policy_free(network->policy);
 	network->policy = policy;
 	return 0;
@@ -366,6 +368,7 @@ void network_close(struct network *network)
 	while (network->nodes && (node = network_next(network, &cursor)))
 		node_free(node);
 	map_free(network->nodes);
+	policy_index_free(network->index);
 	rule_lists_free(network->rule_lists);
 	pool_clear(&network->pool);
 	policy_free(network->policy);

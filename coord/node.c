@@ -7,6 +7,7 @@ void node_free(struct node *node)
 	if (!node)
 		return;
 	netmap_free(node->map);
+	free(node->due);
 	control_report_clear(&node->report);
 	netmap_cert_unref(node->shared_cert);
 	free(node);

@@ -11,8 +11,10 @@
 #include "proto/control_report.h"
 #include "proto/netmap.h"
 #include "proto/policy.h"
+#include "proto/policy_index.h"
 #include "proto/token.h"
 
+struct map_due;
 struct session;
 
 /* How far a node has come into the network. Only members get anything of it. */
@@ -68,6 +70,11 @@ struct node {
 	struct netmap *map;      /* what it was sent last, kept for deltas; NULL: nothing yet */
 	bool knows_turn;         /* by its own word; others hear of no TURN server */
 	bool dirty;              /* changed in something that its peers' maps say */
+	/* For mapmaker.c: what policy makes of it, and peers of its map that are to be looked at. */
+	struct policy_member member;
+	struct map_due *due;
+	uint32_t due_count;
+	uint32_t due_mark;
 	bool presence_dirty;     /* came, went or moved to another relay */
 	bool unsaved;            /* was seen since it was stored */
 	uint64_t copy_refused_s; /* another machine with its keys was; 0: never */

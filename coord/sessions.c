@@ -140,6 +140,8 @@ void sessions_flush(struct sessions *sessions, uint64_t now_s)
 	if (sessions->network->strict.documents_dirty)
 		tell_all(sessions, false, now_s, tell_documents);
 	sessions->network->strict.documents_dirty = false;
+	if (dirty && mapmaker_prepare(sessions->network) < 0)
+		log_error("maps-not-prepared action=\"see what the next lines say\"");
 	if (dirty)
 		tell_all(sessions, false, now_s, flush_one);
 	tell_all(sessions, true, now_s, tell_new);
