@@ -162,3 +162,9 @@ void hash_hmac_sha1(uint8_t out[static HASH_SHA1_SIZE], const void *key, size_t 
 {
 	mac(contexts()->hmac_sha1, out, HASH_SHA1_SIZE, key, key_len, data, len);
 }
+
+void hash_blake2b(uint8_t out[static HASH_SIZE], const void *data, size_t len)
+{
+	if (crypto_generichash(out, HASH_SIZE, data, len, NULL, 0) != 0)
+		abort();
+}

@@ -17,7 +17,7 @@
  * node that knows no kinds refuses what it would take for a relay of ours.
  */
 #define NETMAP_WIRE_VERSION_KINDS 2
-#define NETMAP_DOMAIN             "warren netmap 1"
+#define NETMAP_DOMAIN             "warren netmap 2" /* over the hash of the encoding */
 
 /* The version that a map with these relays is written in. */
 uint8_t netmap_wire_version(const struct netmap *map);
