@@ -148,8 +148,8 @@ int init_create(const struct options *options, const struct rng *rng)
 }
 
 /* The keys into the data folder, everything else into an empty database. */
-static int create_at(const struct options *options, const char *place, const struct rng *rng,
-		     char *error, size_t size)
+int init_create_at(const struct options *options, const char *place, const struct rng *rng,
+		   char *error, size_t size)
 {
 	char path[PATH_MAX];
 	struct store *store;
@@ -241,7 +241,7 @@ static int check_pools(const struct options *options, const struct rng *rng)
 static int init_postgres(const struct options *options, const char *place, const struct rng *rng)
 {
 	char error[256] = "";
-	int err = create_at(options, place, rng, error, sizeof(error));
+	int err = init_create_at(options, place, rng, error, sizeof(error));
 
 	if (err == 0)
 		return print_token(options, place);

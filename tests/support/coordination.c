@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "coord/data_dir.h"
 #include "coord/init.h"
 #include "coord/options.h"
 #include "crypto/dh.h"
@@ -24,7 +25,7 @@ static void open_network(struct coordination *c)
 {
 	char error[256];
 
-	if (network_open(&c->network, c->dir, error, sizeof(error)) < 0) {
+	if (network_open_at(&c->network, c->dir, c->place, error, sizeof(error)) < 0) {
 		fprintf(stderr, "%s\n", error);
 		abort();
 	}
@@ -32,11 +33,10 @@ static void open_network(struct coordination *c)
 	limits_init(&c->sessions.limits);
 }
 
-void coordination_begin(struct coordination *c)
-{
-	static struct options options;
-	struct rng rng = rng_system();
+static struct options options;
 
+static void make_dir(struct coordination *c)
+{
 	*c = (struct coordination){ .now_ns = 1000 * NS_PER_S, .now_s = clock_wall_s() };
 	/* In memory, where a sync costs nothing. */
 	snprintf(c->dir, sizeof(c->dir), "%s/warren-coordination-XXXXXX",
@@ -44,7 +44,39 @@ void coordination_begin(struct coordination *c)
 	CHECK(mkdtemp(c->dir));
 	options = (struct options){ .data = c->dir, .name = "acme", .public_count = 1 };
 	CHECK(token_address_parse(&options.public[0], "192.0.2.1:443", 443) == 0);
+}
+
+void coordination_begin(struct coordination *c)
+{
+	struct rng rng = rng_system();
+
+	make_dir(c);
 	CHECK(init_create(&options, &rng) == 0);
+	open_network(c);
+}
+
+static void copy_key(const char *to, const char *from, const char *name)
+{
+	uint8_t secret[DATA_DIR_SECRET_SIZE];
+
+	CHECK(data_dir_read_secret(from, name, secret) == 0);
+	CHECK(data_dir_write_secret(to, name, secret) == 0);
+}
+
+void coordination_begin_at(struct coordination *c, const char *place,
+			   const struct coordination *first)
+{
+	struct rng rng = rng_system();
+	char error[256];
+
+	make_dir(c);
+	c->place = place;
+	if (first) {
+		copy_key(c->dir, first->dir, DATA_DIR_COORDINATOR);
+		copy_key(c->dir, first->dir, DATA_DIR_AUTHORITY);
+	} else {
+		CHECK(init_create_at(&options, place, &rng, error, sizeof(error)) == 0);
+	}
 	open_network(c);
 }
 

@@ -21,6 +21,7 @@ struct coordination {
 	struct sessions sessions;
 	uint64_t now_ns;
 	uint64_t now_s;
+	const char *place; /* of the database; NULL: SQLite */
 };
 
 #define MACHINE_MESSAGES_MAX 256
@@ -46,6 +47,9 @@ struct machine {
 };
 
 void coordination_begin(struct coordination *c);
+/* With the tables in this database; a second one shares the first one's network (NULL: none). */
+void coordination_begin_at(struct coordination *c, const char *place,
+			   const struct coordination *first);
 void coordination_end(struct coordination *c);
 /* Closes the store and opens it again, as after a crash; machines must be disconnected. */
 void coordination_restart(struct coordination *c);
