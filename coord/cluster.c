@@ -410,7 +410,6 @@ static void on_up(void *arg)
 	size_t cursor = 0;
 
 	cluster->up_ns = loop_now_ns(cluster->loop);
-	health_clear(&cluster->sessions->health, "database");
 	follow_catch_up(cluster->sessions, clock_wall_s());
 	say_verb(cluster, NULL, CLUSTER_HELLO);
 	/* Nobody heard who came to us meanwhile. */
@@ -419,15 +418,10 @@ static void on_up(void *arg)
 			say_online(cluster, NULL, verb_for(node), node);
 }
 
-/* It serves on with what it knows, so it is no failure: who looks after many should not take it
- * out. */
+/* What is known serves on; sessions_save says in health what is wrong. */
 static void on_down(void *arg)
 {
-	struct cluster *cluster = arg;
-
-	health_set(&cluster->sessions->health, "database", HEALTH_WARNING, clock_wall_s(),
-		   "the database is away: nothing can be changed and no new machine can join; see "
-		   "whether PostgreSQL runs and can be reached");
+	(void)arg;
 }
 
 static const struct database_link_ops link_ops = { on_up, on_down, on_changed, on_line };
