@@ -9,7 +9,7 @@
 #include "proto/cert.h"
 #include "proto/policy.h"
 
-#define SEGMENT_MAX 63 /* bytes of one part of a path: names and ids */
+#define SEGMENT_MAX CERT_OWNER_MAX /* bytes of one part of a path: names and ids */
 
 /* clang-format off */
 #define OPTIONAL(name, type, max)         { name, type, max, false, NULL }
@@ -118,6 +118,10 @@ const struct api_route api_routes[] = {
 	VERB("GET", "/relays", "relay-list", 200, NULL),
 	VERB("POST", "/relays", "relay-add", 201, relay_add),
 	VERB("DELETE", "/relays/{name}", "relay-remove", 200, NULL),
+	VERB("GET", "/users", "user-list", 200, NULL),
+	VERB("POST", "/users/{name}/revoke", "user-revoke", 200, NULL),
+	VERB("POST", "/users/{name}/forget", "user-forget", 200, NULL),
+	VERB("GET", "/sign-in", "oidc-show", 200, NULL),
 	VERB("GET", "/audit", "audit-list", 200, audit_list),
 	VERB("GET", "/api-tokens", "api-token-list", 200, NULL),
 	VERB("POST", "/api-tokens", "api-token-create", 201, api_token_create),
