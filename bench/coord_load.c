@@ -248,7 +248,7 @@ static void turn(void)
 	count = epoll_wait(load.fleet.epoll, events, EVENTS, wait_ms);
 	load.fleet.now_ns = clock_now_ns();
 	for (int i = 0; i < count; i++)
-		load_node_event(events[i].data.ptr);
+		load_node_event(events[i].data.ptr, events[i].events);
 }
 
 static bool before(double seconds)

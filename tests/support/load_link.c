@@ -54,7 +54,7 @@ static int watch(struct load_link *link, int operation, uint32_t events)
 static int watch_again(struct load_link *link, bool wants_write)
 {
 	return watch(link, EPOLL_CTL_MOD,
-		     (link->deaf ? 0u : (uint32_t)EPOLLIN) |
+		     (link->deaf ? (uint32_t)EPOLLRDHUP : (uint32_t)EPOLLIN) |
 			     (wants_write ? (uint32_t)EPOLLOUT : 0u));
 }
 
@@ -329,10 +329,12 @@ static int receive(struct load_link *link)
 	return 0;
 }
 
-int load_link_ready(struct load_link *link)
+int load_link_ready(struct load_link *link, uint32_t events)
 {
 	int result;
 
+	if (link->deaf && (events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR)))
+		return -EPIPE;
 	if (link->state == LOAD_LINK_CONNECTING) {
 		socklen_t len = sizeof(result);
 

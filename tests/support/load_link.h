@@ -48,8 +48,8 @@ SSL_CTX *load_link_tls(void);
  * -errno. */
 int load_link_open(struct load_link *link, SSL_CTX *tls, int epoll,
 		   const struct sockaddr_storage *to, socklen_t to_len);
-/* Something happened on the descriptor. 0, or negative: the link is over, close it. */
-int load_link_ready(struct load_link *link);
+/* epoll's events on the descriptor. 0, or negative: the link is over, close it. */
+int load_link_ready(struct load_link *link, uint32_t events);
 /* One binary message. 0, -ENOTCONN, -ENOBUFS, -ENOMEM, -EPIPE. */
 int load_link_send(struct load_link *link, const uint8_t *data, size_t len);
 /* Bytes as they are, without a frame around them. The same. */

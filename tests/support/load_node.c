@@ -306,11 +306,11 @@ void load_node_stop(struct load_node *node)
 	node->state = LOAD_NODE_IDLE;
 }
 
-void load_node_event(struct load_node *node)
+void load_node_event(struct load_node *node, uint32_t events)
 {
 	if (node->link.state == LOAD_LINK_CLOSED)
 		return;
-	if (load_link_ready(&node->link) < 0)
+	if (load_link_ready(&node->link, events) < 0)
 		fail(node);
 }
 
@@ -319,6 +319,8 @@ void load_node_expire(struct load_node *node)
 	timer_heap_remove(&node->fleet->timers, &node->timer);
 	if (node->state == LOAD_NODE_WAITING)
 		load_node_start(node);
+	else if (node->link.deaf)
+		return; /* neither asks nor minds */
 	else if (node->state >= LOAD_NODE_WELCOME && !node->ping_sent_ns)
 		send_ping(node);
 	else

@@ -79,7 +79,7 @@ void load_node_start(struct load_node *node);
 /* Hangs up and stays away. */
 void load_node_stop(struct load_node *node);
 /* What epoll says of its link. */
-void load_node_event(struct load_node *node);
+void load_node_event(struct load_node *node, uint32_t events);
 /* Its timer is due. */
 void load_node_expire(struct load_node *node);
 int load_node_send(struct load_node *node, const struct control_message *message);
