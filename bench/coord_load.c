@@ -11,10 +11,10 @@
  *     back S                until all have come back after now, S seconds at most
  *     changed COUNT S       until so many nodes have been sent a map or a delta after now
  *     more SEQUENCE         one more node with the first token, and what that brings to others
- *     flood NODES RATE S    nodes that signal as fast as they can, 16 KiB each, besides 'signals'
- *     deaf NODES            so many stop reading for good
- *     huge NODES            so many send a frame above what is allowed, once
- *     garbage NODES         so many send a message that is not JSON, once
+ *     flood NODES RATE S    so many signals a second, 16 KiB each, from the first nodes
+ *     deaf NODES            the last ones stop reading until they are cut off
+ *     huge NODES            the first ones send a frame above what is allowed, once
+ *     garbage NODES         the first ones send a message that is not JSON, once
  *
  * TOKENS is a file with a token a line; node i has token i modulo their number. Every tenth signal
  * is really sealed and opened, the others are bytes of the same length: a server cannot tell, and
@@ -46,6 +46,7 @@
 #define SEALED_EVERY 10
 #define TURN_NS      (5 * NS_PER_MS)
 #define SETTLED_NS   (2 * NS_PER_S) /* no message for so long: nothing follows */
+#define RUBBISH_S    3              /* until all have come back */
 #define HUGE         (LOAD_LINK_MESSAGE_MAX + 1)
 
 struct samples {
@@ -343,7 +344,8 @@ static void send_due(uint64_t *sent, double rate, size_t first, size_t count, si
 		struct load_node *from = &load.nodes[index];
 		struct load_node *to = choose_peer(index);
 
-		if (to && from->state == LOAD_NODE_READY && !from->link.deaf)
+		if (to && from->state == LOAD_NODE_READY && !from->link.deaf &&
+		    from->link.out_len < LOAD_LINK_QUEUE_MAX / 4)
 			send_signal(from, to, len);
 	}
 }
@@ -393,16 +395,10 @@ static void more(void)
 	print_result("more");
 }
 
-/* The last nodes misbehave, the first ones are for comparison. */
-static struct load_node *villain(size_t i)
-{
-	return &load.nodes[load.started - 1 - i];
-}
-
 static void deaf(size_t count)
 {
 	for (size_t i = 0; i < count; i++)
-		load_link_stop_reading(&villain(i)->link);
+		load_link_stop_reading(&load.nodes[load.started - 1 - i].link);
 	print_result("deaf");
 }
 
@@ -411,7 +407,7 @@ static void rubbish(size_t count, size_t len)
 	static uint8_t data[2 * HUGE];
 
 	for (size_t i = 0; i < count; i++) {
-		struct load_link *link = &villain(i)->link;
+		struct load_link *link = &load.nodes[i].link;
 
 		/* A frame that says it is longer than anything allowed. */
 		static const uint8_t head[14] = { 0x82, 0xff, 0, 0, 0, 0, 0x7f, 0xff, 0xff, 0xff };
@@ -421,6 +417,8 @@ static void rubbish(size_t count, size_t len)
 		else
 			load_link_send(link, data, len);
 	}
+	while (before(RUBBISH_S))
+		turn();
 	print_result("rubbish");
 }
 
@@ -438,7 +436,7 @@ static void obey(const char *line)
 		signals(rate, seconds, n < CONTROL_SIGNAL_MAX ? n : CONTROL_SIGNAL_MAX, 0,
 			load.started);
 	else if (sscanf(line, "flood %lu %lf %lf", &n, &rate, &seconds) == 3)
-		signals(rate, seconds, CONTROL_SIGNAL_MAX, load.started - n, n);
+		signals(rate, seconds, CONTROL_SIGNAL_MAX, 0, n);
 	else if (sscanf(line, "back %lf", &seconds) == 1)
 		back(seconds);
 	else if (sscanf(line, "changed %lu %lf", &n, &seconds) == 2)

@@ -464,6 +464,9 @@ static void answer_signal(struct session *session, const uint8_t node_key[static
 	struct control_message message = { .type = CONTROL_ERROR };
 
 	session->sessions->signals_dropped++;
+	/* Who sends and does not read hears no more of it. */
+	if (session->ops->queued(session->arg) > limit(session, LIMIT_SIGNAL_QUEUE))
+		return;
 	enrolment_refuse(&message.error, code, text);
 	memcpy(message.error.node_key, node_key, 32);
 	session_send(session, &message);
@@ -574,22 +577,25 @@ static void handle_ping(struct session *session, const struct control_ping *ping
 }
 
 /* Messages that cost a signature or a write have a bucket of their own. */
-static bool within_rates(struct session *session, enum control_type type, uint64_t now_ns)
+static bool may_change(struct session *session, enum control_type type, uint64_t now_ns)
 {
-	if (!rate_take(&session->messages, (double)limit(session, LIMIT_MESSAGES_PER_S),
-		       (double)limit(session, LIMIT_MESSAGES_BURST), now_ns))
-		return false;
 	return (type != CONTROL_UPDATE && type != CONTROL_RESYNC && type != CONTROL_REPORT) ||
 	       rate_take(&session->changes, (double)limit(session, LIMIT_CHANGES_PER_MINUTE) / 60,
 			 (double)limit(session, LIMIT_CHANGES_BURST), now_ns);
 }
 
+static void answer_too_many(struct session *session)
+{
+	if (session->state == SESSION_READY)
+		answer_signal(session, session->node->device_key, CONTROL_ERROR_RATE,
+			      "too many messages; this one was dropped");
+}
+
 static void handle_ready(struct session *session, struct control_message *message, uint64_t now_ns,
 			 uint64_t now_s)
 {
-	if (!within_rates(session, message->type, now_ns)) {
-		answer_signal(session, session->node->device_key, CONTROL_ERROR_RATE,
-			      "too many messages; this one was dropped");
+	if (!may_change(session, message->type, now_ns)) {
+		answer_too_many(session);
 		return;
 	}
 	switch (message->type) {
@@ -620,10 +626,8 @@ static void handle_ready(struct session *session, struct control_message *messag
 
 /* Whatever else it says is of no use yet: it says it again when it is welcome. */
 static void handle_waiting(struct session *session, const struct control_message *message,
-			   uint64_t now_ns, uint64_t now_s)
+			   uint64_t now_s)
 {
-	if (!within_rates(session, message->type, now_ns))
-		return;
 	if (message->type == CONTROL_PING)
 		handle_ping(session, &message->ping, now_s);
 	else if (message->type == CONTROL_PONG)
@@ -639,8 +643,16 @@ static void handle(struct session *session, const char *json, size_t len, uint64
 		   uint64_t now_s)
 {
 	struct control_message message;
-	int err = control_parse(&message, json, len);
+	int err;
 
+	/* Before it is parsed, which is most of what it costs. */
+	if (is_settled(session) &&
+	    !rate_take(&session->messages, (double)limit(session, LIMIT_MESSAGES_PER_S),
+		       (double)limit(session, LIMIT_MESSAGES_BURST), now_ns)) {
+		answer_too_many(session);
+		return;
+	}
+	err = control_parse(&message, json, len);
 	if (err == -EPROTONOSUPPORT && is_settled(session))
 		return; /* from a newer node */
 	if (err == -EPROTONOSUPPORT) {
@@ -655,7 +667,7 @@ static void handle(struct session *session, const char *json, size_t len, uint64
 	if (session->state == SESSION_GREETING)
 		handle_greeting(session, &message, now_ns, now_s);
 	else if (session->state == SESSION_WAITING)
-		handle_waiting(session, &message, now_ns, now_s);
+		handle_waiting(session, &message, now_s);
 	else if (session->state == SESSION_READY)
 		handle_ready(session, &message, now_ns, now_s);
 	control_message_clear(&message);

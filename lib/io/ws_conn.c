@@ -197,9 +197,8 @@ void ws_conn_open(struct ws_conn *conn, struct lws *wsi)
 		ws_conn_pong(conn);
 		loop_timer_set(&conn->idle, conn->heard_ns + WS_PING_S * NS_PER_S);
 	}
-	if (conn->queue.late_ns)
-		setsockopt(lws_get_socket_fd(wsi), IPPROTO_TCP, TCP_NOTSENT_LOWAT, &unsent_max,
-			   sizeof(unsent_max));
+	setsockopt(lws_get_socket_fd(wsi), IPPROTO_TCP, TCP_NOTSENT_LOWAT, &unsent_max,
+		   sizeof(unsent_max));
 	bound_silence(conn, lws_get_socket_fd(wsi));
 	if (conn->handler.opened)
 		conn->handler.opened(conn, conn->arg);

@@ -19,8 +19,10 @@
 #define WS_PING_S           30 /* of silence on an open WebSocket, then a pong is asked for */
 #define WS_SILENCE_MAX_S    45
 
-/* With a bound in time the kernel keeps no more than this unsent: what waits, waits where it
- * counts. */
+/*
+ * The kernel keeps no more than this unsent: what waits, waits where it counts, and who does not
+ * read costs what the queue allows and not megabytes more.
+ */
 #define WS_UNSENT_MAX (32 * 1024)
 
 struct tls_layer;

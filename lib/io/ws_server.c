@@ -18,7 +18,7 @@
 #define ACCEPTS_A_TURN      16
 #define ACCEPT_PAUSE_MS     100 /* when the process is out of descriptors */
 #define PROTOCOLS_MAX       8
-#define QUIET_READ_SIZE     1024
+#define QUIET_READ_SIZE     4096
 #define KEEPALIVE_TIMEOUT_S 30 /* between plain requests of one connection */
 
 struct ws_server {
