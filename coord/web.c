@@ -68,7 +68,7 @@ void web_handle(struct http *http, const struct ws_http_request *request,
 	ws_http_set_header(response, "content-security-policy", "%s", content_policy);
 	ws_http_set_header(response, "cross-origin-opener-policy", "same-origin");
 	ws_http_set_header(response, "cross-origin-resource-policy", "same-origin");
-	if (strstr(request->if_none_match, etag.text)) {
+	if (strcmp(request->if_none_match, "*") == 0 || strstr(request->if_none_match, etag.text)) {
 		response->status = 304;
 		response->content_type = file->type;
 		return;
