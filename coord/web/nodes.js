@@ -66,8 +66,8 @@ export async function nodes(view) {
 	};
 	const count = h("small", null);
 	const pager = h("div", { class: "pager" });
-	const search = h("input", { type: "search", value: state.search, placeholder: "name, address, owner, tag, …", maxlength: 120, size: 26 });
-	const choice = h("select", null, ["", "online", "offline", "pending", "revoked"].map((word) =>
+	const search = h("input", { type: "search", "aria-label": "Search", value: state.search, placeholder: "name, address, owner, tag, …", maxlength: 120, size: 26 });
+	const choice = h("select", { "aria-label": "State" }, ["", "online", "offline", "pending", "revoked"].map((word) =>
 		h("option", { value: word, selected: word === state.state }, word || "all states")));
 	const table = new Table(columns(view, () => view.again()), {
 		key: (row) => row.key, label: "Nodes", empty: "No node fits.",
@@ -142,7 +142,7 @@ export async function nodes(view) {
 	});
 	show(view.main,
 		h("div", { class: "head" }, h("h1", null, "Nodes ", count),
-			h("div", { class: "row" }, h("label", { "aria-label": "Search" }, search), h("label", { "aria-label": "State" }, choice))),
+			h("div", { class: "row" }, search, choice)),
 		h("section", { class: "panel flush" }, table.element, pager));
 	await refresh();
 	return refresh;

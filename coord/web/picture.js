@@ -184,7 +184,7 @@ function asTable(paths) {
 }
 
 export async function picture(view) {
-	const choice = h("select", null, Object.entries(groupings).map(([key, [word]]) => h("option", { value: key }, `by ${word}`)));
+	const choice = h("select", { "aria-label": "How they are grouped" }, Object.entries(groupings).map(([key, [word]]) => h("option", { value: key }, `by ${word}`)));
 	const place = h("div");
 	const size = () => (matchMedia("(max-width: 52rem)").matches ? narrow : wide);
 	let last = "";
@@ -224,7 +224,7 @@ export async function picture(view) {
 	}
 
 	choice.addEventListener("change", refresh);
-	show(view.main, h("div", { class: "head" }, h("h1", null, "Map"), h("label", { "aria-label": "Grouped" }, choice)),
+	show(view.main, h("div", { class: "head" }, h("h1", null, "Map"), choice),
 		h("section", { class: "panel" }, legend(), place));
 	await refresh();
 	return refresh;

@@ -57,16 +57,24 @@ function refused(error, editor) {
 	return h("div", { class: "message bad", role: "alert" }, withLine(error.message, editor));
 }
 
-function changesTable(title, list, total) {
-	if (!list.length)
+function changesTable(title, list) {
+	if (!list?.length)
 		return null;
 	return [h("h2", null, title),
 		h("div", { class: "scroll" }, h("table", { class: "cards", "aria-label": title },
 			h("thead", null, h("tr", null, ["From", "To", "What"].map((word) => h("th", { scope: "col" }, word)))),
 			h("tbody", null, list.map((row) => h("tr", null,
 				h("td", { "data-label": "From" }, outside(row.from)), h("td", { "data-label": "To" }, outside(row.to)),
-				h("td", { "data-label": "What" }, h("span", null, outside(row.what)))))))),
-		total > list.length ? h("p", { class: "soft" }, `${list.length} of ${total} shown`) : null];
+				h("td", { "data-label": "What" }, h("span", null, outside([row.ports ?? row.what].flat().join(", "))))))))),
+	];
+}
+
+/* Which rule says so. */
+function verdict(data, editor) {
+	if (!data.line)
+		return ": no rule allows it.";
+	return [" by the rule ", h("code", null, outside(data.rule ?? data.text ?? "")), " ",
+		h("button", { type: "button", class: "link", onclick: () => editor.goto(data.line) }, `go to line ${data.line}`)];
 }
 
 function explainForm(editor) {
@@ -82,7 +90,7 @@ function explainForm(editor) {
 			});
 
 			show(answer, h("div", { class: `message ${data.allowed ? "good" : "bad"}` },
-				h("b", null, data.allowed ? "Allowed" : "Denied"), ": ", withLine(data.reason || data.text || "", editor)));
+				h("b", null, data.allowed ? "Allowed" : "Denied"), verdict(data, editor)));
 		} catch (error) {
 			show(answer, refused(error, editor));
 		}
@@ -120,8 +128,8 @@ export async function policy(view) {
 			const data = await post("/policy/check", { policy: editor.text });
 
 			show(result, h("div", { class: "message good" }, checkWords(data)),
-				changesTable("Gains", data.gains || [], data.gain_count || 0),
-				changesTable("Loses", data.losses || [], data.loss_count || 0));
+				changesTable("Who gains what", data.gains), changesTable("Who loses what", data.losses),
+				data.more ? h("p", { class: "soft" }, `… and ${data.more} more`) : null);
 		} catch (error) {
 			show(result, refused(error, editor));
 		}
@@ -131,9 +139,9 @@ export async function policy(view) {
 	function checkWords(data) {
 		const tests = data.tests === undefined ? "The policy is good: its tests pass."
 			: `The policy is good: ${plural(data.tests, "test")} ${data.tests === 1 ? "passes" : "pass"}.`;
-		const changes = (data.gain_count || 0) + (data.loss_count || 0);
+		const changes = (data.gains?.length || 0) + (data.losses?.length || 0) + (data.more || 0);
 
-		return data.gain_count === undefined ? tests
+		return data.gains === undefined ? tests
 			: `${tests} ${changes ? `Saving it changes what ${plural(changes, "pair")} of nodes may do.` : "Saving it changes nothing for the nodes there are."}`;
 	}
 
