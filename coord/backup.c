@@ -10,8 +10,11 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "coord/data_dir.h"
+#include "coord/database_place.h"
 #include "coord/network.h"
 #include "coord/options.h"
+#include "coord/store_copy.h"
+#include "coord/store_postgres.h"
 
 #define FILE_MAX     65536
 #define BACKUP_MAX   (4ul << 30)
@@ -124,7 +127,7 @@ static int leap(struct store *copy, uint64_t now_s)
 }
 
 /* The database gets its name last, so that a network is there whole or not at all. */
-static int unpack(const char *dir, const uint8_t *data, size_t len)
+static int unpack(const char *dir, struct store *target, const uint8_t *data, size_t len)
 {
 	char making[PATH_MAX];
 	char path[PATH_MAX];
@@ -143,10 +146,45 @@ static int unpack(const char *dir, const uint8_t *data, size_t len)
 		err = unpack_file(copy, dir, files[i]);
 	if (err == 0)
 		err = leap(copy, clock_wall_s());
+	if (err == 0 && target)
+		err = store_copy(target, copy, copy);
+	if (err == 0 && target)
+		err = store_copy_values_to_counters(target);
 	store_close(copy);
-	if (err == 0 && rename(making, path) < 0)
+	if (err == 0 && target)
+		unlink(making);
+	else if (err == 0 && rename(making, path) < 0)
 		err = -errno;
 	return err;
+}
+
+/* The database to restore into; NULL in *target: none, but a file. The exit code. */
+static int open_target(struct store **target, const struct options *options)
+{
+	char error[256] = "";
+	uint8_t *id;
+	size_t len;
+	char *place;
+	int err = database_place(&place, options);
+
+	*target = NULL;
+	if (err != 0 || !place)
+		return err;
+	err = store_postgres_create(target, place, error, sizeof(error));
+	database_place_free(place);
+	if (err == 0 && store_get(*target, NETWORK_VALUE_ID, &id, &len) == 0) {
+		free(id);
+		store_close(*target);
+		fputs("warren-coord: there is a network in the database already; nothing was "
+		      "changed; choose another --database\n",
+		      stderr);
+		return 1;
+	}
+	if (err == 0)
+		return 0;
+	fprintf(stderr, "warren-coord: cannot use the database: %s; nothing was changed\n",
+		error[0] ? error : strerror(-err));
+	return 1;
 }
 
 static bool is_there(const char *dir, const char *file)
@@ -158,6 +196,7 @@ static bool is_there(const char *dir, const char *file)
 
 int backup_restore(const struct options *options)
 {
+	struct store *target;
 	uint8_t *data;
 	size_t len;
 	int err = file_make_dir(options->data);
@@ -180,9 +219,14 @@ int backup_restore(const struct options *options)
 			options->arguments[0]);
 		return 1;
 	}
-	if (err == 0) {
-		err = unpack(options->data, data, len);
+	if (err == 0 && open_target(&target, options) != 0) {
 		file_free_secret(data, len);
+		return 1;
+	}
+	if (err == 0) {
+		err = unpack(options->data, target, data, len);
+		file_free_secret(data, len);
+		store_close(target);
 	}
 	if (err == 0)
 		return 0;

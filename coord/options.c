@@ -80,7 +80,8 @@ static const char usage[] =
 	"  authority trust --key FILE [--threshold T] [--signer PUB]... [--yes]\n"
 	"                              other signers, by the key that was exported\n"
 	"  backup FILE                 database and keys into one file: keep it safe\n"
-	"  restore FILE                the other way, into a --data DIR without a network\n"
+	"  restore FILE [--database PLACE | --database-file F]\n"
+	"                              the other way, into a --data DIR without a network\n"
 	"\n"
 	"  --data DIR   where everything is kept (default " DEFAULT_DATA ")\n"
 	"  --config F   key = value lines, the options of serve (" DEFAULT_CONFIG ")\n"
@@ -258,7 +259,7 @@ static const struct {
 	{ "user", "list", COMMAND_USER_LIST, 0, MASK(OPTION_JSON) },
 	{ "user", "revoke", COMMAND_USER_REVOKE, ANY_NUMBER, 0 },
 	{ "user", "forget", COMMAND_USER_FORGET, ANY_NUMBER, 0 },
-	{ "restore", NULL, COMMAND_RESTORE, 1, 0 },
+	{ "restore", NULL, COMMAND_RESTORE, 1, MASK(OPTION_DATABASE) | MASK(OPTION_DATABASE_FILE) },
 };
 
 #define COMMAND_COUNT (sizeof(commands) / sizeof(commands[0]))

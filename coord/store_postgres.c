@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "coord/store.h"
+#include "coord/store_copy.h"
 #include "coord/store_driver.h"
 #include "coord/store_postgres_text.h"
 
@@ -26,7 +27,7 @@ struct postgres {
 	PGconn *conn; /* NULL: the database is away */
 	bool in_transaction;
 	uint64_t limit_ns;
-	const char *prepared[PREPARED_MAX]; /* statement N is called sN; texts are constants */
+	char *prepared[PREPARED_MAX]; /* statement N is called sN */
 	size_t prepared_count;
 };
 
@@ -41,6 +42,12 @@ struct postgres_statement {
 	int row;
 };
 
+static void forget_prepared(struct postgres *pg)
+{
+	while (pg->prepared_count > 0)
+		free(pg->prepared[--pg->prepared_count]);
+}
+
 static void lose(struct postgres *pg, const char *why)
 {
 	if (!pg->conn)
@@ -48,7 +55,7 @@ static void lose(struct postgres *pg, const char *why)
 	log_warn("database-away why=\"%s\"", why);
 	PQfinish(pg->conn);
 	pg->conn = NULL;
-	pg->prepared_count = 0;
+	forget_prepared(pg);
 }
 
 /* By SQLSTATE (appendix A of the manual). */
@@ -248,9 +255,13 @@ static int prepare_once(struct postgres *pg, const char *sql, const struct postg
 		return collect(pg, PQsendPrepare(pg->conn, "", sql, p->count, p->types), NULL);
 	}
 	err = collect(pg, PQsendPrepare(pg->conn, name, sql, p->count, p->types), NULL);
-	if (err == 0)
-		pg->prepared[pg->prepared_count++] = sql;
-	return err;
+	if (err < 0)
+		return err;
+	pg->prepared[i] = strdup(sql);
+	if (!pg->prepared[i])
+		return -ENOMEM;
+	pg->prepared_count++;
+	return 0;
 }
 
 static int run(struct statement *s)
@@ -371,6 +382,26 @@ static int postgres_settled(struct store *store)
 	return simple(store->db, store_postgres_following);
 }
 
+/* Into a file of SQLite, from which any coordinator can be restored. */
+static int postgres_backup(struct store *store, const char *path)
+{
+	struct postgres *pg = store->db;
+	uint64_t limit_ns = pg->limit_ns;
+	struct store *copy;
+	int err = store_create(&copy, path);
+
+	if (err < 0)
+		return err;
+	/* Some seconds for very many nodes; meanwhile others change nothing. */
+	pg->limit_ns = STORE_POSTGRES_OPEN_LIMIT_MS * NS_PER_MS;
+	err = store_copy(copy, store, copy);
+	pg->limit_ns = limit_ns;
+	if (err == 0)
+		err = store_copy_counters_to_values(copy);
+	store_close(copy);
+	return err;
+}
+
 static bool postgres_is_away(const struct store *store)
 {
 	const struct postgres *pg = store->db;
@@ -382,8 +413,10 @@ static void postgres_close(struct store *store)
 {
 	struct postgres *pg = store->db;
 
-	if (pg)
+	if (pg) {
 		PQfinish(pg->conn);
+		forget_prepared(pg);
+	}
 	free(pg);
 }
 
@@ -394,6 +427,7 @@ static const struct store_driver postgres_driver = {
 	.commit = postgres_commit,
 	.rollback = postgres_rollback,
 	.is_away = postgres_is_away,
+	.backup = postgres_backup,
 	.script = postgres_script,
 	.version = postgres_version,
 	.set_version = postgres_set_version,
@@ -532,6 +566,6 @@ void store_postgres_adopt(struct store *store, PGconn *conn)
 
 	PQfinish(pg->conn);
 	pg->conn = conn;
-	pg->prepared_count = 0;
+	forget_prepared(pg);
 	pg->in_transaction = false;
 }

@@ -15,6 +15,7 @@
 #include <sqlite3.h>
 
 #include "coord/store.h"
+#include "coord/store_copy.h"
 #include "coord/store_driver.h"
 #include "coord/store_postgres.h"
 #include "tests/support/database.h"
@@ -682,6 +683,44 @@ static void test_one_use_by_many(void **state)
 	assert_int_equal(used, 1);
 }
 
+/* From a database into a file and into another database: all is there, and counters go on. */
+static void test_backup_and_restore(void **state)
+{
+	struct store_key key = make_key(1, true);
+	struct node node = make_node(1);
+	struct store *copy;
+	struct node read;
+	uint64_t number;
+	char copy_path[64] = "/tmp/warren-store-XXXXXX";
+
+	(void)state;
+	assert_non_null(mkdtemp(copy_path));
+	strcat(copy_path, "/copy");
+	assert_int_equal(store_key_add(store, &key), 0);
+	assert_int_equal(store_node_put(store, &node), 0);
+	assert_int_equal(store_set(store, "x", "a\0b", 3), 0);
+	assert_int_equal(store_counter_seed(store, "next_serial", 41), 0);
+	assert_int_equal(store_backup(store, copy_path), 0);
+	store_close(store);
+	database_clear(&database);
+	assert_int_equal(store_open(&copy, copy_path), 0);
+	assert_int_equal(store_get_u64(copy, "next_serial", &number), 0);
+	assert_int_equal(number, 41);
+	assert_int_equal(store_postgres_create(&store, database.place, problem, sizeof(problem)),
+			 0);
+	assert_int_equal(store_copy(store, copy, copy), 0);
+	assert_int_equal(store_copy_values_to_counters(store), 0);
+	store_close(copy);
+	assert_int_equal(store_key_use(store, key.id, 1), 0);
+	assert_int_equal(store_node_each(store, keep_last, &read), 0);
+	assert_memory_equal(&read, &node, sizeof(node));
+	assert_int_equal(store_counter_take(store, "next_serial", &number), 0);
+	assert_true(number > 41);
+	unlink(copy_path);
+	*strrchr(copy_path, '/') = '\0';
+	assert_int_equal(rmdir(copy_path), 0);
+}
+
 static int begin_database(void **state)
 {
 	(void)state;
@@ -729,6 +768,7 @@ int main(void)
 		POSTGRES(test_relays),
 		POSTGRES(test_one_use_by_many),
 		POSTGRES(test_away_and_back),
+		POSTGRES(test_backup_and_restore),
 		cmocka_unit_test_setup_teardown(test_no_network_on_postgres, begin_postgres,
 						end_postgres),
 		cmocka_unit_test_setup_teardown(test_newer_schema_on_postgres, begin_postgres,
