@@ -113,6 +113,11 @@ NICE := $(O)/tests/interop/nice_agent
 $(NICE).o: ALL_CFLAGS += $(subst -I,-isystem ,$(shell pkg-config --cflags nice 2>/dev/null))
 $(NICE): PKG_LIBS += $(shell pkg-config --libs nice 2>/dev/null)
 
+# A coordinator that was taken over: the real one, with these functions' calls led through the test.
+$(O)/tests/net/tools/hostile_coord: private LDFLAGS += -Wl,--wrap=session_new,--wrap=sessions_tick \
+	-Wl,--wrap=control_channel_send
+$(O)/tests/net/tools/hostile_coord.o: WARN += -Wno-missing-prototypes
+
 # Fuzz targets define what libFuzzer declares nowhere.
 $(O)/tests/fuzz/%.o: WARN += -Wno-missing-prototypes
 
