@@ -268,6 +268,13 @@ int network_check_policy(const struct network *network, const char *text, size_t
 	return err;
 }
 
+void network_obey(struct network *network, struct policy *policy)
+{
+	mapmaker_forget_policy(network); /* it points into the old one */
+	policy_free(network->policy);
+	network->policy = policy;
+}
+
 int network_set_policy(struct network *network, const char *text, size_t len, const char *who,
 		       uint64_t now_s, struct policy_error *error)
 {
@@ -282,9 +289,7 @@ int network_set_policy(struct network *network, const char *text, size_t len, co
 		policy_free(policy);
 		return err;
 	}
-	mapmaker_forget_policy(network);
-	policy_free(network->policy);
-	network->policy = policy;
+	network_obey(network, policy);
 	return 0;
 }
 

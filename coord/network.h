@@ -120,6 +120,8 @@ int network_check_policy(const struct network *network, const char *text, size_t
 /* In strict mode it is asked for, by who, and obeyed when it is signed. */
 int network_set_policy(struct network *network, const char *text, size_t len, const char *who,
 		       uint64_t now_s, struct policy_error *error);
+/* Takes the policy and makes it the one in force, in memory only. */
+void network_obey(struct network *network, struct policy *policy);
 
 /* Those that are in the store go from memory; those that run inside coordinators stay. */
 void network_drop_stored_relays(struct network *network);

@@ -9,7 +9,6 @@
 #include "base/clock.h"
 #include "base/map.h"
 #include "coord/data_dir.h"
-#include "coord/mapmaker.h"
 #include "coord/network.h"
 #include "coord/network_load.h"
 #include "coord/store_change.h"
@@ -307,9 +306,7 @@ int network_load_policy(struct network *network, char *error, size_t size)
 	if (err < 0)
 		return complain(error, size, err, "the stored policy is damaged: line %d: %s",
 				problem.line, problem.text);
-	mapmaker_forget_policy(network);
-	policy_free(network->policy);
-	network->policy = policy;
+	network_obey(network, policy);
 	return 0;
 }
 

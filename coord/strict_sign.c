@@ -221,8 +221,7 @@ static int obey(struct network *network, struct document *document)
 	err = policy_parse(&policy, document->policy, document->policy_len, &problem);
 	if (err < 0)
 		return err;
-	policy_free(network->policy);
-	network->policy = policy;
+	network_obey(network, policy);
 	return 0;
 }
 

@@ -139,6 +139,18 @@ static void help(struct mesh *mesh, struct mesh_peer *peer, enum document_kind k
 	(void)signalling_send(mesh, peer, SIGNAL_DOCUMENT, data, len, SIGNAL_BY_BOTH);
 }
 
+/* We are behind, and the peer sends what we lack when it hears so. */
+static void ask(struct mesh *mesh, struct mesh_peer *peer)
+{
+	uint64_t *told_ns = &mesh_peer_gossip(peer)->told_ns;
+	uint64_t now_ns = loop_now_ns(mesh->loop);
+
+	if (*told_ns && now_ns < *told_ns + GOSSIP_PAUSE_S * NS_PER_S)
+		return;
+	*told_ns = now_ns;
+	gossip_tell(mesh, peer);
+}
+
 static void hear(struct mesh *mesh, struct mesh_peer *peer, enum document_kind kind,
 		 const struct peer_message_held *theirs, const struct peer_message_held *ours)
 {
@@ -155,6 +167,7 @@ static void hear(struct mesh *mesh, struct mesh_peer *peer, enum document_kind k
 		k->ahead = theirs->version;
 		k->ahead_ns = loop_now_ns(mesh->loop);
 		snprintf(k->ahead_peer, sizeof(k->ahead_peer), "%s", name);
+		ask(mesh, peer);
 	} else if (same && strcmp(k->forked_peer, name) == 0) {
 		k->forked = 0;
 	}

@@ -15,9 +15,10 @@ struct peer_message_held;
 /*
  * Strict mode: nodes tell each other inside their sessions which documents they hold, so that a
  * coordinator that shows an old state to some, or different ones to different nodes, is found out
- * without its help. Who hears that a peer is behind sends it the document, sealed and by relay: a
- * revocation gets about even when the coordinator keeps it. Nothing is answered, each document goes
- * to each peer at most once in GOSSIP_PAUSE_S, and one too large for a signal is not sent.
+ * without its help. Who hears that a peer is ahead says so, and who hears that a peer is behind
+ * sends it the document, sealed and by relay: a revocation gets about even when the coordinator
+ * keeps it. Both happen at most once in GOSSIP_PAUSE_S for each peer, and each document; one too
+ * large for a signal is not sent.
  */
 
 #define GOSSIP_GRACE_S 20 /* the coordinator has so long to give what a peer holds */
@@ -46,6 +47,7 @@ struct gossip {
 /* What each peer was sent last; embedded in it, zeros at first. */
 struct gossip_peer {
 	uint64_t sent_ns[DOCUMENT_KIND_END];
+	uint64_t told_ns; /* that we are behind */
 };
 
 void gossip_init(struct mesh *mesh);
