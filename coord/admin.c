@@ -18,7 +18,8 @@
 #include "coord/sessions.h"
 #include "io/loop.h"
 
-#define BACKLOG 16
+#define BACKLOG       16
+#define REQUEST_FIRST (64u << 10) /* bytes; more when it is longer */
 
 struct connection {
 	struct admin *admin;
@@ -26,8 +27,9 @@ struct connection {
 	struct loop_timer timer;
 	struct admin_caller caller;
 	int fd;
-	char *request; /* ADMIN_REQUEST_MAX + 1 bytes */
+	char *request;
 	size_t request_len;
+	size_t request_cap;
 	char *answer; /* malloc'd; NULL while the request is coming in */
 	size_t answer_len;
 	size_t answer_sent;
@@ -54,7 +56,7 @@ static void connection_free(struct connection *connection)
 	close(connection->fd);
 	/* Requests and answers carry tokens. */
 	if (connection->request)
-		sodium_memzero(connection->request, ADMIN_REQUEST_MAX + 1);
+		sodium_memzero(connection->request, connection->request_cap);
 	if (connection->answer)
 		sodium_memzero(connection->answer, connection->answer_len);
 	free(connection->request);
@@ -100,12 +102,39 @@ static void answer(struct connection *connection)
 	send_answer(connection);
 }
 
+/* More room, up to what a request may have. What came so far may be a secret. */
+static int make_room(struct connection *connection)
+{
+	size_t cap = connection->request_cap ? connection->request_cap * 2 : REQUEST_FIRST;
+	char *grown;
+
+	if (connection->request_len < connection->request_cap)
+		return 0;
+	if (cap > ADMIN_REQUEST_MAX)
+		cap = ADMIN_REQUEST_MAX;
+	grown = malloc(cap);
+	if (!grown)
+		return -ENOMEM;
+	if (connection->request) {
+		memcpy(grown, connection->request, connection->request_len);
+		sodium_memzero(connection->request, connection->request_cap);
+		free(connection->request);
+	}
+	connection->request = grown;
+	connection->request_cap = cap;
+	return 0;
+}
+
 static void receive(struct connection *connection)
 {
-	ssize_t got = recv(connection->fd, connection->request + connection->request_len,
-			   ADMIN_REQUEST_MAX - connection->request_len, 0);
+	size_t before = connection->request_len;
+	ssize_t got = -1;
 	char *end;
 
+	errno = ENOMEM;
+	if (make_room(connection) == 0)
+		got = recv(connection->fd, connection->request + before,
+			   connection->request_cap - before, 0);
 	if (got < 0 && errno == EAGAIN)
 		return;
 	if (got <= 0) {
@@ -113,7 +142,7 @@ static void receive(struct connection *connection)
 		return;
 	}
 	connection->request_len += (size_t)got;
-	end = memchr(connection->request, '\n', connection->request_len);
+	end = memchr(connection->request + before, '\n', (size_t)got);
 	if (end)
 		connection->request_len = (size_t)(end - connection->request);
 	else if (connection->request_len < ADMIN_REQUEST_MAX)
@@ -178,10 +207,9 @@ static struct connection *connection_new(struct admin *admin, int fd, const stru
 	connection->admin = admin;
 	connection->fd = fd;
 	admin_local_caller(&connection->caller, peer->uid);
-	connection->request = calloc(1, ADMIN_REQUEST_MAX + 1);
 	loop_timer_init(&connection->timer, admin->loop, on_deadline, connection);
-	if (!connection->request || loop_watch_new(&connection->watch, admin->loop, fd, UV_READABLE,
-						   on_connection, connection) < 0) {
+	if (loop_watch_new(&connection->watch, admin->loop, fd, UV_READABLE, on_connection,
+			   connection) < 0) {
 		connection_free(connection);
 		return NULL;
 	}

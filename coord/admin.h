@@ -17,7 +17,7 @@ struct sessions;
 struct admin;
 
 #define ADMIN_CONNECTIONS_MAX 16
-#define ADMIN_REQUEST_MAX     (64u << 10) /* bytes */
+#define ADMIN_REQUEST_MAX     (10u << 20) /* bytes: a policy of POLICY_TEXT_MAX, escaped */
 #define ADMIN_DEADLINE_S      5           /* for a request to arrive and its answer to leave */
 
 /* 0, -EADDRINUSE: another server runs, or another -errno. */

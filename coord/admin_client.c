@@ -16,6 +16,7 @@
 #include "coord/data_dir.h"
 #include "coord/options.h"
 #include "proto/json_fields.h"
+#include "proto/policy.h"
 #include "proto/turn_credential.h"
 
 #define EXIT_UNREACHABLE 3
@@ -107,7 +108,7 @@ static int add_policy(json_t *request, const char *path)
 {
 	uint8_t *text;
 	size_t len;
-	int err = file_read(path, ADMIN_REQUEST_MAX, &text, &len);
+	int err = file_read(path, POLICY_TEXT_MAX, &text, &len);
 	json_t *value;
 
 	if (err < 0)
@@ -221,8 +222,10 @@ static int add_arguments(json_t *request, const struct options *options)
 	case COMMAND_NODE_DELETE:
 	case COMMAND_RELAY_REMOVE:
 		return json_object_set_new(request, "name", json_string(argument));
-	case COMMAND_POLICY_SET:
 	case COMMAND_POLICY_CHECK:
+		json_object_update(request, options->question);
+		return argument[0] ? add_policy(request, argument) : 0;
+	case COMMAND_POLICY_SET:
 		return add_policy(request, argument);
 	case COMMAND_RELAY_ADD:
 		return add_relay(request, options);
@@ -367,7 +370,7 @@ int admin_client_call(const char *dir, json_t *request, char **text)
 	if (!line)
 		return complain("memory", strerror(ENOMEM));
 	if (strlen(line) >= ADMIN_REQUEST_MAX)
-		code = complain("the policy", "is larger than 64 KiB");
+		code = complain("the request", "is larger than 10 MiB");
 	else
 		code = ask(dir, line, text);
 	wipe(line);

@@ -5,6 +5,7 @@
 
 #include "base/log.h"
 #include "coord/admin_reply.h"
+#include "coord/policy_report.h"
 #include "coord/policy_tag.h"
 #include "coord/sessions.h"
 
@@ -90,22 +91,107 @@ void admin_policy_set(struct admin_request *request)
 	sessions_want_flush(request->sessions);
 }
 
-void admin_policy_check(struct admin_request *request)
-{
-	struct policy_error problem;
-	struct policy *policy;
-	size_t len;
-	const char *text = get_text(request, &len);
-	int err;
+/* --- policy check --- */
 
-	if (!text)
-		return;
-	err = network_check_policy(request->sessions->network, text, len, &policy, &problem);
-	if (err < 0) {
-		explain(request, err, &problem);
+static void say_verdict(struct admin_request *request, const struct policy_question *question,
+			const struct policy_verdict *verdict)
+{
+	const char *said = verdict->allowed ? "allow" : "deny";
+
+	if (request->json) {
+		admin_answer(request, json_pack("{s:s,s:s,s:s,s:s,s:i,s:i,s:s}", "verdict", said,
+						"from", question->from, "to", question->to, "proto",
+						question->proto[0] ? question->proto : "tcp",
+						"port", (int)question->port, "line", verdict->line,
+						"rule", verdict->text));
 		return;
 	}
-	policy_free(policy);
-	if (!request->json)
+	fprintf(request->out, "%s: %s to %s, %s", said, question->from, question->to,
+		question->proto[0] ? question->proto : "tcp");
+	if (question->port)
+		fprintf(request->out, " port %u", question->port);
+	if (verdict->line)
+		fprintf(request->out, "\nline %d decides: %s\n", verdict->line, verdict->text);
+	else
+		fputs("\nno rule allows it\n", request->out);
+}
+
+static void answer_question(struct admin_request *request, const struct policy *policy)
+{
+	struct policy_question question = { .port = 0 };
+	struct policy_verdict verdict;
+	const char *unknown = "";
+	uint64_t port = 0;
+	int err;
+
+	json_fields_text(&request->fields, "from", question.from, sizeof(question.from));
+	json_fields_text(&request->fields, "to", question.to, sizeof(question.to));
+	json_fields_text_opt(&request->fields, "proto", question.proto, sizeof(question.proto));
+	if (json_fields_has(&request->fields, "port"))
+		json_fields_u64(&request->fields, "port", UINT16_MAX, &port);
+	if (request->fields.failed)
+		return;
+	question.port = (uint16_t)port;
+	err = policy_report_explain(request->sessions->network, policy, &question, &verdict,
+				    &unknown);
+	if (err == -ENOENT)
+		admin_fail(request, ADMIN_REFUSED,
+			   "there is no node %s; give a node, group:G, tag:T, user:U, a host of "
+			   "the policy or an address",
+			   unknown);
+	else if (err == -EINVAL)
+		admin_fail(request, ADMIN_INVALID,
+			   "%s is no protocol; give tcp, udp, icmp, sctp, gre, ... or proto/N",
+			   question.proto);
+	else if (err < 0)
+		admin_fail_store(request, err);
+	else
+		say_verdict(request, &question, &verdict);
+}
+
+static void answer_diff(struct admin_request *request, const struct policy *policy)
+{
+	json_t *answer = NULL;
+	int err = policy_report_diff(request->sessions->network, policy,
+				     request->json ? NULL : request->out, &answer);
+
+	if (err == -ENOSPC)
+		admin_fail(request, ADMIN_REFUSED,
+			   "the policy was refused: more than %u rules for one pair of nodes",
+			   FILTER_RULES_MAX);
+	else if (err < 0)
+		admin_fail_store(request, err);
+	else if (answer)
+		admin_answer(request, answer);
+}
+
+void admin_policy_check(struct admin_request *request)
+{
+	struct network *network = request->sessions->network;
+	struct policy_error problem;
+	struct policy *given = NULL;
+	bool asks = json_fields_has(&request->fields, "from") ||
+		    json_fields_has(&request->fields, "to");
+	bool diff = false;
+	int err = 0;
+
+	if (json_fields_has(&request->fields, "diff"))
+		json_fields_bool(&request->fields, "diff", &diff);
+	if (json_fields_has(&request->fields, "policy") || !asks) {
+		size_t len;
+		const char *text = get_text(request, &len);
+
+		if (!text)
+			return;
+		err = network_check_policy(network, text, len, &given, &problem);
+	}
+	if (err < 0)
+		explain(request, err, &problem);
+	else if (asks)
+		answer_question(request, given ? given : network->policy);
+	else if (diff)
+		answer_diff(request, given);
+	else if (!request->json)
 		fputs("the policy is good\n", request->out);
+	policy_free(given);
 }

@@ -51,6 +51,15 @@ static const struct api_field policy[] = {
 	REQUIRED("policy", API_LONG, POLICY_TEXT_MAX),
 	END_OF_FIELDS,
 };
+static const struct api_field policy_question[] = {
+	OPTIONAL("policy", API_LONG, POLICY_TEXT_MAX),
+	OPTIONAL("from", API_TEXT, 159),
+	OPTIONAL("to", API_TEXT, 159),
+	OPTIONAL("proto", API_TEXT, 15),
+	OPTIONAL("port", API_NUMBER, UINT16_MAX),
+	OPTIONAL("diff", API_BOOL, 0),
+	END_OF_FIELDS,
+};
 static const struct api_field relay_add[] = {
 	REQUIRED("name", API_TEXT, NETMAP_RELAY_NAME_MAX),
 	REQUIRED("host", API_TEXT, NETMAP_HOST_MAX),
@@ -114,7 +123,7 @@ const struct api_route api_routes[] = {
 	VERB("POST", "/keys/{id}/revoke", "key-revoke", 200, NULL),
 	TAGGED("GET", "/policy", "policy-get", 200, NULL),
 	TAGGED("PUT", "/policy", "policy-set", 200, policy),
-	VERB("POST", "/policy/check", "policy-check", 200, policy),
+	VERB("POST", "/policy/check", "policy-check", 200, policy_question),
 	VERB("GET", "/relays", "relay-list", 200, NULL),
 	VERB("POST", "/relays", "relay-add", 201, relay_add),
 	VERB("DELETE", "/relays/{name}", "relay-remove", 200, NULL),

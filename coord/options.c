@@ -12,6 +12,7 @@
 #include "base/config.h"
 #include "base/file.h"
 #include "coord/oidc_options.h"
+#include "coord/policy_options.h"
 
 #define DEFAULT_DATA        "/var/lib/warren-coord"
 #define DEFAULT_CONFIG      "/etc/warren/coord.conf"
@@ -226,7 +227,7 @@ static const struct {
 	{ "node", "rename", COMMAND_NODE_RENAME, 2, 0 },
 	{ "policy", "get", COMMAND_POLICY_GET, 0, 0 },
 	{ "policy", "set", COMMAND_POLICY_SET, 1, 0 },
-	{ "policy", "check", COMMAND_POLICY_CHECK, 1, 0 },
+	{ "policy", "check", COMMAND_POLICY_CHECK, 1, MASK(OPTION_JSON) },
 	{ "relay", "list", COMMAND_RELAY_LIST, 0, MASK(OPTION_JSON) },
 	{ "relay", "add", COMMAND_RELAY_ADD, 2,
 	  MASK(OPTION_TLS_PORT) | MASK(OPTION_SECRET_FILE) | MASK(OPTION_TURN) },
@@ -764,6 +765,8 @@ int coord_options_parse(struct options *options, int argc, char **argv)
 
 	set_defaults(options);
 	opterr = 0;
+	if (policy_options_take(&options->question, &argc, argv) < 0)
+		return -EINVAL;
 	if (is_oidc_set(argc, argv) && oidc_options_take(&options->oidc, &argc, argv) < 0)
 		return -EINVAL;
 	if (load_file(options, argc, argv) < 0)
@@ -777,6 +780,7 @@ int coord_options_parse(struct options *options, int argc, char **argv)
 		if (option == OPTION_HELP || option == OPTION_VERSION) {
 			fputs(option == OPTION_HELP ? usage : "warren-coord " WARREN_VERSION "\n",
 			      stdout);
+			fputs(option == OPTION_HELP ? policy_options_usage : "", stdout);
 			fputs(option == OPTION_HELP ? oidc_options_usage : "", stdout);
 			return 1;
 		}

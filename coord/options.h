@@ -114,6 +114,7 @@ struct options {
 	char hosts[1024]; /* under which browsers may ask, with spaces */
 	const char *role; /* of an API token */
 	uint64_t since_s; /* wall clock */
+	json_t *question; /* what `policy check` asks; see coord/policy_options.h */
 	json_t *oidc;     /* what `oidc set` asks; see coord/oidc_options.h */
 };
 

@@ -64,6 +64,10 @@ int policy_parse(struct policy **policy, const char *text, size_t len, struct po
 void policy_free(struct policy *policy);
 
 size_t policy_rule_count(const struct policy *policy);
+/* The first prefix of one of its hosts; 0 or -ENOENT. */
+int policy_host(const struct policy *policy, const char *name, struct prefix *prefix);
+/* "tcp", "gre", "proto/47"; for "icmp" the v4 number. 0 or -EINVAL. */
+int policy_protocol(uint8_t *proto, const char *text);
 
 /*
  * Runs the policy's own tests against these nodes. A test's `from` and `to` may be a name, a group

@@ -154,8 +154,6 @@ int policy_selector_parse(struct policy *policy, const char *text, size_t len,
 			  uint32_t out[static POLICY_HOST_PREFIXES_MAX], size_t *count);
 /* The number of a list like "tcp/22,80". */
 int policy_ports_parse(struct policy *policy, const char *text, uint32_t *out);
-/* "tcp", "gre", "proto/47": 0 or -EINVAL; for `icmp` the v4 number. */
-int policy_proto_parse(uint8_t *proto, const char *text);
 /* The number that something of this kind has, plus one, or 0. */
 uint32_t policy_number_find(const struct policy *policy, enum selector_kind kind, const char *name,
 			    const struct prefix *prefix);

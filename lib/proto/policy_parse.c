@@ -358,7 +358,7 @@ static int parse_test_protocol(const struct context *context, struct policy_test
 	if (json_is_integer(value) && json_integer_value(value) > 0 &&
 	    json_integer_value(value) <= UINT8_MAX)
 		test->proto = (uint8_t)json_integer_value(value);
-	else if ((value && !proto) || policy_proto_parse(&test->proto, proto ? proto : "tcp") < 0)
+	else if ((value && !proto) || policy_protocol(&test->proto, proto ? proto : "tcp") < 0)
 		return fail(context, proto,
 			    "proto is one of tcp, udp, icmp, sctp, gre, esp, ... or a number from "
 			    "1 to 255");

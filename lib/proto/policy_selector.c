@@ -120,6 +120,16 @@ static const struct policy_host *find_host(const struct policy *policy, const ch
 	return NULL;
 }
 
+int policy_host(const struct policy *policy, const char *name, struct prefix *prefix)
+{
+	const struct policy_host *host = find_host(policy, name);
+
+	if (!host)
+		return -ENOENT;
+	*prefix = host->prefixes[0];
+	return 0;
+}
+
 static int take_host(struct policy *policy, const struct policy_host *host,
 		     uint32_t out[static POLICY_HOST_PREFIXES_MAX], size_t *count)
 {
@@ -192,7 +202,7 @@ static int parse_number(uint16_t *number, const char **text)
 	return 0;
 }
 
-int policy_proto_parse(uint8_t *proto, const char *text)
+int policy_protocol(uint8_t *proto, const char *text)
 {
 	uint16_t number;
 
@@ -268,7 +278,7 @@ static int parse_protocol_ports(struct port_list *list, const char *text, const 
 		return -EINVAL;
 	memcpy(name, text, (size_t)(slash - text));
 	name[slash - text] = '\0';
-	if (policy_proto_parse(&proto, name) < 0 || !filter_proto_has_ports(proto))
+	if (policy_protocol(&proto, name) < 0 || !filter_proto_has_ports(proto))
 		return -EINVAL;
 	return parse_numbers(list, slash + 1, &proto, 1);
 }
@@ -284,7 +294,7 @@ static int parse_ports(struct port_list *list, const char *text)
 		return add_range(list, FILTER_PROTO_ANY, 0, UINT16_MAX);
 	if (strcmp(text, "icmp") == 0)
 		return add_all(list, icmp, 2, 0, UINT16_MAX);
-	if (policy_proto_parse(&proto, text) == 0) {
+	if (policy_protocol(&proto, text) == 0) {
 		/* All ports of TCP are worth a word: tcp with a star. */
 		if (!slash && filter_proto_has_ports(proto))
 			return -EINVAL;
