@@ -65,6 +65,49 @@ static void test_node_messages(void **state)
 	assert_int_equal(parsed.ping.sent_ns, 77);
 }
 
+static void test_tickets(void **state)
+{
+	struct control_message login = { .type = CONTROL_LOGIN };
+	struct control_message update = { .type = CONTROL_UPDATE };
+	struct control_message parsed;
+
+	(void)state;
+	round_trip(&login, &parsed);
+	assert_false(parsed.login.has_ticket);
+	login.login.has_ticket = true;
+	login.login.ticket.number = 7;
+	memset(login.login.ticket.mac, 9, sizeof(login.login.ticket.mac));
+	round_trip(&login, &parsed);
+	assert_memory_equal(&parsed.login, &login.login, sizeof(login.login));
+	update.update.ticket_number = 8;
+	round_trip(&update, &parsed);
+	assert_int_equal(parsed.update.ticket_number, 8);
+}
+
+/* What a person is shown: a code and an address, and nothing that a terminal would obey. */
+static void test_pending(void **state)
+{
+	static const char *const bad[] = { "ftp://example.com/", "javascript:alert(1)",
+					   "https://example.com/ x", "https://\xc3\xa9" };
+	struct control_message pending = { .type = CONTROL_PENDING };
+	struct control_message parsed;
+	char *text;
+	size_t len;
+
+	(void)state;
+	pending.pending.reason = CONTROL_PENDING_SIGN_IN;
+	strcpy(pending.pending.code, "ABCD-EFGH");
+	strcpy(pending.pending.url, "https://id.example.com/device?a=b");
+	round_trip(&pending, &parsed);
+	assert_memory_equal(&parsed.pending, &pending.pending, sizeof(pending.pending));
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		strcpy(pending.pending.url, bad[i]);
+		assert_int_equal(control_encode(&pending, &text, &len), 0);
+		assert_int_equal(control_parse(&parsed, text, len), -EBADMSG);
+		free(text);
+	}
+}
+
 static void test_signal(void **state)
 {
 	uint8_t data[CONTROL_SIGNAL_MAX] = { 1, 2, 3 };
@@ -224,6 +267,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_node_messages),
+		cmocka_unit_test(test_tickets),
+		cmocka_unit_test(test_pending),
 		cmocka_unit_test(test_signal),
 		cmocka_unit_test(test_coordinator_messages),
 		cmocka_unit_test(test_errors),
