@@ -176,10 +176,10 @@ static int put_signed(struct network *network, struct strict *strict, struct doc
 	if (err == 0)
 		err = document_join(body, body_len, signature, sizeof(signature), &data, &len);
 	if (err == 0)
-		err = store_document_put(network->store, document->kind, document->version, data,
-					 len);
+		err = store_document_put(network->store, (int)document->kind, document->version,
+					 data, len);
 	if (err == 0)
-		err = keep_document(strict, document->kind, document->version, data, len);
+		err = keep_document(strict, (int)document->kind, document->version, data, len);
 	free(body);
 	free(data);
 	return err;
@@ -466,7 +466,7 @@ static int request_document(struct network *network, struct document *document, 
 	if (err == 0)
 		err = document_encode(document, &body, &len);
 	if (err == 0)
-		err = put_request(network, document->kind, no_subject, body, len, who, now_s);
+		err = put_request(network, (int)document->kind, no_subject, body, len, who, now_s);
 	if (err == 0)
 		err = store_commit(network->store);
 	if (err < 0)
@@ -515,7 +515,7 @@ static bool get_latest(const struct network *network, enum document_kind kind,
 	const uint8_t *set;
 	size_t body_len;
 	size_t set_len;
-	int err = store_request_about(network->store, kind, no_subject, &request);
+	int err = store_request_about(network->store, (int)kind, no_subject, &request);
 
 	if (err == 0) {
 		err = document_parse_body(document, request.request.body, request.request.body_len);

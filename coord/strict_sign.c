@@ -232,12 +232,12 @@ static int store_document(struct network *network, const struct document *docume
 
 	if (err < 0)
 		return err;
-	err = store_document_put(network->store, document->kind, document->version, data, len);
+	err = store_document_put(network->store, (int)document->kind, document->version, data, len);
 	if (err == 0 && document->kind == DOCUMENT_POLICY)
 		err = store_set(network->store, NETWORK_VALUE_POLICY, document->policy,
 				document->policy_len);
 	if (err == 0)
-		err = store_request_delete(network->store, document->kind, no_subject);
+		err = store_request_delete(network->store, (int)document->kind, no_subject);
 	if (err == 0)
 		err = store_commit(network->store);
 	if (err < 0)
