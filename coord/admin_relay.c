@@ -97,6 +97,16 @@ static void get_relay(struct admin_request *request, struct store_relay *relay)
 	}
 }
 
+/* A name, or a numeric address without brackets. */
+static void check_host(struct admin_request *request, const char *host)
+{
+	static const char allowed[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+				      "0123456789-._:";
+
+	if (!request->fields.failed && (!host[0] || host[strspn(host, allowed)]))
+		admin_fail(request, ADMIN_INVALID, "\"%s\" is neither a name nor an address", host);
+}
+
 void admin_relay_add(struct admin_request *request)
 {
 	struct network *network = request->sessions->network;
@@ -104,7 +114,8 @@ void admin_relay_add(struct admin_request *request)
 	int err;
 
 	get_relay(request, &relay);
-	if (request->fields.failed) {
+	check_host(request, relay.relay.hosts[0]);
+	if (request->fields.failed || request->kind != ADMIN_OK) {
 		sodium_memzero(&relay, sizeof(relay));
 		return;
 	}
