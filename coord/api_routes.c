@@ -80,10 +80,6 @@ static const struct api_field audit_list[] = {
 	OPTIONAL("action", API_TEXT, 31),
 	END_OF_FIELDS,
 };
-static const struct api_field group_list[] = {
-	OPTIONAL("by", API_TEXT, 15),
-	END_OF_FIELDS,
-};
 static const struct api_field api_token_create[] = {
 	REQUIRED("name", API_TEXT, STORE_API_TOKEN_NAME_MAX),
 	NORMALLY("role", API_TEXT, 15, "\"viewer\""),
@@ -136,11 +132,6 @@ const struct api_route api_routes[] = {
 	VERB("POST", "/users/{name}/forget", "user-forget", 200, NULL),
 	VERB("GET", "/sign-in", "oidc-show", 200, NULL),
 	VERB("GET", "/audit", "audit-list", 200, audit_list),
-	VERB("GET", "/groups", "group-list", 200, group_list),
-	VERB("GET", "/users", "user-list", 200, NULL),
-	VERB("POST", "/users/{name}/revoke", "user-revoke", 200, NULL),
-	VERB("POST", "/users/{name}/forget", "user-forget", 200, NULL),
-	VERB("GET", "/oidc", "oidc-show", 200, NULL),
 	VERB("GET", "/api-tokens", "api-token-list", 200, NULL),
 	VERB("POST", "/api-tokens", "api-token-create", 201, api_token_create),
 	VERB("POST", "/api-tokens/{id}/revoke", "api-token-revoke", 200, NULL),
