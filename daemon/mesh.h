@@ -53,6 +53,7 @@ enum mesh_health {
 	HEALTH_CREDENTIALS, /* a relay refuses ours */
 	HEALTH_UDP,         /* blocked */
 	HEALTH_CERTIFICATE, /* expired, or not valid yet */
+	HEALTH_PEERS,       /* the same of peers, which are cut off */
 	HEALTH_OVERLAP,     /* our addresses collide with a local network */
 	HEALTH_STATE,       /* state could not be written */
 	HEALTH_DEVICE,      /* the TUN device is not as it should be */

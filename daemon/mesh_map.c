@@ -141,6 +141,36 @@ static void apply_peers(struct mesh *mesh)
 	free(changed);
 }
 
+/* Peers whose certificates do not hold today are cut off, and status says so. */
+static void show_expired(struct mesh *mesh)
+{
+	const struct cert *first = NULL;
+	size_t count = 0;
+
+	for (size_t i = 0; i < mesh->map->peer_count; i++) {
+		const struct cert *cert = &mesh->map->peers[i]->cert->parsed;
+
+		if (cert_check_time(cert, mesh->map_from_s) == 0)
+			continue;
+		first = first ? first : cert;
+		count++;
+	}
+	if (!first)
+		mesh_set_health(mesh, HEALTH_PEERS, NULL);
+	else if (count == 1)
+		mesh_set_health(mesh, HEALTH_PEERS,
+				"the certificate of %s %s; it is cut off until there is another",
+				first->name,
+				mesh->map_from_s > first->not_after_s ? "has expired"
+								      : "is not valid yet");
+	else
+		mesh_set_health(
+			mesh, HEALTH_PEERS,
+			"the certificates of %s and %zu others have expired or are not valid "
+			"yet; they are cut off until there are others",
+			first->name, count - 1);
+}
+
 void mesh_map_apply(struct mesh *mesh)
 {
 	struct mesh_peer *peer;
@@ -160,6 +190,7 @@ void mesh_map_apply(struct mesh *mesh)
 			tunnel_remove_routes(mesh, &mesh_peer_info(peer)->cert->parsed);
 	}
 	apply_peers(mesh);
+	show_expired(mesh);
 	relays_set_list(mesh->relays, mesh->map->relays, mesh->map->relay_count);
 }
 
