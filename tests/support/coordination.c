@@ -184,6 +184,18 @@ static void take_map(struct machine *m, const struct control_message *message)
 	m->map = map;
 }
 
+/* Who signs, in strict mode. */
+static void take_trust(struct machine *m, const uint8_t *data, size_t len)
+{
+	struct document document;
+
+	if (document_verify(&document, data, len, &m->trust.trust) < 0)
+		return;
+	if (document.kind == DOCUMENT_TRUST)
+		document_trust(&document, &m->trust.trust);
+	document_clear(&document);
+}
+
 static int on_frame(void *arg, const uint8_t *frame, size_t len)
 {
 	struct machine *m = arg;
@@ -200,6 +212,10 @@ static int on_frame(void *arg, const uint8_t *frame, size_t len)
 		m->has_ticket = true;
 		m->ticket = message->welcome.ticket;
 	}
+	if (message->type == CONTROL_WELCOME && message->welcome.trust)
+		take_trust(m, message->welcome.trust, message->welcome.trust_len);
+	if (message->type == CONTROL_DOCUMENT)
+		take_trust(m, message->document.data, message->document.len);
 	if (message->type == CONTROL_MAP || message->type == CONTROL_DELTA)
 		take_map(m, message);
 	m->message_count++;
