@@ -186,6 +186,12 @@ static void test_no_signature(void **state)
 		"eyJhbGciOiJub25lIn0.e30.",
 		"eyJhbGciOiJub25lIn0.e30",
 		"eyJhbGciOiJub25lIn0..",
+		/* On these libcjose would abort the program. */
+		"eyJhbGciOiJSUzI1NiJ9.e30.A",
+		"a.e30.AAAA",
+		"eyJhbGciOiJSUzI1NiJ9.e.AAAA",
+		"eyJhbGciOiJSUzI1NiJ9.e30.A&AA",
+		"eyJhbGciOiJSUzI1NiJ9.e30.AAAA.AAAA",
 	};
 	char error[256];
 
