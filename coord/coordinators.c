@@ -88,7 +88,16 @@ int coordinators_register(struct network *network, const struct token_address *o
 		err = store_commit(network->store);
 	if (err < 0)
 		store_rollback(network->store);
+	else
+		strcpy(network->own_address, row.address);
 	return err;
+}
+
+int coordinators_refresh(struct network *network, uint64_t now_s)
+{
+	return network->own_address[0]
+		       ? store_coordinator_seen(network->store, network->own_address, now_s)
+		       : 0;
 }
 
 struct loading {

@@ -19,6 +19,8 @@ struct token_address;
  */
 int coordinators_register(struct network *network, const struct token_address *own,
 			  const char *relay, bool any_name, uint16_t relay_port, uint64_t now_s);
+/* We are still there; once a day. */
+int coordinators_refresh(struct network *network, uint64_t now_s);
 /* Addresses and relays of all into memory. */
 int coordinators_load(struct network *network);
 

@@ -13,7 +13,7 @@
 #include "coord/sessions.h"
 #include "coord/store_change.h"
 
-#define PURGE_S 600
+#define PURGE_S 3600
 
 /* What was deleted elsewhere. */
 static void forget_node(struct sessions *sessions, struct node *node)
@@ -300,4 +300,5 @@ void follow_tick(struct sessions *sessions, uint64_t now_s)
 		return;
 	network->purged_s = now_s;
 	store_change_purge(network->store, now_s);
+	coordinators_refresh(network, now_s);
 }

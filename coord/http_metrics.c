@@ -6,6 +6,7 @@
 #include "base/metrics.h"
 #include "coord/admin_reply.h"
 #include "coord/api_caller.h"
+#include "coord/cluster.h"
 #include "coord/http_host.h"
 #include "coord/sessions.h"
 #include "relay/metrics.h"
@@ -51,6 +52,24 @@ static void write_http(const struct http *http, FILE *out)
 			http->login_failures);
 }
 
+/* Several coordinators on one database; nothing where there is one alone. */
+static void put_cluster(FILE *out, const struct cluster *cluster)
+{
+	struct cluster_figures figures;
+
+	cluster_figures(cluster, &figures);
+	if (!figures.shared)
+		return;
+	metrics_gauge(out, "warren_coord_database_up", "Is the shared database there.",
+		      figures.database_up);
+	metrics_gauge(out, "warren_coord_coordinators", "Coordinators that are there, with us.",
+		      figures.others + 1);
+	metrics_counter(out, "warren_coord_signals_sent_across_total",
+			"Sealed signals passed to another coordinator.", figures.signals_out);
+	metrics_counter(out, "warren_coord_signals_received_across_total",
+			"Sealed signals from another coordinator.", figures.signals_in);
+}
+
 static void write_all(const struct http *http, FILE *out)
 {
 	const struct sessions *sessions = http->sessions;
@@ -64,6 +83,7 @@ static void write_all(const struct http *http, FILE *out)
 		      (double)sessions->count);
 	metrics_gauge(out, "warren_coord_relays", "Relays that nodes are told of.",
 		      (double)network->relay_count);
+	put_cluster(out, sessions->cluster);
 	metrics_counter(out, "warren_coord_signals_forwarded_total",
 			"Sealed signals passed from node to node.", sessions->signals_forwarded);
 	metrics_counter(out, "warren_coord_signals_dropped_total",

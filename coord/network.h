@@ -32,6 +32,7 @@ struct network {
 	uint8_t coordinator_secret[32];
 	struct token_address addresses[TOKEN_ADDRESSES_MAX]; /* public ones */
 	size_t address_count;
+	char own_address[TOKEN_ADDRESS_TEXT_SIZE]; /* ours, among several coordinators; or "" */
 	struct pool pool;
 	struct map *nodes; /* by device key */
 	struct policy *policy;

@@ -400,7 +400,7 @@ static int start(struct server *server, const struct options *options)
 	return err ? err : open_listener(server, options);
 }
 
-static void stop(struct server *server)
+static void stop(struct server *server, int code)
 {
 	server->sessions.on_flush_wanted = NULL;
 	admin_free(server->admin);
@@ -417,7 +417,11 @@ static void stop(struct server *server)
 	if (server->network.nodes)
 		sessions_save(&server->sessions);
 	cluster_free(server->sessions.cluster);
-	loop_free(server->loop);
+	if (loop_free(server->loop) < 0) {
+		/* A database is being dialled that does not answer; nobody waits for that. */
+		network_close(&server->network);
+		_exit(code);
+	}
 	network_close(&server->network);
 	database_place_free(server->database);
 }
@@ -440,7 +444,7 @@ int server_run(const struct options *options)
 			 ws_server_port(server->ws));
 		loop_run(server->loop);
 	}
-	stop(server);
+	stop(server, code);
 	free(server);
 	return code;
 }

@@ -21,6 +21,16 @@ int store_coordinator_put(struct store *store, const struct store_coordinator *c
 	return statement_run(&s);
 }
 
+int store_coordinator_seen(struct store *store, const char *address, uint64_t now_s)
+{
+	struct statement s;
+
+	statement_init(&s, store, "UPDATE coordinator SET seen_s = $1 WHERE address = $2");
+	statement_u64(&s, now_s);
+	statement_text(&s, address);
+	return statement_run(&s);
+}
+
 int store_coordinator_each(struct store *store,
 			   int (*each)(void *arg, const struct store_coordinator *coordinator),
 			   void *arg)

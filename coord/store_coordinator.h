@@ -17,6 +17,7 @@ struct store_coordinator {
 };
 
 int store_coordinator_put(struct store *store, const struct store_coordinator *coordinator);
+int store_coordinator_seen(struct store *store, const char *address, uint64_t now_s);
 int store_coordinator_each(struct store *store,
 			   int (*each)(void *arg, const struct store_coordinator *coordinator),
 			   void *arg);

@@ -58,7 +58,7 @@ char *store_postgres_text(const char *sql)
 
 /*
  * The advisory lock is the one that transactions of ours begin with; a change by another hand gets
- * it here. When a node was last seen is told by the coordinator that saw it and is no change.
+ * it here. When somebody was last seen is no change.
  */
 #define TRIGGER(table, column)                                                               \
 	"CREATE OR REPLACE TRIGGER warren_change AFTER INSERT OR UPDATE OR DELETE ON " table \
@@ -77,9 +77,9 @@ const char store_postgres_following[] =
 	" END $$ LANGUAGE plpgsql;"
 	"CREATE OR REPLACE FUNCTION warren_changed() RETURNS trigger AS $$"
 	" DECLARE old_row jsonb := CASE WHEN TG_OP = 'INSERT' THEN '{}'"
-	"   ELSE to_jsonb(OLD) - 'last_seen_s' END;"
+	"   ELSE to_jsonb(OLD) - 'last_seen_s' - 'seen_s' END;"
 	"  new_row jsonb := CASE WHEN TG_OP = 'DELETE' THEN '{}'"
-	"   ELSE to_jsonb(NEW) - 'last_seen_s' END;"
+	"   ELSE to_jsonb(NEW) - 'last_seen_s' - 'seen_s' END;"
 	"  id text := coalesce(new_row ->> TG_ARGV[0], old_row ->> TG_ARGV[0]);"
 	" BEGIN"
 	"  IF old_row <> new_row THEN"
