@@ -1,5 +1,6 @@
 #include "coord/api_routes.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "coord/api_session.h"
@@ -9,6 +10,7 @@
 #include "proto/cert.h"
 #include "proto/policy.h"
 
+#define ALLOW_SIZE  64
 #define SEGMENT_MAX CERT_OWNER_MAX /* bytes of one part of a path: names and ids */
 
 /* clang-format off */
@@ -179,9 +181,10 @@ static bool match(const char *pattern, const char *path, json_t *arguments)
 }
 
 const struct api_route *api_route_find(const char *method, const char *path, json_t *arguments,
-				       char allow[static 64])
+				       char allow[static ALLOW_SIZE])
 {
 	const char *wanted = strcmp(method, "HEAD") == 0 ? "GET" : method;
+	size_t len = 0; /* the few methods of one path fit */
 
 	allow[0] = '\0';
 	for (size_t i = 0; i < api_route_count; i++) {
@@ -190,13 +193,12 @@ const struct api_route *api_route_find(const char *method, const char *path, jso
 			continue;
 		if (strcmp(api_routes[i].method, wanted) == 0)
 			return &api_routes[i];
-		if (strcmp(api_routes[i].method, "GET") == 0)
-			strcat(allow, "GET, HEAD, ");
-		else
-			strcat(strcat(allow, api_routes[i].method), ", ");
+		len += (size_t)snprintf(allow + len, ALLOW_SIZE - len, "%s, %s",
+					api_routes[i].method,
+					strcmp(api_routes[i].method, "GET") == 0 ? "HEAD, " : "");
 	}
 	json_object_clear(arguments);
-	if (allow[0])
-		strcat(allow, "OPTIONS");
+	if (len)
+		snprintf(allow + len, ALLOW_SIZE - len, "OPTIONS");
 	return NULL;
 }

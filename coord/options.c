@@ -419,9 +419,55 @@ static int parse_limit(struct options *options, const char *text)
 	return limits_set(&options->limits, name, equals + 1);
 }
 
+/* What keys and tokens are made with, and who looks at what. 1: none of these. */
+static int take_key_option(struct options *options, int option, const char *value)
+{
+	switch (option) {
+	case OPTION_HOST:
+		return add_host(options, value);
+	case OPTION_ROLE:
+		options->role = value;
+		return strcmp(value, "admin") == 0 || strcmp(value, "viewer") == 0 ? 0 : -EINVAL;
+	case OPTION_SINCE:
+		return parse_since(&options->since_s, value);
+	case OPTION_REUSABLE:
+		options->reusable = true;
+		return 0;
+	case OPTION_EPHEMERAL:
+		options->ephemeral = true;
+		return 0;
+	case OPTION_USES:
+		return parse_number(&options->uses_max, value);
+	case OPTION_NEEDS_APPROVAL:
+		options->needs_approval = true;
+		return 0;
+	case OPTION_APPROVED:
+		options->approved = true;
+		return 0;
+	case OPTION_FOR:
+		options->for_node = value;
+		return cert_name_check(value);
+	case OPTION_GROUP:
+		return parse_label(&options->groups, value, "group:");
+	case OPTION_TAG:
+		return parse_label(&options->tags, value, "tag:");
+	case OPTION_EXPIRES:
+		return coord_options_duration(&options->expires_s, value);
+	case OPTION_SIGN_IN:
+		options->sign_in = true;
+		return 0;
+	default:
+		return 1;
+	}
+}
+
 /* Texts of the command line live on; those of the file are copied. */
 static int take_option(struct options *options, int option, const char *value)
 {
+	int taken = take_key_option(options, option, value);
+
+	if (taken <= 0)
+		return taken;
 	switch (option) {
 	case OPTION_CONFIG:
 		return 0; /* was read before */
@@ -471,17 +517,6 @@ static int take_option(struct options *options, int option, const char *value)
 	case OPTION_NO_RELAY:
 		options->no_relay = true;
 		return 0;
-	case OPTION_REUSABLE:
-		options->reusable = true;
-		return 0;
-	case OPTION_EPHEMERAL:
-		options->ephemeral = true;
-		return 0;
-	case OPTION_HOST:
-		return add_host(options, value);
-	case OPTION_ROLE:
-		options->role = value;
-		return strcmp(value, "admin") == 0 || strcmp(value, "viewer") == 0 ? 0 : -EINVAL;
 	case OPTION_KEY:
 		options->key = value;
 		return 0;
@@ -500,28 +535,6 @@ static int take_option(struct options *options, int option, const char *value)
 	case OPTION_YES:
 		options->yes = true;
 		return 0;
-	case OPTION_SINCE:
-		return parse_since(&options->since_s, value);
-	case OPTION_EXPIRES:
-		return coord_options_duration(&options->expires_s, value);
-	case OPTION_USES:
-		return parse_number(&options->uses_max, value);
-	case OPTION_SIGN_IN:
-		options->sign_in = true;
-		return 0;
-	case OPTION_NEEDS_APPROVAL:
-		options->needs_approval = true;
-		return 0;
-	case OPTION_APPROVED:
-		options->approved = true;
-		return 0;
-	case OPTION_FOR:
-		options->for_node = value;
-		return cert_name_check(value);
-	case OPTION_GROUP:
-		return parse_label(&options->groups, value, "group:");
-	case OPTION_TAG:
-		return parse_label(&options->tags, value, "tag:");
 	case OPTION_JSON:
 		options->json = true;
 		return 0;
