@@ -54,11 +54,11 @@ class Netns:
         self.lab.processes.append(process)
         return process
 
-    def socket(self, family=socket.AF_INET, kind=socket.SOCK_DGRAM):
+    def socket(self, family=socket.AF_INET, kind=socket.SOCK_DGRAM, proto=0):
         """A Python socket that lives in this namespace."""
         _setns(self.path)
         try:
-            return socket.socket(family, kind)
+            return socket.socket(family, kind, proto)
         finally:
             _setns("/proc/1/ns/net")
 
