@@ -38,12 +38,12 @@ def raw(node, family, proto):
 
 def connects(node, family, address, port):
     with node.ns.socket(family=FAMILIES[family][0], kind=socket.SOCK_STREAM) as client:
-        client.settimeout(1)
+        client.settimeout(0.5)
         return client.connect_ex((address, port)) == 0
 
 
 def arrives(send, server, text):
-    server.settimeout(0.8)
+    server.settimeout(0.4)
     send(text)
     try:
         while True:
