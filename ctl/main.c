@@ -12,19 +12,13 @@ static const struct {
 	const char *name;
 	int (*run)(const struct client *client, int argc, char **argv);
 } verbs[] = {
-	{ "up", verb_up },
-	{ "down", verb_down },
-	{ "logout", verb_logout },
-	{ "status", verb_status },
-	{ "ping", verb_ping },
-	{ "netcheck", verb_netcheck },
-	{ "ip", verb_ip },
-	{ "whois", verb_whois },
-	{ "set", verb_set },
-	{ "get", verb_get },
-	{ "wait", verb_wait },
-	{ "metrics", verb_metrics },
-	{ "bugreport", verb_bugreport },
+	{ "up", verb_up },           { "down", verb_down },
+	{ "logout", verb_logout },   { "status", verb_status },
+	{ "ping", verb_ping },       { "netcheck", verb_netcheck },
+	{ "ip", verb_ip },           { "whois", verb_whois },
+	{ "set", verb_set },         { "get", verb_get },
+	{ "wait", verb_wait },       { "rotate-key", verb_rotate_key },
+	{ "metrics", verb_metrics }, { "bugreport", verb_bugreport },
 	{ "version", verb_version },
 };
 #define VERBS (sizeof(verbs) / sizeof(verbs[0]))
@@ -45,6 +39,7 @@ static const char help[] =
 	"  whois ADDRESS           who has an address\n"
 	"  set path NAME auto|direct|relay\n"
 	"                          force the path to a node\n"
+	"  rotate-key              a new WireGuard key, without a break\n"
 	"  get [KEY]               settings\n"
 	"  wait [live|ready|connected] [--timeout 60s]\n"
 	"  metrics                 counters as Prometheus text\n"

@@ -82,3 +82,20 @@ int verb_get(const struct client *client, int argc, char **argv)
 	json_decref(reply);
 	return code;
 }
+
+int verb_rotate_key(const struct client *client, int argc, char **argv)
+{
+	json_t *reply = NULL;
+	int operands;
+	int code;
+
+	if (arguments_parse(argc, argv, NULL, 0, 0, 0, &operands))
+		return LOCAL_USAGE;
+	code = call(client, "rotate-key", local_plain_encode("rotate-key"), &reply);
+	if (code == 0)
+		puts(json_is_true(json_object_get(reply, "again"))
+			     ? "a new key is waiting for its certificate already; asked again"
+			     : "a new key is in use as soon as a certificate names it");
+	json_decref(reply);
+	return code;
+}

@@ -14,6 +14,7 @@ int verb_netcheck(const struct client *client, int argc, char **argv);
 int verb_ip(const struct client *client, int argc, char **argv);
 int verb_whois(const struct client *client, int argc, char **argv);
 int verb_set(const struct client *client, int argc, char **argv);
+int verb_rotate_key(const struct client *client, int argc, char **argv);
 int verb_get(const struct client *client, int argc, char **argv);
 int verb_metrics(const struct client *client, int argc, char **argv);
 int verb_bugreport(const struct client *client, int argc, char **argv);

@@ -19,6 +19,7 @@
 #include "daemon/mesh_peer.h"
 #include "daemon/relays.h"
 #include "daemon/reporter.h"
+#include "daemon/rotation.h"
 #include "daemon/signalling.h"
 #include "daemon/tunnel.h"
 #include "io/ws.h"
@@ -211,6 +212,7 @@ static void take_welcome(struct mesh *mesh, const struct control_welcome *welcom
 	control_client_accept(mesh->control);
 	keep_ticket(mesh, welcome);
 	enrolment_welcomed(mesh->enrolment);
+	rotation_connected(mesh);
 	coordination_tell_home_relay(mesh);
 }
 
@@ -230,6 +232,7 @@ static void take_certificate(struct mesh *mesh, const struct control_document *d
 	}
 	mesh_saved(mesh, "membership", membership_save(m, mesh_path(mesh, "membership").text));
 	tunnel_configure(mesh);
+	rotation_certified(mesh);
 	/* Rules depend on this node's own groups, tags and addresses. */
 	if (trust_is_strict(&m->trust))
 		mesh_map_govern(mesh);

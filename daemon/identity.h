@@ -1,6 +1,7 @@
 #ifndef WARREN_DAEMON_IDENTITY_H
 #define WARREN_DAEMON_IDENTITY_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 /*
@@ -14,10 +15,18 @@ struct identity {
 	uint8_t box_public[32];
 	uint8_t wg_secret[32]; /* X25519: WireGuard */
 	uint8_t wg_public[32];
+	/* To take its place, once a certificate says so. */
+	bool has_next;
+	uint8_t next_secret[32];
+	uint8_t next_public[32];
 };
 
 /* Fresh random keys. */
 void identity_generate(struct identity *identity);
+/* A WireGuard key that is to come; one that is there stays. */
+void identity_prepare_next(struct identity *identity);
+/* It is the WireGuard key from now on. */
+void identity_take_next(struct identity *identity);
 /* 0 or -errno. */
 int identity_save(const struct identity *identity, const char *path);
 /*

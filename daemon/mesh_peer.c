@@ -126,6 +126,7 @@ int mesh_peer_update(struct mesh_peer *peer, struct netmap_peer *info)
 {
 	bool rekeyed = memcmp(info->cert->parsed.wireguard_key,
 			      peer->info->cert->parsed.wireguard_key, 32) != 0;
+	bool had_session = peer_has_session(peer->wireguard);
 	int err;
 
 	if (rekeyed) {
@@ -133,6 +134,7 @@ int mesh_peer_update(struct mesh_peer *peer, struct netmap_peer *info)
 		device_peer_remove(peer->wireguard);
 		peer->wireguard = NULL;
 		err = add_wireguard(peer, info);
+		had_session = had_session && err == 0;
 	} else {
 		err = set_rules(peer, info);
 		if (err == 0)
@@ -141,6 +143,11 @@ int mesh_peer_update(struct mesh_peer *peer, struct netmap_peer *info)
 	netmap_peer_ref(info);
 	netmap_peer_unref(peer->info);
 	peer->info = info;
+	/* It has the new key by now, or begins as soon as it has; see daemon/rotation.h. */
+	if (rekeyed && had_session) {
+		mesh_peer_connect(peer);
+		peer_start_handshake(peer->wireguard);
+	}
 	return err;
 }
 

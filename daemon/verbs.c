@@ -20,6 +20,7 @@
 #include "daemon/ping.h"
 #include "daemon/portmap.h"
 #include "daemon/relays.h"
+#include "daemon/rotation.h"
 #include "proto/local_api.h"
 
 /* --- status --- */
@@ -327,12 +328,33 @@ static void handle_metrics(void *arg, struct local_request *request)
 	free(text);
 }
 
+static void handle_rotate_key(void *arg, struct local_request *request)
+{
+	struct mesh *mesh = arg;
+	int err;
+
+	if (!check_up(mesh, request))
+		return;
+	err = rotation_begin(mesh);
+	if (err < 0 && err != -EINPROGRESS)
+		local_reply_error(request, LOCAL_FAILURE, "the new key cannot be stored: %s",
+				  strerror(-err));
+	else
+		local_reply_end(request, json_pack("{s:b}", "again", err == -EINPROGRESS));
+}
+
 static const struct local_verb verbs[] = {
-	{ "status", false, handle_status },    { "up", true, handle_up },
-	{ "down", true, handle_down },         { "logout", true, handle_logout },
-	{ "ping", false, handle_ping },        { "netcheck", false, handle_netcheck },
-	{ "set-path", true, handle_set_path }, { "get", false, handle_get },
-	{ "metrics", false, handle_metrics },  { "version", false, handle_version },
+	{ "status", false, handle_status },
+	{ "up", true, handle_up },
+	{ "down", true, handle_down },
+	{ "logout", true, handle_logout },
+	{ "ping", false, handle_ping },
+	{ "netcheck", false, handle_netcheck },
+	{ "set-path", true, handle_set_path },
+	{ "get", false, handle_get },
+	{ "metrics", false, handle_metrics },
+	{ "version", false, handle_version },
+	{ "rotate-key", true, handle_rotate_key },
 };
 
 const struct local_verb *verbs_list(size_t *count)

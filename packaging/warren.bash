@@ -7,7 +7,7 @@ _warren_names() {
 
 _warren() {
 	local word=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]} verb="" i
-	local verbs="up down logout status ping netcheck ip whois set get wait metrics bugreport version"
+	local verbs="up down logout status ping netcheck ip whois set get wait rotate-key metrics bugreport version"
 
 	for ((i = 1; i < COMP_CWORD; i++)); do
 		case ${COMP_WORDS[i]} in

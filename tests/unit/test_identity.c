@@ -45,6 +45,30 @@ static void survives_a_restart(void **state)
 	assert_memory_equal(&made, &loaded, sizeof(made));
 }
 
+/* A key that is to come is kept until it takes the place of the old one. */
+static void the_next_key_survives_too(void **state)
+{
+	struct identity made, loaded, before;
+
+	(void)state;
+	identity_generate(&made);
+	identity_prepare_next(&made);
+	before = made;
+	identity_prepare_next(&made);
+	assert_memory_equal(&made, &before, sizeof(made));
+	assert_int_equal(identity_save(&made, path), 0);
+	assert_int_equal(identity_load(&loaded, path), 0);
+	assert_memory_equal(&made, &loaded, sizeof(made));
+	identity_take_next(&loaded);
+	assert_false(loaded.has_next);
+	assert_memory_equal(loaded.wg_public, made.next_public, 32);
+	assert_memory_equal(loaded.device_public, made.device_public, 32);
+	assert_int_equal(identity_save(&loaded, path), 0);
+	assert_int_equal(identity_load(&made, path), 0);
+	assert_false(made.has_next);
+	assert_memory_equal(loaded.wg_public, made.wg_public, 32);
+}
+
 static void damage_at_any_byte_is_refused(void **state)
 {
 	struct identity made, loaded;
@@ -90,6 +114,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(survives_a_restart),
+		cmocka_unit_test(the_next_key_survives_too),
 		cmocka_unit_test(damage_at_any_byte_is_refused),
 		cmocka_unit_test(readable_by_others_or_a_link_is_refused),
 	};
