@@ -56,6 +56,8 @@ export async function call(method, path, { query, body, etag } = {}) {
 	const data = await response.json();
 
 	data.etag = response.headers.get("ETag");
+	if (data.waits_for_signatures)
+		window.dispatchEvent(new CustomEvent("unsigned"));
 	return data;
 }
 

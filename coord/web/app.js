@@ -202,6 +202,8 @@ window.addEventListener("signed-out", () => {
 	session = null;
 	showSignIn();
 });
+window.addEventListener("unsigned", () =>
+	notify("Strict mode: this counts when the admins have signed it, with warren-coord authority sign.", "warn"));
 document.addEventListener("visibilitychange", () => {
 	if (!document.hidden && current && current.refresh)
 		turn(current);

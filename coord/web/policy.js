@@ -65,7 +65,7 @@ function changesTable(title, list) {
 			h("thead", null, h("tr", null, ["From", "To", "What"].map((word) => h("th", { scope: "col" }, word)))),
 			h("tbody", null, list.map((row) => h("tr", null,
 				h("td", { "data-label": "From" }, outside(row.from)), h("td", { "data-label": "To" }, outside(row.to)),
-				h("td", { "data-label": "What" }, h("span", null, outside([row.ports ?? row.what].flat().join(", "))))))))),
+				h("td", { "data-label": "What" }, h("span", null, outside(row.ports.join(", "))))))))),
 	];
 }
 
@@ -73,7 +73,7 @@ function changesTable(title, list) {
 function verdict(data, editor) {
 	if (!data.line)
 		return ": no rule allows it.";
-	return [" by the rule ", h("code", null, outside(data.rule ?? data.text ?? "")), " ",
+	return [" by the rule ", h("code", null, outside(data.rule)), " ",
 		h("button", { type: "button", class: "link", onclick: () => editor.goto(data.line) }, `go to line ${data.line}`)];
 }
 
@@ -84,13 +84,13 @@ function explainForm(editor) {
 		const { elements: e } = form;
 
 		try {
-			const data = await post("/policy/explain", {
+			const data = await post("/policy/check", {
 				policy: editor.text, from: e.from.value.trim(), to: e.to.value.trim(), proto: e.proto.value,
 				port: e.port.value === "" ? undefined : Number(e.port.value),
 			});
 
-			show(answer, h("div", { class: `message ${data.allowed ? "good" : "bad"}` },
-				h("b", null, data.allowed ? "Allowed" : "Denied"), verdict(data, editor)));
+			show(answer, h("div", { class: `message ${data.verdict === "allow" ? "good" : "bad"}` },
+				h("b", null, data.verdict === "allow" ? "Allowed" : "Denied"), verdict(data, editor)));
 		} catch (error) {
 			show(answer, refused(error, editor));
 		}
@@ -125,7 +125,7 @@ export async function policy(view) {
 	async function runCheck() {
 		check.disabled = true;
 		try {
-			const data = await post("/policy/check", { policy: editor.text });
+			const data = await post("/policy/check", { policy: editor.text, diff: true });
 
 			show(result, h("div", { class: "message good" }, checkWords(data)),
 				changesTable("Who gains what", data.gains), changesTable("Who loses what", data.losses),
@@ -137,22 +137,21 @@ export async function policy(view) {
 	}
 
 	function checkWords(data) {
-		const tests = data.tests === undefined ? "The policy is good: its tests pass."
-			: `The policy is good: ${plural(data.tests, "test")} ${data.tests === 1 ? "passes" : "pass"}.`;
-		const changes = (data.gains?.length || 0) + (data.losses?.length || 0) + (data.more || 0);
+		const changes = data.gains.length + data.losses.length + data.more;
 
-		return data.gains === undefined ? tests
-			: `${tests} ${changes ? `Saving it changes what ${plural(changes, "pair")} of nodes may do.` : "Saving it changes nothing for the nodes there are."}`;
+		return `The policy is good: its tests pass. ${changes ? `Saving it means ${plural(changes, "change")} for the nodes there are:`
+			: "Saving it changes nothing for the nodes there are."}`;
 	}
 
 	async function runSave() {
 		save.disabled = true;
 		try {
-			await call("PUT", "/policy", { body: { policy: editor.text }, etag: saved.etag });
+			const { waits_for_signatures: waits } = await call("PUT", "/policy", { body: { policy: editor.text }, etag: saved.etag });
+
 			saved = await get("/policy");
 			show(result);
 			show(stale);
-			notify("The policy was saved; every node obeys it now.");
+			notify(waits ? "The policy was asked for." : "The policy was saved; every node obeys it now.");
 		} catch (error) {
 			show(result, refused(error, editor));
 			if (error.status === 412 || error.status === 409)

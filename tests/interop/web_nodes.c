@@ -199,7 +199,7 @@ static void turn(void)
 	count = epoll_wait(stage.fleet.epoll, events, EVENTS, 20);
 	stage.fleet.now_ns = clock_now_ns();
 	for (int i = 0; i < count; i++)
-		load_node_event(events[i].data.ptr);
+		load_node_event(events[i].data.ptr, events[i].events);
 	tell_all();
 }
 
