@@ -20,7 +20,6 @@
 #define DEFAULT_RELAY_PORT  3478
 #define DEFAULT_EXPIRES_S   (24 * 3600)
 #define DEFAULT_API_TOKEN_S (90 * 86400)
-#define LONGEST_LIFE_S      (10ull * 365 * 86400)
 
 static const char usage[] =
 	"usage: warren-coord COMMAND [--data DIR] [OPTION]...\n"
@@ -280,30 +279,6 @@ __attribute__((format(printf, 1, 2))) static int complain(const char *fmt, ...)
 	return -EINVAL;
 }
 
-int coord_options_duration(uint64_t *seconds, const char *text)
-{
-	static const struct {
-		char unit;
-		uint64_t seconds;
-	} units[] = { { '\0', 1 }, { 's', 1 }, { 'm', 60 }, { 'h', 3600 }, { 'd', 86400 } };
-	unsigned long long value;
-	char *end;
-
-	if (!isdigit((unsigned char)text[0]))
-		return -EINVAL;
-	errno = 0;
-	value = strtoull(text, &end, 10);
-	if (errno || value == 0 || (*end && end[1]))
-		return -EINVAL;
-	for (size_t i = 0; i < sizeof(units) / sizeof(units[0]); i++) {
-		if (*end == units[i].unit && value <= LONGEST_LIFE_S / units[i].seconds) {
-			*seconds = value * units[i].seconds;
-			return 0;
-		}
-	}
-	return -EINVAL;
-}
-
 static int add_host(struct options *options, const char *name)
 {
 	size_t len = strlen(options->hosts);
@@ -314,26 +289,6 @@ static int add_host(struct options *options, const char *name)
 	added = snprintf(options->hosts + len, sizeof(options->hosts) - len, "%s%s", len ? " " : "",
 			 name);
 	return (size_t)added < sizeof(options->hosts) - len ? 0 : -EINVAL;
-}
-
-/* "7d" ago, or a day. */
-static int parse_since(uint64_t *since_s, const char *text)
-{
-	uint64_t now_s = (uint64_t)time(NULL);
-	struct tm tm = { 0 };
-	const char *end = strptime(text, "%Y-%m-%d", &tm);
-	uint64_t ago_s;
-
-	if (end && !*end) {
-		time_t day = timegm(&tm);
-
-		*since_s = day > 0 ? (uint64_t)day : 0;
-		return 0;
-	}
-	if (coord_options_duration(&ago_s, text) < 0)
-		return -EINVAL;
-	*since_s = now_s > ago_s ? now_s - ago_s : 0;
-	return 0;
 }
 
 static int parse_port(uint16_t *port, const char *text)
@@ -429,7 +384,7 @@ static int take_key_option(struct options *options, int option, const char *valu
 		options->role = value;
 		return strcmp(value, "admin") == 0 || strcmp(value, "viewer") == 0 ? 0 : -EINVAL;
 	case OPTION_SINCE:
-		return parse_since(&options->since_s, value);
+		return coord_options_since(&options->since_s, value);
 	case OPTION_REUSABLE:
 		options->reusable = true;
 		return 0;

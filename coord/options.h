@@ -127,5 +127,7 @@ int coord_options_parse(struct options *options, int argc, char **argv);
 
 /* "90", "90s", "15m", "24h", "7d": seconds. 0 or -EINVAL. */
 int coord_options_duration(uint64_t *seconds, const char *text);
+/* "7d" ago, or a day, "2026-11-21": wall clock. 0 or -EINVAL. */
+int coord_options_since(uint64_t *since_s, const char *text);
 
 #endif
