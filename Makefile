@@ -175,6 +175,7 @@ install: all
 	install -D -m 0755 -t '$(DESTDIR)$(PREFIX)/bin' $(BIN)/warren $(BIN)/warren-coord $(BIN)/warren-relay
 	install -D -m 0755 -t '$(DESTDIR)$(PREFIX)/sbin' $(BIN)/warrend
 	install -D -m 0644 -t '$(DESTDIR)$(PREFIX)/share/man/man1' packaging/man/warren.1
+	install -D -m 0644 -t '$(DESTDIR)$(PREFIX)/share/man/man5' packaging/man/warren-policy.5
 	install -D -m 0644 -t '$(DESTDIR)$(PREFIX)/share/man/man8' $(wildcard packaging/man/*.8)
 
 deb:

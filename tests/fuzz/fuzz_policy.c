@@ -2,7 +2,26 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "proto/filter_tuple.h"
 #include "proto/policy.h"
+#include "proto/policy_explain.h"
+
+/* What decides as the rules are written is what the compiled ones do. */
+static void explain(const struct policy *policy, const struct policy_node *from,
+		    const struct policy_node *to, const struct policy_rules *rules)
+{
+	struct filter_tuple tuple = { .dst = to->address4, .proto = 6 };
+	struct filter_rules *filter = filter_rules_new(rules->rules, rules->count);
+	struct policy_verdict verdict;
+
+	for (uint16_t port = 20; filter && port < 30; port++) {
+		tuple.dst_port = port;
+		if (policy_explain(policy, from, to, &tuple, &verdict) == 0 &&
+		    verdict.allowed != filter_rules_match(filter, &tuple))
+			abort();
+	}
+	filter_rules_free(filter);
+}
 
 /* Policy files, compiled for two nodes; a refusal must say why. */
 static void compile(const struct policy *policy)
@@ -22,9 +41,14 @@ static void compile(const struct policy *policy)
 	addr_parse(&nodes[1].address6, "fd00::2");
 	nodes[1].routes = &route;
 	nodes[1].route_count = 1;
-	(void)policy_compile(policy, &nodes[0], &nodes[1], &rules);
+	nodes[0].owner = "alice@example.com";
+	if (policy_compile(policy, &nodes[0], &nodes[1], &rules) < 0) {
+		policy_rules_clear(&rules);
+		return;
+	}
 	if (policy_check(policy, nodes, 2, &error) < 0 && !error.text[0])
 		abort();
+	explain(policy, &nodes[0], &nodes[1], &rules);
 	policy_rules_clear(&rules);
 }
 
