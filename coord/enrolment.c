@@ -16,7 +16,7 @@
 #include "coord/sessions.h"
 #include "crypto/hash.h"
 
-#define NAME_SUFFIX_MAX 9999
+#define NAME_SUFFIX_MAX 99999
 
 static void hash_secret(uint8_t hash[static 32], const uint8_t secret[static TOKEN_SECRET_SIZE])
 {
@@ -148,7 +148,7 @@ static int choose_name(const struct network *network, char out[static CERT_NAME_
 	unsigned int i = 2;
 
 	clean_name(base, wanted);
-	len = strnlen(base, CERT_NAME_MAX - 5);
+	len = strnlen(base, CERT_NAME_MAX - 6);
 	while ((node = network_next(network, &cursor)))
 		taken[name_number(node->name, base, len)] = true;
 	strcpy(out, base);
