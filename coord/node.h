@@ -67,10 +67,11 @@ struct node {
 	uint64_t map_floor; /* the greatest version of a map that it says it had from anybody */
 	char home_relay[NETMAP_RELAY_NAME_MAX + 1];
 	struct netmap_cert *shared_cert; /* cert for all maps; older or NULL: made when needed */
-	struct netmap *map;      /* what it was sent last, kept for deltas; NULL: nothing yet */
-	bool knows_turn;         /* by its own word; others hear of no TURN server */
-	bool dirty;              /* changed in something that its peers' maps say */
-	/* For mapmaker.c: what policy makes of it, and peers of its map that are to be looked at. */
+	struct netmap *map; /* what it was sent last, kept for deltas; NULL: nothing yet */
+	bool knows_turn;    /* by its own word; others hear of no TURN server */
+	bool dirty;         /* changed in something that its peers' maps say */
+	/* For mapmaker.c: what policy makes of it, and peers of its map that are to be looked at.
+	 */
 	struct policy_member member;
 	struct map_due *due;
 	uint32_t due_count;

@@ -166,8 +166,8 @@ int netmap_diff(const struct netmap *old, const struct netmap *new, uint8_t **da
 
 /*
  * Makes *map from old and a delta; old stays as it is. Checks the signature over the whole result
- * and every certificate that is new. 0, -EBADMSG, -EPERM, -EXDEV, -ENOMEM; -ESTALE: the delta is not for
- * old's version, ask for the whole map.
+ * and every certificate that is new. 0, -EBADMSG, -EPERM, -EXDEV, -ENOMEM; -ESTALE: the delta is
+ * not for old's version, ask for the whole map.
  */
 int netmap_apply(struct netmap **map, const struct netmap *old, const uint8_t *data, size_t len,
 		 const struct netmap_trust *trust);
