@@ -53,14 +53,14 @@ struct session {
 	void *arg;
 	struct control_channel *channel;
 	enum session_state state;
-	struct node *node;      /* from PROBING on; node->session is set in WAITING and READY */
-	bool claimed;           /* all coordinators have heard that its node is here */
-	char asker[17];         /* the coordinator that asks whether it lives, or "" */
-	bool map_due;           /* READY, and was sent nothing but its welcome */
-	uint64_t map_version;   /* that the node said it holds */
+	struct node *node;    /* from PROBING on; node->session is set in WAITING and READY */
+	bool claimed;         /* all coordinators have heard that its node is here */
+	char asker[17];       /* the coordinator that asks whether it lives, or "" */
+	bool map_due;         /* READY, and was sent nothing but its welcome */
+	uint64_t map_version; /* that the node said it holds */
 	uint64_t documents[DOCUMENT_KINDS]; /* likewise, or was sent; by kind - 1 */
-	uint64_t deadline_ns;   /* of the state */
-	uint64_t looked_s;      /* wall clock, what is to be renewed was looked at */
+	uint64_t deadline_ns;               /* of the state */
+	uint64_t looked_s;                  /* wall clock, what is to be renewed was looked at */
 	uint64_t credentials_s; /* wall clock at which the relay credentials were made */
 	struct session_rate messages;
 	struct session_rate changes;

@@ -102,7 +102,8 @@ int store_key_each(struct store *store, int (*each)(void *arg, const struct stor
 		   void *arg);
 
 int store_node_put(struct store *store, const struct node *node);
-/* Only when it was last seen, what it said of itself, and its logins: no row is made or otherwise changed. */
+/* Only when it was last seen, what it said of itself, and its logins: no row is made or otherwise
+ * changed. */
 int store_node_seen(struct store *store, const struct node *node);
 int store_node_delete(struct store *store, const uint8_t device_key[static 32]);
 /* 0 or -ENOENT. */

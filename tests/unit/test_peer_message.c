@@ -118,9 +118,9 @@ static void test_what_is_none_is_refused(void **state)
 
 static void test_documents_come_through(void **state)
 {
-	struct peer_message message = {
-		.kind = PEER_MESSAGE_DOCUMENTS, .lanes = 3, .probed = PEER_MESSAGE_SIZE
-	};
+	struct peer_message message = { .kind = PEER_MESSAGE_DOCUMENTS,
+					.lanes = 3,
+					.probed = PEER_MESSAGE_SIZE };
 	uint8_t data[PEER_MESSAGE_DOCUMENTS_SIZE];
 	struct peer_message parsed;
 

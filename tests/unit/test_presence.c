@@ -54,7 +54,9 @@ static void set_policy(const char *text)
 {
 	struct policy_error error;
 
-	assert_int_equal(network_set_policy(&c.network, text, strlen(text), "test", c.now_s, &error), 0);
+	assert_int_equal(network_set_policy(&c.network, text, strlen(text), "test", c.now_s,
+					    &error),
+			 0);
 	sessions_want_flush(&c.sessions);
 	coordination_flush(&c);
 }

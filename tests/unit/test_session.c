@@ -501,7 +501,9 @@ static void test_policy_change_reaches_the_maps(void **state)
 
 	(void)state;
 	join_both();
-	assert_int_equal(network_set_policy(&c.network, text, strlen(text), "test", c.now_s, &error), 0);
+	assert_int_equal(network_set_policy(&c.network, text, strlen(text), "test", c.now_s,
+					    &error),
+			 0);
 	sessions_want_flush(&c.sessions);
 	coordination_settle(&c);
 	peer = netmap_find_peer(a.map, b.device_key);
