@@ -78,6 +78,13 @@ static struct signing_bundle waiting(size_t count)
 	return bundle;
 }
 
+static void assert_waiting(size_t count)
+{
+	struct signing_bundle bundle = waiting(count);
+
+	signing_clear(&bundle);
+}
+
 /* What became of the only request that waits. */
 static int sign_with(const uint8_t secret[64])
 {
@@ -209,6 +216,7 @@ static void test_without_admins_nothing_changes(void **state)
 	/* Version 2 was asked for, so the next one is 3. */
 	assert_int_equal(sign_with(authority), 1);
 	assert_int_equal(c.network.strict.documents[DOCUMENT_POLICY].version, 3);
+	machine_disconnect(&a);
 	coordination_restart(&c);
 	assert_int_equal(c.network.strict.documents[DOCUMENT_POLICY].version, 3);
 }
@@ -243,7 +251,7 @@ static void test_revoked_at_once_and_for_good(void **state)
 	document_clear(&document);
 	/* It is asked for once. */
 	coordination_pass(&c, 2 * STRICT_LOOK_S);
-	waiting(0);
+	assert_waiting(0);
 }
 
 static void test_certificates_are_asked_for_in_time(void **state)
@@ -260,7 +268,7 @@ static void test_certificates_are_asked_for_in_time(void **state)
 	node = network_find(&c.network, a.device_key);
 	assert_in_range(node->not_after_s - c.now_s, STRICT_LIFE_S - 60, STRICT_LIFE_S);
 	coordination_pass(&c, STRICT_LIFE_S / 3 - 7200);
-	waiting(0);
+	assert_waiting(0);
 	coordination_pass(&c, 3 * 3600);
 	bundle = waiting(1);
 	assert_int_equal(cert_parse_body(&cert, bundle.requests[0].body,
@@ -270,7 +278,7 @@ static void test_certificates_are_asked_for_in_time(void **state)
 	signing_clear(&bundle);
 	assert_int_equal(c.sessions.health.count, 0);
 	coordination_pass(&c, 2 * 86400);
-	waiting(1);
+	assert_waiting(1);
 	assert_string_equal(c.sessions.health.problems[0].name, "signatures");
 	assert_int_equal(sign_with(admins[1]), 0);
 	assert_int_equal(sign_with(admins[2]), 1);
@@ -311,6 +319,7 @@ static void test_other_signers(void **state)
 	assert_int_equal(strict_set_trust(&c.sessions, data, len, c.now_s), -ESTALE);
 	assert_int_equal(sign_with(admins[0]), -EPERM);
 	assert_int_equal(sign_with(admins[2]), 1);
+	machine_disconnect(&a);
 	coordination_restart(&c);
 	assert_int_equal(c.network.strict.trust.version, 2);
 	free(data);
