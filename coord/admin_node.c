@@ -143,20 +143,23 @@ void admin_node_revoke(struct admin_request *request)
 void admin_node_delete(struct admin_request *request)
 {
 	struct node *node = get_node(request);
+	char name[CERT_NAME_MAX + 1];
 	int err;
 
 	if (!node)
 		return;
-	log_info("node-deleted name=%s", node->name);
+	memcpy(name, node->name, sizeof(name));
 	admin_answer_node(request, node);
-	sessions_cut_off(request->sessions, node,
-			 "this machine was deleted from the network by its admin; join again with "
-			 "a token");
-	err = network_delete(request->sessions->network, node, request->now_s);
-	if (err < 0)
+	err = sessions_delete(request->sessions, node,
+			      "this machine was deleted from the network by its admin; join again "
+			      "with a token",
+			      request->now_s);
+	if (err < 0) {
 		admin_fail_store(request, err);
-	else
-		admin_say_signatures(request);
+		return;
+	}
+	log_info("node-deleted name=%s", name);
+	admin_say_signatures(request);
 }
 
 void admin_node_rename(struct admin_request *request)

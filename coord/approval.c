@@ -45,25 +45,16 @@ int approval_grant(struct sessions *sessions, struct node *node, uint64_t now_s)
 	return 0;
 }
 
-static int forget(struct sessions *sessions, struct node *node, const char *text, uint64_t now_s)
-{
-	int err;
-
-	sessions_cut_off(sessions, node, text);
-	err = network_delete(sessions->network, node, now_s);
-	sessions_want_flush(sessions);
-	return err;
-}
-
 int approval_reject(struct sessions *sessions, struct node *node, uint64_t now_s)
 {
 	if (!node_is_pending(node) || node->cert_len > 0)
 		return -EALREADY;
 	log_info("node-rejected name=%s key=%s", node->name, log_key(node->device_key).text);
-	return forget(sessions, node,
-		      "an admin did not let this machine in; ask why, and join again with a new "
-		      "token",
-		      now_s);
+	return sessions_delete(
+		sessions, node,
+		"an admin did not let this machine in; ask why, and join again with a new "
+		"token",
+		now_s);
 }
 
 void approval_expire(struct sessions *sessions, uint64_t now_s)
@@ -79,9 +70,10 @@ void approval_expire(struct sessions *sessions, uint64_t now_s)
 			continue;
 		log_info("pending-expired name=%s key=%s", node->name,
 			 log_key(node->device_key).text);
-		if (forget(sessions, node,
-			   "nobody let this machine in for too long; join again with a new token",
-			   now_s) < 0)
+		if (sessions_delete(
+			    sessions, node,
+			    "nobody let this machine in for too long; join again with a new token",
+			    now_s) < 0)
 			log_error("store-failed what=pending-removal");
 	}
 }
@@ -119,7 +111,7 @@ size_t approval_count(const struct network *network)
 	size_t count = 0;
 
 	while ((node = network_next(network, &cursor)))
-		count += node_is_pending(node);
+		count += node_is_pending(node) && node->cert_len == 0;
 	return count;
 }
 

@@ -149,15 +149,18 @@ static int choose_name(const struct network *network, char out[static CERT_NAME_
 
 	clean_name(base, wanted);
 	len = strnlen(base, CERT_NAME_MAX - 6);
-	while ((node = network_next(network, &cursor)))
+	while ((node = network_next(network, &cursor))) {
 		taken[name_number(node->name, base, len)] = true;
+		/* A long one may end like one of ours with a number. */
+		taken[1] |= strcmp(node->name, base) == 0;
+	}
 	strcpy(out, base);
 	if (!taken[1])
 		return 0;
 	while (i <= NAME_SUFFIX_MAX && taken[i])
 		i++;
 	if (i > NAME_SUFFIX_MAX)
-		return -ENOSPC;
+		return -EXFULL;
 	snprintf(out, CERT_NAME_MAX + 1, "%.*s-%u", (int)len, base, i);
 	return 0;
 }
@@ -236,7 +239,9 @@ static int settle(struct network *network, struct node *node, const struct contr
 	bool named = key->name[0] && !key->reusable;
 	int err = choose_name(network, node->name, named ? key->name : enrol->facts.hostname);
 
-	return err < 0 ? err : pool_allocate(&network->pool, &node->address4, &node->address6);
+	if (err == 0)
+		err = pool_allocate(&network->pool, &node->address4, &node->address6);
+	return err == -ENOSPC ? -EXFULL : err; /* that is what a full disk is called */
 }
 
 /* The name, addresses and labels of the node that it replaces. */
@@ -324,9 +329,14 @@ static int replace_node(struct sessions *sessions, struct node *node, const stru
 int enrolment_explain(struct control_error *error, int err)
 {
 	switch (err) {
-	case -ENOSPC:
+	case -EXFULL:
 		return enrolment_refuse(error, CONTROL_ERROR_FULL,
 					"the network is full; delete nodes that are gone");
+	case -ENOSPC:
+	case -EIO:
+		return enrolment_refuse(error, CONTROL_ERROR_INTERNAL,
+					"the coordinator's disk is full or fails; an admin makes "
+					"room, then try again");
 	case -EBUSY:
 		return enrolment_refuse(error, CONTROL_ERROR_USED,
 					"this token was used already and is good for one machine; "
@@ -397,6 +407,23 @@ static int enrol_new(struct sessions *sessions, const struct control_enrol *enro
 	return 0;
 }
 
+/* The key of one that waits, who has no certificate to change. */
+static int change_waiting_key(struct network *network, struct node *node,
+			      const uint8_t wireguard_key[static 32])
+{
+	uint8_t before[32];
+	int err;
+
+	memcpy(before, node->wireguard_key, sizeof(before));
+	memcpy(node->wireguard_key, wireguard_key, sizeof(before));
+	err = network_store_node(network, node);
+	if (err < 0)
+		memcpy(node->wireguard_key, before, sizeof(before));
+	else if (node->state == NODE_WAITS_SIGNATURE)
+		network->strict.looked_s = 0; /* another request */
+	return err;
+}
+
 /* A new certificate when something in it changed or it is old. */
 static int refresh(struct network *network, struct node *node, const struct control_login *login,
 		   uint64_t now_s)
@@ -405,12 +432,8 @@ static int refresh(struct network *network, struct node *node, const struct cont
 	int err;
 
 	take_facts(node, &login->facts);
-	if (node_is_pending(node)) {
-		memcpy(node->wireguard_key, login->wireguard_key, 32);
-		if (changed && node->state == NODE_WAITS_SIGNATURE)
-			network->strict.looked_s = 0; /* another request */
-		return changed ? network_store_node(network, node) : 0;
-	}
+	if (node_is_pending(node))
+		return changed ? change_waiting_key(network, node, login->wireguard_key) : 0;
 	if (!changed && !certificate_is_due(node, now_s))
 		return 0;
 	err = network_rekey(network, node, login->wireguard_key, now_s);
@@ -479,6 +502,20 @@ int enrolment_login(struct network *network, const struct control_login *login,
 	return let_in(network, node, login, now_s, out, error);
 }
 
+/* A key that was made for one node is no other's. */
+static int check_for(const struct node *node, const struct store_key *key,
+		     struct control_error *error)
+{
+	char own[NODE_KEY_TEXT_SIZE];
+
+	encoding_hex(own, sizeof(own), node->device_key, 32);
+	return !key->for_node[0] || strcmp(key->for_node, own) == 0
+		       ? 0
+		       : enrolment_refuse(error, CONTROL_ERROR_DUPLICATE,
+					  "this token was made for another node, and this machine "
+					  "has an identity already; run warren logout first");
+}
+
 /*
  * A node that is known: its welcome was lost, so no key is spent twice; or it fell behind, and
  * shows with a good key that it is the one to stay.
@@ -499,6 +536,8 @@ static int enrol_again(struct network *network, const struct control_enrol *enro
 		return err;
 	if (node->logins > 0) {
 		err = check_key(network, enrol, now_s, &key, error);
+		if (err == 0)
+			err = check_for(node, &key, error);
 		if (err < 0)
 			return err;
 		err = store_key_use(network->store, key.id, now_s);

@@ -141,10 +141,14 @@ static int follow_node(struct sessions *sessions, const uint8_t key[static 32], 
 static int follow_revoked(struct network *network, const char *text)
 {
 	uint64_t serial = strtoull(text, NULL, 10);
+	int err;
 
 	for (size_t i = 0; i < network->revoked_count; i++)
 		if (network->revoked[i] == serial)
 			return 0;
+	err = store_revoked_find(network->store, serial);
+	if (err < 0)
+		return err == -ENOENT ? 0 : err; /* forgotten, as it expired */
 	network->all_dirty = true;
 	return network_load_revoked(network, serial);
 }
@@ -212,14 +216,33 @@ struct everything {
 static int see_node(void *arg, const struct node *stored)
 {
 	struct everything *all = arg;
-	struct node *node = network_find(all->sessions->network, stored->device_key);
-	int err = 0;
 
-	if (node)
-		update_node(all->sessions, node, stored, all->now_s);
-	else
-		err = load_new(all->sessions->network, stored);
-	return err < 0 ? err : map_insert(all->seen, stored->device_key, all);
+	return map_insert(all->seen, stored->device_key, all);
+}
+
+static int take_node(void *arg, const struct node *stored)
+{
+	struct everything *all = arg;
+	struct node *node = network_find(all->sessions->network, stored->device_key);
+
+	if (!node)
+		return load_new(all->sessions->network, stored);
+	update_node(all->sessions, node, stored, all->now_s);
+	return 0;
+}
+
+/* Those that are gone first: others may have their addresses. */
+static int follow_nodes(struct everything *all)
+{
+	struct network *network = all->sessions->network;
+	struct node *node;
+	size_t cursor = 0;
+	int err = store_node_each(network->store, see_node, all);
+
+	while (err == 0 && (node = network_next(network, &cursor)))
+		if (!map_find(all->seen, node->device_key))
+			forget_node(all->sessions, node);
+	return err < 0 ? err : store_node_each(network->store, take_node, all);
 }
 
 static int see_revoked(void *arg, uint64_t serial)
@@ -234,13 +257,8 @@ static int follow_everything(struct sessions *sessions, uint64_t now_s)
 {
 	struct network *network = sessions->network;
 	struct everything all = { sessions, map_new(32, NETMAP_PEERS_MAX), now_s };
-	struct node *node;
-	size_t cursor = 0;
-	int err = all.seen ? store_node_each(network->store, see_node, &all) : -ENOMEM;
+	int err = all.seen ? follow_nodes(&all) : -ENOMEM;
 
-	while (err == 0 && (node = network_next(network, &cursor)))
-		if (!map_find(all.seen, node->device_key))
-			forget_node(sessions, node);
 	if (err == 0)
 		err = store_revoked_each(network->store, see_revoked, network);
 	if (err == 0)

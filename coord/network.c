@@ -7,8 +7,11 @@
 #include "base/map.h"
 #include "coord/certificate.h"
 #include "coord/mapmaker.h"
+#include "coord/network_load.h"
 #include "coord/store_change.h"
 #include "coord/store_signing.h"
+
+#define REVOKED_PURGE_S 3600
 
 struct node *network_find(const struct network *network, const uint8_t device_key[static 32])
 {
@@ -116,6 +119,33 @@ static int remember_revoked(struct network *network, uint64_t serial)
 	return 0;
 }
 
+int network_purge_revoked(struct network *network, uint64_t now_s)
+{
+	uint64_t *before = network->revoked;
+	size_t count = network->revoked_count;
+	int err;
+
+	/* Also after the clock was set back. */
+	if (now_s - network->revoked_purged_s < REVOKED_PURGE_S)
+		return 0;
+	network->revoked_purged_s = now_s;
+	err = store_revoked_purge(network->store, now_s);
+	if (err < 0)
+		return err;
+	network->revoked = NULL;
+	network->revoked_count = 0;
+	err = store_revoked_each(network->store, network_load_revoked, network);
+	if (err < 0) {
+		free(network->revoked);
+		network->revoked = before;
+		network->revoked_count = count;
+		return err;
+	}
+	network->all_dirty |= network->revoked_count != count;
+	free(before);
+	return 0;
+}
+
 int network_revoke(struct network *network, struct node *node, uint64_t now_s)
 {
 	int err;
@@ -149,15 +179,23 @@ int network_forget(struct network *network, struct node *node)
 	return err;
 }
 
-int network_delete(struct network *network, struct node *node, uint64_t now_s)
+int network_store_delete(struct network *network, const struct node *node, uint64_t now_s)
 {
-	int err = store_change(network, node, node->not_after_s > now_s, true);
+	return store_change(network, node, node->not_after_s > now_s, true);
+}
 
-	if (err < 0)
-		return err;
+int network_drop(struct network *network, struct node *node)
+{
 	pool_release(&network->pool, &node->address4);
 	network->strict.looked_s = 0;
 	return network_forget(network, node);
+}
+
+int network_delete(struct network *network, struct node *node, uint64_t now_s)
+{
+	int err = network_store_delete(network, node, now_s);
+
+	return err < 0 ? err : network_drop(network, node);
 }
 
 /* What a certificate says changes when it is signed, and not before. */

@@ -44,13 +44,14 @@ struct network {
 	uint64_t *revoked; /* serials */
 	size_t revoked_count;
 	uint64_t next_serial;
-	uint64_t followed;   /* changes of a shared store that memory has; see follow.h */
-	uint64_t purged_s;   /* when old ones were forgotten */
-	uint64_t version;    /* of the newest map; grows over restarts too */
-	bool needs_approval; /* keys that say nothing else make nodes that wait */
-	bool all_dirty;      /* every map may have to change */
-	bool report_paths;   /* nodes may tell of their paths and health */
-	bool relays_dirty;   /* every node wants the relays and credentials again */
+	uint64_t followed;         /* changes of a shared store that memory has; see follow.h */
+	uint64_t purged_s;         /* when old ones were forgotten */
+	uint64_t revoked_purged_s; /* when serials of expired certificates were */
+	uint64_t version;          /* of the newest map; grows over restarts too */
+	bool needs_approval;       /* keys that say nothing else make nodes that wait */
+	bool all_dirty;            /* every map may have to change */
+	bool report_paths;         /* nodes may tell of their paths and health */
+	bool relays_dirty;         /* every node wants the relays and credentials again */
 };
 
 /* Values in the store. */
@@ -105,6 +106,11 @@ int network_store_node(struct network *network, struct node *node);
 int network_revoke(struct network *network, struct node *node, uint64_t now_s);
 /* As revoke, and forgets it; frees node, whose session must be gone. */
 int network_delete(struct network *network, struct node *node, uint64_t now_s);
+/* Its two halves, for those who have to tell its session between them; see sessions_delete. */
+int network_store_delete(struct network *network, const struct node *node, uint64_t now_s);
+int network_drop(struct network *network, struct node *node);
+/* From time to time: forgets serials whose certificates have expired, which nobody takes anyway. */
+int network_purge_revoked(struct network *network, uint64_t now_s);
 /* 0, -EINVAL: no valid name, -EEXIST: taken. Issues a certificate in the new name. */
 int network_rename(struct network *network, struct node *node, const char *name, uint64_t now_s);
 

@@ -323,7 +323,8 @@ int network_open_at(struct network *network, const char *dir, const char *place,
 	*network = (struct network){ .rng = rng_system(), .next_serial = 1 };
 	error[0] = '\0';
 	snprintf(network->dir, sizeof(network->dir), "%s", dir);
-	network->nodes = map_new(32, NETMAP_PEERS_MAX);
+	/* The pool bounds how many there are; one that replaces another is there beside it. */
+	network->nodes = map_new(32, NETMAP_PEERS_MAX + 1);
 	network->rule_lists = rule_lists_new();
 	err = network->nodes && network->rule_lists ? 0 : -ENOMEM;
 	if (err == 0)

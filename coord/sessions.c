@@ -164,7 +164,9 @@ static void remove_ephemeral(struct sessions *sessions, uint64_t now_s)
 		log_info("ephemeral-removed name=%s", node->name);
 		audit_note(sessions->network->store, NULL, "ephemeral-remove", node->name, NULL,
 			   now_s);
-		if (network_delete(sessions->network, node, now_s) < 0)
+		/* A connection that waits for the death of the last one is no reason to keep it. */
+		if (sessions_delete(sessions, node, "this machine was away for too long", now_s) <
+		    0)
 			log_error("store-failed what=ephemeral-removal");
 		audit_forget(sessions->network->store);
 		sessions_want_flush(sessions);
@@ -252,6 +254,10 @@ void sessions_tick(struct sessions *sessions, uint64_t now_ns, uint64_t now_s)
 		approval_expire(sessions, now_s);
 	}
 	strict_tick(sessions, now_s);
+	if (network_purge_revoked(sessions->network, now_s) < 0)
+		log_error("store-failed what=revoked-purge");
+	if (sessions->network->all_dirty)
+		sessions_want_flush(sessions);
 	sessions_save(sessions);
 	audit_tick(sessions, now_s);
 }
@@ -269,4 +275,14 @@ void sessions_cut_off(struct sessions *sessions, struct node *node, const char *
 			session_end(session, CONTROL_REVOKED, &error);
 	}
 	sessions_want_flush(sessions);
+}
+
+int sessions_delete(struct sessions *sessions, struct node *node, const char *text, uint64_t now_s)
+{
+	int err = network_store_delete(sessions->network, node, now_s);
+
+	if (err < 0)
+		return err;
+	sessions_cut_off(sessions, node, text);
+	return network_drop(sessions->network, node);
 }

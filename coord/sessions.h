@@ -61,8 +61,13 @@ void sessions_store_failed(struct sessions *sessions, int err);
 bool sessions_look_due(uint64_t *looked_s, uint64_t now_s);
 /* The node came, went or moved to another relay: its peers will hear. */
 void sessions_note_presence(struct sessions *sessions, struct node *node);
-/* After network_revoke or before network_delete: tells the node and lets go of it. */
+/* After network_revoke or before network_drop: tells the node and lets go of it. */
 void sessions_cut_off(struct sessions *sessions, struct node *node, const char *text);
+/*
+ * Deletes a node and tells it why, but only when the store has done it: otherwise it stays, its
+ * session too. Frees it.
+ */
+int sessions_delete(struct sessions *sessions, struct node *node, const char *text, uint64_t now_s);
 
 /* Another coordinator says whether the node answers there: those that wait for that go on or end.
  */

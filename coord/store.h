@@ -114,6 +114,8 @@ int store_node_each(struct store *store, int (*each)(void *arg, const struct nod
 
 /* Serials that are refused until their certificates would have expired anyway. */
 int store_revoked_add(struct store *store, uint64_t serial, uint64_t until_s);
+/* 0 or -ENOENT. */
+int store_revoked_find(struct store *store, uint64_t serial);
 int store_revoked_purge(struct store *store, uint64_t now_s);
 int store_revoked_each(struct store *store, int (*each)(void *arg, uint64_t serial), void *arg);
 

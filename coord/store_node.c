@@ -162,6 +162,19 @@ int store_revoked_add(struct store *store, uint64_t serial, uint64_t until_s)
 	return statement_run(&s);
 }
 
+int store_revoked_find(struct store *store, uint64_t serial)
+{
+	struct statement s;
+	bool found;
+	int err;
+
+	statement_init(&s, store, "SELECT serial FROM revoked WHERE serial = $1");
+	statement_u64(&s, serial);
+	found = statement_row(&s);
+	err = statement_end(&s);
+	return err < 0 ? err : found ? 0 : -ENOENT;
+}
+
 int store_revoked_purge(struct store *store, uint64_t now_s)
 {
 	struct statement s;

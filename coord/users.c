@@ -114,6 +114,7 @@ int users_admit(struct sessions *sessions, const struct oidc_config *config, str
 	memcpy(node->owner, owner, sizeof(node->owner));
 	labels_copy(&node->groups, &before);
 	node->login_until_s = until_s;
+	audit_forget(sessions->network->store);
 	return err;
 }
 

@@ -101,6 +101,11 @@ void coordination_restart(struct coordination *c)
 	open_network(c);
 }
 
+void coordination_reopen(struct coordination *c)
+{
+	open_network(c);
+}
+
 void coordination_flush(struct coordination *c)
 {
 	while (c->sessions.flush_wanted)

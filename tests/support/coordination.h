@@ -53,6 +53,8 @@ void coordination_begin_at(struct coordination *c, const char *place,
 void coordination_end(struct coordination *c);
 /* Closes the store and opens it again, as after a crash; machines must be disconnected. */
 void coordination_restart(struct coordination *c);
+/* The second half of that, by a test that has done something else in between. */
+void coordination_reopen(struct coordination *c);
 /* Maps and presence that are due go out. */
 void coordination_flush(struct coordination *c);
 /* The same; then a second passes. */

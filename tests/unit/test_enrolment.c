@@ -9,10 +9,17 @@
 /* cmocka wants the headers above first */
 #include <cmocka.h>
 
+#include <sqlite3.h>
+#include <stdlib.h>
+#include <unistd.h>
+
 #include "base/log.h"
 #include "base/map.h"
 #include "coord/approval.h"
+#include "coord/backup.h"
+#include "coord/certificate.h"
 #include "coord/enrolment.h"
+#include "coord/options.h"
 #include "proto/approval_code.h"
 #include "tests/support/coordination.h"
 
@@ -433,6 +440,253 @@ static void test_codes_as_people_type_them(void **state)
 	assert_int_equal(approval_code_parse(code, ""), -EINVAL);
 }
 
+/* What a connection that waits for the end of another one holds on to may go meanwhile. */
+static void test_ephemeral_with_a_copy_that_waits(void **state)
+{
+	struct token token = make(&(struct enrolment_key){ .reusable = true, .ephemeral = true });
+
+	(void)state;
+	machine_join(&m, &token, "e");
+	copy_disk(&n, &m);
+	machine_connect(&n);
+	machine_login(&n);
+	machine_disconnect(&m);
+	/* The clock jumps; deadlines do not. */
+	c.now_s += 10000000;
+	sessions_tick(&c.sessions, c.now_ns, c.now_s);
+	assert_int_equal(map_count(c.network.nodes), 0);
+	assert_true(n.closed);
+	coordination_pass(&c, 60);
+}
+
+/* A name that ends like one that we make longer is not given twice. */
+static void test_long_names_with_numbers(void **state)
+{
+	struct token token = make(&(struct enrolment_key){ .reusable = true });
+	char name[CERT_NAME_MAX + 1] = "";
+
+	(void)state;
+	memset(name, 'a', CERT_NAME_MAX - 6);
+	strcat(name, "-2");
+	machine_join(&m, &token, name);
+	machine_join(&n, &token, name);
+	name[CERT_NAME_MAX - 6] = '\0';
+	machine_join(&o, &token, name);
+	assert_string_not_equal(node_of(&m)->name, node_of(&n)->name);
+	assert_string_equal(node_of(&o)->name, name);
+}
+
+/* Two causes that are told apart: only one of them is mended by deleting nodes. */
+static void test_full_network_and_full_disk(void **state)
+{
+	struct token token = make(&(struct enrolment_key){ .reusable = true });
+	struct control_error error;
+
+	(void)state;
+	c.network.pool.prefix4.len = 30;
+	machine_join(&m, &token, "a");
+	machine_join(&n, &token, "b");
+	try_join(&o, &token, "c");
+	assert_int_equal(machine_take_error(&o), CONTROL_ERROR_FULL);
+	c.network.pool.prefix4.len = 10;
+	machine_disconnect(&o);
+	machine_join(&o, &token, "c");
+	assert_true(enrolment_explain(&error, -ENOSPC) < 0);
+	assert_int_equal(error.code, CONTROL_ERROR_INTERNAL);
+	assert_non_null(strstr(error.text, "disk"));
+}
+
+/* At the greatest number of nodes one more takes the place of another. */
+static void test_replacement_in_a_full_network(void **state)
+{
+	struct token token = make(&(struct enrolment_key){ .reusable = true });
+	struct enrolment_key wanted = { .reusable = false };
+	struct node *dummy = calloc(1, sizeof(*dummy));
+	struct token place;
+	uint8_t key[32] = { 0xd0 };
+
+	(void)state;
+	assert_non_null(dummy);
+	dummy->revoked = true;
+	machine_join(&m, &token, "a");
+	wanted.for_node = node_of(&m);
+	place = make(&wanted);
+	for (uint32_t i = 0; map_count(c.network.nodes) < NETMAP_PEERS_MAX; i++) {
+		memcpy(key + 1, &i, sizeof(i));
+		assert_int_equal(map_insert(c.network.nodes, key, dummy), 0);
+	}
+	try_join(&n, &place, "b");
+	assert_true(got(&n, CONTROL_WELCOME));
+	assert_null(node_of(&m));
+	assert_string_equal(node_of(&n)->name, "a");
+	for (uint32_t i = 0; map_count(c.network.nodes) > 1; i++) {
+		memcpy(key + 1, &i, sizeof(i));
+		assert_ptr_equal(map_remove(c.network.nodes, key), dummy);
+	}
+	free(dummy);
+}
+
+static void change_database(const char *sql)
+{
+	char path[128];
+	sqlite3 *db;
+
+	snprintf(path, sizeof(path), "%s/coord.db", c.dir);
+	assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
+	assert_int_equal(sqlite3_exec(db, sql, NULL, NULL, NULL), SQLITE_OK);
+	sqlite3_close(db);
+}
+
+/* Nobody is told what the store refused. */
+static void test_rejection_that_is_not_stored(void **state)
+{
+	struct token token =
+		make(&(struct enrolment_key){ .reusable = true, .approval = KEY_APPROVAL_NEEDED });
+	uint8_t key[32];
+
+	(void)state;
+	try_join(&m, &token, "a");
+	try_join(&n, &token, "b");
+	assert_true(got(&m, CONTROL_PENDING));
+	/* Neither does memory keep a key that it did not take. */
+	memcpy(key, n.wireguard_key, 32);
+	memcpy(n.wireguard_key, m.wireguard_key, 32);
+	machine_disconnect(&n);
+	log_in(&n);
+	assert_int_equal(machine_take_error(&n), CONTROL_ERROR_DUPLICATE);
+	assert_memory_equal(node_of(&n)->wireguard_key, key, 32);
+	change_database("ALTER TABLE node RENAME TO away");
+	assert_true(approval_reject(&c.sessions, node_of(&m), c.now_s) < 0);
+	assert_non_null(node_of(&m)->session);
+	assert_false(m.closed);
+	assert_false(got(&m, CONTROL_REVOKED));
+	change_database("ALTER TABLE away RENAME TO node");
+	assert_int_equal(approval_reject(&c.sessions, node_of(&m), c.now_s), 0);
+	assert_true(m.closed);
+	assert_null(node_of(&m));
+}
+
+/* A key for one node brings no other one back that fell behind. */
+static void test_copy_with_a_key_for_another(void **state)
+{
+	struct token token = make(&(struct enrolment_key){ .reusable = true });
+	struct enrolment_key wanted = { .reusable = false };
+	struct token place;
+
+	(void)state;
+	machine_join(&m, &token, "a");
+	machine_join(&o, &token, "o");
+	machine_confirm(&m);
+	machine_disconnect(&m);
+	wanted.for_node = node_of(&o);
+	place = make(&wanted);
+	try_join(&m, &place, "a");
+	assert_int_equal(machine_take_error(&m), CONTROL_ERROR_DUPLICATE);
+	/* And it is good still for whom it was made. */
+	try_join(&n, &place, "n");
+	assert_true(got(&n, CONTROL_WELCOME));
+	assert_string_equal(node_of(&n)->name, "o");
+}
+
+/* Users who have to sign in again are no newcomers that somebody has to let in. */
+static void test_members_who_wait_are_no_crowd(void **state)
+{
+	struct token token = make(&(struct enrolment_key){ .reusable = true });
+
+	(void)state;
+	machine_join(&m, &token, "a");
+	node_of(&m)->state = NODE_WAITS_SIGN_IN;
+	assert_int_equal(approval_count(&c.network), 0);
+}
+
+static void remove_restored(const char *dir)
+{
+	static const char *const files[] = { "coord.db",        "coord.db-wal",  "coord.db-shm",
+					     "coordinator.key", "authority.key", "tls.crt",
+					     "tls.key" };
+	char path[128];
+
+	for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++) {
+		snprintf(path, sizeof(path), "%s/%s", dir, files[i]);
+		unlink(path);
+	}
+	rmdir(dir);
+}
+
+/* Whoever was in when the backup was made is in after it came back: no copy, no older map. */
+static void test_backup_comes_back(void **state)
+{
+	struct token token = make(&(struct enrolment_key){ .reusable = true });
+	struct options options = { .data = NULL };
+	char first[sizeof(c.dir)];
+	char file[128];
+	uint64_t version;
+
+	(void)state;
+	machine_join(&m, &token, "a");
+	machine_join(&n, &token, "b");
+	machine_confirm(&m);
+	coordination_pass(&c, 1);
+	snprintf(file, sizeof(file), "%s.backup", c.dir);
+	assert_int_equal(backup_write(&c.network, c.dir, file), 0);
+	machine_disconnect(&n);
+	for (int i = 0; i < 3; i++) {
+		machine_disconnect(&m);
+		log_in(&m);
+		assert_true(got(&m, CONTROL_WELCOME));
+		machine_confirm(&m);
+	}
+	machine_join(&o, &token, "o");
+	coordination_settle(&c);
+	assert_true(node_of(&m)->logins > 2);
+	version = m.map->version;
+	machine_disconnect(&m);
+	machine_disconnect(&o);
+	/* All is lost but the file. */
+	network_close(&c.network);
+	strcpy(first, c.dir);
+	remove_restored(first);
+	options.data = first;
+	options.arguments[0] = file;
+	assert_int_equal(backup_restore(&options), 0);
+	unlink(file);
+	coordination_reopen(&c);
+	assert_int_equal(map_count(c.network.nodes), 2);
+	assert_true(node_of(&m)->logins < m.ticket.number);
+	log_in(&m);
+	log_in(&n);
+	assert_true(got(&m, CONTROL_WELCOME));
+	assert_true(got(&n, CONTROL_WELCOME));
+	assert_true(m.map->version > version);
+	/* From then on a copy is found as before. */
+	machine_confirm(&m);
+	machine_disconnect(&m);
+	m.ticket.number--;
+	log_in(&m);
+	assert_int_equal(machine_take_error(&m), CONTROL_ERROR_DUPLICATE);
+	/* Who came after the backup was made is told to join again. */
+	log_in(&o);
+	assert_int_equal(machine_take_error(&o), CONTROL_ERROR_UNKNOWN_NODE);
+}
+
+/* Serials of certificates that have expired are in no map for ever. */
+static void test_revoked_serials_are_forgotten(void **state)
+{
+	struct token token = make(&(struct enrolment_key){ .reusable = true });
+
+	(void)state;
+	machine_join(&m, &token, "a");
+	machine_join(&n, &token, "b");
+	assert_int_equal(sessions_delete(&c.sessions, node_of(&m), "gone", c.now_s), 0);
+	coordination_settle(&c);
+	assert_int_equal(c.network.revoked_count, 1);
+	assert_int_equal(n.map->revoked_count, 1);
+	c.now_s += 3 * (uint64_t)CERTIFICATE_LIFE_S;
+	coordination_pass(&c, 1);
+	assert_int_equal(c.network.revoked_count, 0);
+	assert_int_equal(n.map->revoked_count, 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -449,6 +703,15 @@ int main(void)
 		TEST(test_one_use_key_against_a_crowd),
 		TEST(test_failed_writes_use_up_no_address),
 		cmocka_unit_test(test_codes_as_people_type_them),
+		TEST(test_ephemeral_with_a_copy_that_waits),
+		TEST(test_long_names_with_numbers),
+		TEST(test_full_network_and_full_disk),
+		TEST(test_replacement_in_a_full_network),
+		TEST(test_rejection_that_is_not_stored),
+		TEST(test_copy_with_a_key_for_another),
+		TEST(test_members_who_wait_are_no_crowd),
+		TEST(test_backup_comes_back),
+		TEST(test_revoked_serials_are_forgotten),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

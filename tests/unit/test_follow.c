@@ -196,6 +196,34 @@ static void test_changes_that_were_forgotten(void **state)
 	assert_non_null(at(&two, &a));
 }
 
+/* The address of one that went is another's meanwhile, and nobody remembers in which order. */
+static void test_forgotten_replacement(void **state)
+{
+	struct token token = coordination_key(&one, true, false, "trusted");
+	struct enrolment_key wanted = { .life_s = 3600 };
+	uint8_t id[TOKEN_KEY_ID_SIZE];
+	char text[TOKEN_TEXT_SIZE];
+	struct token place;
+	struct machine other;
+
+	(void)state;
+	machine_init(&other, &one, 3);
+	machine_join(&a, &token, "alpha");
+	follow(&two);
+	wanted.for_node = at(&one, &a);
+	assert_int_equal(enrolment_make_key(&one.network, &wanted, one.now_s, text, id), 0);
+	assert_int_equal(token_parse(&place, text), 0);
+	machine_join(&other, &place, "beta");
+	database_run(&database, "DELETE FROM change; INSERT INTO change (kind, id, source, at_s)"
+				" VALUES ('value', 'x', 0, 0), ('value', 'y', 0, 0)");
+	database_run(&database, "DELETE FROM change WHERE id = 'x'");
+	follow(&two);
+	assert_null(at(&two, &a));
+	assert_non_null(at(&two, &other));
+	assert_string_equal(at(&two, &other)->name, "alpha");
+	machine_clear(&other);
+}
+
 /* A node that moves to and fro is never offered a map that is older than its own. */
 static void test_versions_of_maps_grow(void **state)
 {
@@ -278,6 +306,7 @@ int main(void)
 		TEST(test_changes_of_a_node),
 		TEST(test_policy_relays_and_coordinators),
 		TEST(test_changes_that_were_forgotten),
+		TEST(test_forgotten_replacement),
 		TEST(test_versions_of_maps_grow),
 		TEST(test_a_lost_answer),
 		TEST(test_away),
