@@ -287,22 +287,30 @@ static const char *sign_problem(int err)
 	}
 }
 
-static void submit_one(struct admin_request *request, struct json_fields *f, json_t *results)
-{
-	struct sessions *sessions = request->sessions;
+struct submitted {
 	uint8_t id[SIGNING_ID_SIZE];
-	uint8_t signature[64];
 	uint8_t key[32];
-	char what[128];
-	int result;
+	uint8_t signature[64];
+};
 
-	json_fields_bytes(f, "id", id, sizeof(id));
-	json_fields_bytes(f, "key", key, sizeof(key));
-	json_fields_bytes(f, "signature", signature, sizeof(signature));
-	request->fields.failed |= f->failed;
-	if (f->failed)
-		return;
-	result = strict_sign(sessions, id, key, signature, request->now_s, what, sizeof(what));
+static bool read_submitted(struct submitted *out, json_t *value)
+{
+	struct json_fields f;
+
+	json_fields_init(&f, value);
+	json_fields_bytes(&f, "id", out->id, sizeof(out->id));
+	json_fields_bytes(&f, "key", out->key, sizeof(out->key));
+	json_fields_bytes(&f, "signature", out->signature, sizeof(out->signature));
+	return !f.failed;
+}
+
+static void submit_one(struct admin_request *request, const struct submitted *given,
+		       json_t *results)
+{
+	char what[128];
+	int result = strict_sign(request->sessions, given->id, given->key, given->signature,
+				 request->now_s, what, sizeof(what));
+
 	if (result < 0)
 		log_warn("signature-refused what=\"%s\" error=\"%s\"", what, strerror(-result));
 	json_array_append_new(results,
@@ -343,21 +351,23 @@ static void submit_trust(struct admin_request *request)
 
 void admin_authority_submit(struct admin_request *request)
 {
-	json_t *results = json_array();
-	json_t *array;
+	json_t *array = json_fields_array(&request->fields, "signatures", SUBMIT_MAX);
+	struct submitted given;
+	json_t *results;
 	json_t *value;
 	size_t i;
 
-	if (want_strict(request) && json_fields_has(&request->fields, "trust"))
+	/* All are looked at before one counts. */
+	json_array_foreach (array, i, value)
+		request->fields.failed |= !read_submitted(&given, value);
+	if (request->fields.failed || !want_strict(request))
+		return;
+	results = json_array();
+	if (json_fields_has(&request->fields, "trust"))
 		submit_trust(request);
-	if (request->kind == ADMIN_OK) {
-		array = json_fields_array(&request->fields, "signatures", SUBMIT_MAX);
-		json_array_foreach (array, i, value) {
-			struct json_fields f;
-
-			json_fields_init(&f, value);
-			submit_one(request, &f, results);
-		}
-	}
+	if (request->kind == ADMIN_OK)
+		json_array_foreach (array, i, value)
+			if (read_submitted(&given, value))
+				submit_one(request, &given, results);
 	admin_answer(request, json_pack("{s:o}", "results", results));
 }

@@ -282,7 +282,7 @@ static char *render(const struct admin_result *result)
 
 	json_object_set_new(object, "code", json_integer(admin_exit_code(result->kind)));
 	json_object_set_new(object, failed ? "error" : "text",
-			    json_string(failed ? result->error : result->text));
+			    json_fields_lossy(failed ? result->error : result->text));
 	dumped = json_dumps(object, JSON_COMPACT);
 	json_decref(object);
 	if (!dumped || asprintf(&line, "%s\n", dumped) < 0)

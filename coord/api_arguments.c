@@ -52,6 +52,19 @@ static bool are_labels(const json_t *value)
 	return true;
 }
 
+static bool are_objects(const json_t *value, uint64_t max)
+{
+	json_t *object;
+	size_t i;
+
+	if (!json_is_array(value) || json_array_size(value) > max)
+		return false;
+	json_array_foreach (value, i, object)
+		if (!json_is_object(object))
+			return false;
+	return true;
+}
+
 static bool check(const struct api_field *field, const json_t *value,
 		  struct ws_http_response *response)
 {
@@ -78,6 +91,10 @@ static bool check(const struct api_field *field, const json_t *value,
 			       : refuse(response, field, want);
 	case API_BOOL:
 		return json_is_boolean(value) ? true : refuse(response, field, "true or false");
+	case API_OBJECTS:
+		snprintf(want, sizeof(want), "an array of at most %llu objects",
+			 (unsigned long long)field->max);
+		return are_objects(value, field->max) ? true : refuse(response, field, want);
 	default:
 		snprintf(want, sizeof(want), "an array of at most %d short texts", CERT_LABELS_MAX);
 		return are_labels(value) ? true : refuse(response, field, want);

@@ -10,8 +10,9 @@
 #include "proto/cert.h"
 #include "proto/policy.h"
 
-#define ALLOW_SIZE  64
-#define SEGMENT_MAX CERT_OWNER_MAX /* bytes of one part of a path: names and ids */
+#define ALLOW_SIZE     64
+#define SIGNATURES_MAX 1024
+#define SEGMENT_MAX    CERT_OWNER_MAX /* bytes of one part of a path: names and ids */
 
 /* clang-format off */
 #define OPTIONAL(name, type, max)         { name, type, max, false, NULL }
@@ -88,6 +89,11 @@ static const struct api_field api_token_create[] = {
 	NORMALLY("expires_s", API_NUMBER, UINT32_MAX, "7776000"),
 	END_OF_FIELDS,
 };
+static const struct api_field authority_submit[] = {
+	NORMALLY("signatures", API_OBJECTS, SIGNATURES_MAX, "[]"),
+	OPTIONAL("trust", API_TEXT, WS_HTTP_BODY_MAX),
+	END_OF_FIELDS,
+};
 static const struct api_field login[] = {
 	REQUIRED("token", API_TEXT, 255),
 	END_OF_FIELDS,
@@ -133,6 +139,9 @@ const struct api_route api_routes[] = {
 	VERB("POST", "/users/{name}/revoke", "user-revoke", 200, NULL),
 	VERB("POST", "/users/{name}/forget", "user-forget", 200, NULL),
 	VERB("GET", "/sign-in", "oidc-show", 200, NULL),
+	VERB("GET", "/authority", "authority-show", 200, NULL),
+	VERB("GET", "/authority/requests", "authority-requests", 200, NULL),
+	VERB("POST", "/authority/signatures", "authority-submit", 200, authority_submit),
 	VERB("GET", "/audit", "audit-list", 200, audit_list),
 	VERB("GET", "/api-tokens", "api-token-list", 200, NULL),
 	VERB("POST", "/api-tokens", "api-token-create", 201, api_token_create),

@@ -13,6 +13,7 @@
 #include "coord/oidc.h"
 #include "coord/sessions.h"
 #include "coord/web.h"
+#include "proto/json_fields.h"
 
 struct area {
 	const char *path; /* itself, and all below it */
@@ -64,8 +65,8 @@ void http_fail(struct ws_http_response *response, int status, const char *code, 
 	vsnprintf(message, sizeof(message), fmt, args);
 	va_end(args);
 	http_answer_json(response, status,
-			 json_pack("{s:i,s:{s:s,s:s}}", "schema", 1, "error", "code", code,
-				   "message", message));
+			 json_pack("{s:i,s:{s:s,s:o}}", "schema", 1, "error", "code", code,
+				   "message", json_fields_lossy(message)));
 }
 
 /* What is wrong with a request that was not even looked at. */

@@ -145,31 +145,46 @@ static void tell_all(struct oidc *oidc)
 	}
 }
 
-/* Who may do less on the web pages than before has to sign in again. */
-static void end_logins(struct oidc *oidc, const struct oidc_list *list,
-		       const struct oidc_config *config)
+/* Who may do less on the web pages than before has to sign in again; at another provider everybody.
+ */
+static int end_logins(struct oidc *oidc, const struct oidc_list *list,
+		      const struct oidc_config *config)
 {
+	bool same = config && strcmp(config->issuer, oidc->config.issuer) == 0;
 	char who[ADMIN_WHO_MAX];
 
 	for (size_t i = 0; i < list->count; i++) {
 		const char *user = list->entries[i];
+		int err;
 
-		if (config &&
-		    oidc_config_role(config, user) == oidc_config_role(&oidc->config, user))
+		if (same && oidc_config_role(config, user) == oidc_config_role(&oidc->config, user))
 			continue;
 		snprintf(who, sizeof(who), "user:%.*s", (int)sizeof(who) - 6, user);
-		store_login_delete_who(oidc->sessions->network->store, who);
+		err = store_login_delete_who(oidc->sessions->network->store, who);
+		if (err < 0)
+			return err;
 	}
+	return 0;
 }
 
 int oidc_configure(struct oidc *oidc, const struct oidc_config *config)
 {
-	int err = store_config(oidc, config);
+	struct store *store = oidc->sessions->network->store;
+	int err = store_begin(store);
 
 	if (err < 0)
 		return err;
-	end_logins(oidc, &oidc->config.admins, config);
-	end_logins(oidc, &oidc->config.viewers, config);
+	err = store_config(oidc, config);
+	if (err == 0)
+		err = end_logins(oidc, &oidc->config.admins, config);
+	if (err == 0)
+		err = end_logins(oidc, &oidc->config.viewers, config);
+	if (err == 0)
+		err = store_commit(store);
+	if (err < 0) {
+		store_rollback(store);
+		return err;
+	}
 	obey(oidc, config);
 	tell_all(oidc);
 	return 0;

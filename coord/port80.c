@@ -12,6 +12,7 @@
 #include "coord/options.h"
 
 #define CONNECTIONS_MAX 256
+#define OF_ONE_ADDRESS  32 /* nobody keeps a challenge from being answered */
 #define CHALLENGE_PATH  "/.well-known/acme-challenge/"
 #define CHALLENGE_MAX   1024 /* bytes of a key authorization */
 #define TOKEN_CHARS     "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
@@ -81,7 +82,9 @@ int port80_new(struct port80 **out, struct loop *loop, const struct network *net
 	       const struct options *options)
 {
 	struct ws_server_config config = { .listen = options->http_listen,
-					   .connections_max = CONNECTIONS_MAX,
+					   .connections_max = 2 * CONNECTIONS_MAX,
+					   .strangers_max = CONNECTIONS_MAX,
+					   .strangers_per_address = OF_ONE_ADDRESS,
 					   .http = handle };
 	struct port80 *port80;
 	int err;

@@ -117,7 +117,28 @@ int store_api_token_each(struct store *store,
 	return err < 0 ? err : result;
 }
 
-int store_login_add(struct store *store, const struct store_login *login)
+/* Whoever signs in again and again ends logins of their own, nobody else's. */
+static int make_room(struct store *store, const char *who)
+{
+	uint64_t theirs = 0;
+	struct statement s;
+	int err;
+
+	statement_init(&s, store, "SELECT COUNT(*) FROM login WHERE who = $1");
+	statement_text(&s, who);
+	if (statement_row(&s))
+		theirs = statement_get_u64(&s);
+	err = statement_end(&s);
+	if (err < 0 || theirs < STORE_LOGINS_OF_ONE)
+		return err;
+	statement_init(&s, store,
+		       "DELETE FROM login WHERE id_hash IN (SELECT id_hash FROM login"
+		       " WHERE who = $1 ORDER BY expires_s LIMIT 1)");
+	statement_text(&s, who);
+	return statement_run(&s);
+}
+
+static int insert_login(struct store *store, const struct store_login *login)
 {
 	uint64_t there = 0;
 	struct statement s;
@@ -136,6 +157,22 @@ int store_login_add(struct store *store, const struct store_login *login)
 	statement_blob(&s, login->token, sizeof(login->token));
 	statement_u64(&s, login->expires_s);
 	return statement_run(&s);
+}
+
+int store_login_add(struct store *store, const struct store_login *login)
+{
+	int err = store_begin(store);
+
+	if (err < 0)
+		return err;
+	err = make_room(store, login->who);
+	if (err == 0)
+		err = insert_login(store, login);
+	if (err == 0)
+		err = store_commit(store);
+	if (err < 0)
+		store_rollback(store);
+	return err;
 }
 
 int store_login_find(struct store *store, const uint8_t id_hash[static 32],

@@ -12,6 +12,7 @@ struct store;
 #define STORE_API_TOKEN_NAME_MAX 63
 #define STORE_API_TOKENS_MAX     1000
 #define STORE_LOGINS_MAX         10000
+#define STORE_LOGINS_OF_ONE      64 /* of one person or token; the oldest gives way */
 
 struct store_api_token {
 	uint8_t id[STORE_API_TOKEN_ID_SIZE];

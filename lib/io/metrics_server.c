@@ -3,12 +3,14 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "base/metrics.h"
 #include "io/ws.h"
 
 struct metrics_server {
 	struct ws_server *ws;
+	bool loopback; /* it listens for this machine only */
 	void (*write)(void *arg, FILE *out);
 	void *arg;
 };
@@ -33,9 +35,23 @@ static void answer(struct metrics_server *server, struct ws_http_response *respo
 	response->body_len = len;
 }
 
+/* An address or localhost; browsers always say a host, some programs none. */
+static bool names_this_machine(const char *host)
+{
+	struct endpoint endpoint;
+	struct ip_addr addr;
+	size_t len = strcspn(host, ":");
+
+	if (!host[0] || (len == 9 && strncasecmp(host, "localhost", len) == 0))
+		return true;
+	return endpoint_parse(&endpoint, host) == 0 || addr_parse(&addr, host) == 0;
+}
+
 static void on_request(void *arg, const struct ws_http_request *request,
 		       struct ws_http_response *response)
 {
+	const struct metrics_server *server = arg;
+
 	ws_http_set_header(response, "cache-control", "no-store");
 	if (request->status)
 		return;
@@ -44,8 +60,10 @@ static void on_request(void *arg, const struct ws_http_request *request,
 	} else if (strcmp(request->method, "GET") != 0 && strcmp(request->method, "HEAD") != 0) {
 		ws_http_set_header(response, "allow", "GET, HEAD");
 		response->status = 405;
-	} else if (request->origin[0] || request->fetch_site[0]) {
-		/* A page in somebody's browser has no business here. */
+	} else if (request->origin[0] || request->fetch_site[0] ||
+		   (server->loopback && !names_this_machine(request->host))) {
+		/* A page in somebody's browser has no business here, whatever its name points to.
+		 */
 		response->status = 403;
 	} else {
 		answer(arg, response);
@@ -65,6 +83,7 @@ int metrics_server_new(struct metrics_server **out, struct loop *loop,
 
 	if (!server)
 		return -ENOMEM;
+	server->loopback = addr_is_loopback(&listen->addr);
 	server->write = write;
 	server->arg = arg;
 	err = ws_server_new(&server->ws, loop, &config);

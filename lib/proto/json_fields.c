@@ -171,3 +171,18 @@ json_t *json_fields_encode(const uint8_t *data, size_t len)
 	free(text);
 	return value;
 }
+
+json_t *json_fields_lossy(const char *text)
+{
+	json_t *value = json_string(text);
+	char *copy = value ? NULL : strdup(text);
+
+	if (!copy)
+		return value;
+	for (char *at = copy; *at; at++)
+		if ((unsigned char)*at >= 0x80)
+			*at = '?';
+	value = json_string(copy);
+	free(copy);
+	return value;
+}

@@ -46,4 +46,10 @@ json_t *json_fields_array(struct json_fields *fields, const char *name, size_t m
 /* base64url text as a new reference, NULL when out of memory. */
 json_t *json_fields_encode(const uint8_t *data, size_t len);
 
+/*
+ * Text that may have been cut within a character, or is of no known encoding: what is no ASCII is
+ * '?' then. A new reference, NULL when out of memory.
+ */
+json_t *json_fields_lossy(const char *text);
+
 #endif

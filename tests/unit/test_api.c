@@ -1,4 +1,5 @@
 /* The REST API from request to answer, without a socket: rights, bounds and what is said of it. */
+#include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -14,6 +15,7 @@
 #include "coord/api_routes.h"
 #include "coord/api_token.h"
 #include "coord/store_audit.h"
+#include "coord/store_login.h"
 #include "io/loop.h"
 #include "tests/support/coordination.h"
 
@@ -394,8 +396,72 @@ static void test_two_admins_do_not_undo_each_other(void **state)
 	expect(f, &request, 412, "changed");
 	request.if_match = "rubbish";
 	expect(f, &request, 412, "changed");
+	/* What no policy can have as its tag is no request without a condition. */
+	request.if_match = "\"\"";
+	expect(f, &request, 412, "changed");
+	request.if_match = "\"\xff\"";
+	expect(f, &request, 412, "changed");
 	request.if_match = "*";
 	expect(f, &request, 200, NULL);
+}
+
+/* Errors quote what was sent, and cut it: within a character, too. */
+static void test_errors_are_text_whatever_was_sent(void **state)
+{
+	char body[160] = "{\"a";
+
+	for (int i = 0; i < 50; i++)
+		strcat(body, "\xc3\xa9");
+	strcat(body, "\":1}");
+	expect_with(*state, "POST", "/api/v1/keys", body, 400, "invalid");
+}
+
+static void open_login(struct fixture *f, const char *who, uint8_t number)
+{
+	struct store_login login = { .id_hash = { number }, .expires_s = 1000 + number };
+
+	strcpy(login.who, who);
+	assert_int_equal(store_login_add(f->c.network.store, &login), 0);
+}
+
+static int find_login(struct fixture *f, uint8_t number)
+{
+	const uint8_t hash[32] = { number };
+	struct store_login login;
+
+	return store_login_find(f->c.network.store, hash, &login);
+}
+
+static void test_many_logins_end_ones_own(void **state)
+{
+	struct fixture *f = *state;
+
+	open_login(f, "token:root", 0);
+	for (uint8_t i = 1; i <= STORE_LOGINS_OF_ONE + 2; i++)
+		open_login(f, "token:look", i);
+	assert_int_equal(find_login(f, 0), 0);
+	assert_int_equal(find_login(f, 1), -ENOENT);
+	assert_int_equal(find_login(f, 2), -ENOENT);
+	assert_int_equal(find_login(f, 3), 0);
+	assert_int_equal(find_login(f, STORE_LOGINS_OF_ONE + 2), 0);
+}
+
+static void test_signatures_are_handed_in(void **state)
+{
+	struct fixture *f = *state;
+	struct ws_http_request request;
+
+	expect_with(f, "GET", "/api/v1/authority", NULL, 200, NULL);
+	/* In simple mode the coordinator signs by itself. */
+	expect_with(f, "GET", "/api/v1/authority/requests", NULL, 409, "conflict");
+	expect_with(f, "POST", "/api/v1/authority/signatures", "{}", 409, "conflict");
+	expect_with(f, "POST", "/api/v1/authority/signatures", "{\"signatures\":[1]}", 400,
+		    "invalid");
+	expect_with(f, "POST", "/api/v1/authority/signatures", "{\"signatures\":[{\"id\":\"x\"}]}",
+		    400, "invalid");
+	request = with_token("POST", "/api/v1/authority/signatures", f->viewer,
+			     "{\"signatures\":[]}");
+	expect(f, &request, 403, "denied");
 }
 
 struct log {
@@ -462,6 +528,10 @@ int main(void)
 						teardown),
 		cmocka_unit_test_setup_teardown(test_two_admins_do_not_undo_each_other, setup,
 						teardown),
+		cmocka_unit_test_setup_teardown(test_errors_are_text_whatever_was_sent, setup,
+						teardown),
+		cmocka_unit_test_setup_teardown(test_many_logins_end_ones_own, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_signatures_are_handed_in, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_changes_are_in_the_audit_log, setup, teardown),
 	};
 
