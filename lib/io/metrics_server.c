@@ -42,7 +42,7 @@ static bool names_this_machine(const char *host)
 	struct ip_addr addr;
 	size_t len = strcspn(host, ":");
 
-	if (!host[0] || (len == 9 && strncasecmp(host, "localhost", len) == 0))
+	if (!host[0] || host[0] == '[' || (len == 9 && strncasecmp(host, "localhost", len) == 0))
 		return true;
 	return endpoint_parse(&endpoint, host) == 0 || addr_parse(&addr, host) == 0;
 }
