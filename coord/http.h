@@ -21,6 +21,8 @@ struct http {
 	struct loop *loop;
 	struct sessions *sessions;
 	const char *hosts; /* names of ours besides the network's, with spaces; or NULL */
+	const struct prefix *proxies; /* reverse proxies of ours; they live on */
+	size_t proxy_count;
 	struct login_throttle throttle;
 	struct relay *relay;             /* the built-in one, or NULL */
 	uint64_t answered[HTTP_CLASSES]; /* requests, by class of status */

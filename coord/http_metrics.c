@@ -9,6 +9,7 @@
 #include "coord/cluster.h"
 #include "coord/http_host.h"
 #include "coord/sessions.h"
+#include "io/forwarded.h"
 #include "relay/metrics.h"
 
 static void write_nodes(const struct network *network, FILE *out)
@@ -96,13 +97,17 @@ static void write_all(const struct http *http, FILE *out)
 		relay_metrics_write(http->relay, out);
 }
 
-/* A proxy on this machine speaks for others: it says so, or uses their Host. */
-static bool is_from_here(const struct ws_http_request *request)
+/*
+ * A proxy on this machine speaks for others: we were told of it, it says so, or it uses their Host.
+ */
+static bool is_from_here(const struct http *http, const struct ws_http_request *request)
 {
 	struct endpoint host;
 
 	if (request->local)
 		return true;
+	if (forwarded_is_trusted(&request->remote.addr, http->proxies, http->proxy_count))
+		return false;
 	return addr_is_loopback(&request->remote.addr) && !request->forwarded_for[0] &&
 	       !request->forwarded_host[0] && !request->origin[0] && !request->fetch_site[0] &&
 	       (strncmp(request->host, "localhost", 9) == 0 ||
@@ -126,7 +131,7 @@ void http_metrics_handle(struct http *http, const struct ws_http_request *reques
 		http_fail(response, 405, "method", "want GET");
 		return;
 	}
-	if (!is_from_here(request) && !api_caller_find(http, request, response, &caller))
+	if (!is_from_here(http, request) && !api_caller_find(http, request, response, &caller))
 		return;
 	out = open_memstream(&text, &len);
 	if (out) {

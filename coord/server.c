@@ -391,6 +391,8 @@ static int start(struct server *server, const struct options *options)
 	if (err == 0)
 		err = open_relay(server, options);
 	server->http.relay = server->relay;
+	server->http.proxies = options->trusted_proxies;
+	server->http.proxy_count = options->trusted_proxy_count;
 	if (err == 0)
 		err = open_port80(server, options);
 	if (err == 0)

@@ -14,6 +14,7 @@
 #include "coord/api_document.h"
 #include "coord/api_routes.h"
 #include "coord/api_token.h"
+#include "coord/http_metrics.h"
 #include "coord/store_audit.h"
 #include "coord/store_login.h"
 #include "io/loop.h"
@@ -416,6 +417,36 @@ static void test_errors_are_text_whatever_was_sent(void **state)
 	expect_with(*state, "POST", "/api/v1/keys", body, 400, "invalid");
 }
 
+static void expect_metrics(struct fixture *f, const struct ws_http_request *request, int status)
+{
+	struct ws_http_response response = { .status = 0 };
+
+	http_metrics_handle(&f->http, request, &response);
+	assert_int_equal(response.status, status);
+	free(response.body);
+}
+
+/* Without a token for this machine, and not for whom a proxy on it lets through. */
+static void test_metrics_are_not_for_whom_a_proxy_speaks(void **state)
+{
+	struct fixture *f = *state;
+	struct ws_http_request request = make_request("GET", "/metrics");
+	struct prefix proxy;
+
+	assert_int_equal(prefix_parse(&proxy, "127.0.0.1/32"), 0);
+	expect_metrics(f, &request, 401);
+	request.host = "127.0.0.1:8080";
+	expect_metrics(f, &request, 401);
+	request.remote.addr = addr_from_v4(0x7f000001);
+	expect_metrics(f, &request, 200);
+	request.host = "coord.example.net";
+	expect_metrics(f, &request, 401);
+	request.host = "127.0.0.1:8080";
+	f->http.proxies = &proxy;
+	f->http.proxy_count = 1;
+	expect_metrics(f, &request, 401);
+}
+
 static void open_login(struct fixture *f, const char *who, uint8_t number)
 {
 	struct store_login login = { .id_hash = { number }, .expires_s = 1000 + number };
@@ -529,6 +560,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_two_admins_do_not_undo_each_other, setup,
 						teardown),
 		cmocka_unit_test_setup_teardown(test_errors_are_text_whatever_was_sent, setup,
+						teardown),
+		cmocka_unit_test_setup_teardown(test_metrics_are_not_for_whom_a_proxy_speaks, setup,
 						teardown),
 		cmocka_unit_test_setup_teardown(test_many_logins_end_ones_own, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_signatures_are_handed_in, setup, teardown),
