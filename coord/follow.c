@@ -105,18 +105,24 @@ static void update_node(struct sessions *sessions, struct node *node, const stru
 		session_send_certificate(node->session);
 }
 
-/* One that cannot be had, as its address is another's, must not hold up the rest. */
-static int load_new(struct network *network, const struct node *stored)
+/*
+ * One that cannot be had must not hold up the rest. -EEXIST: its address is still that of another
+ * one, of which we have to hear first; *missed counts those.
+ */
+static int load_new(struct network *network, const struct node *stored, size_t *missed)
 {
 	int err = network_load_node(network, stored);
 
 	if (err != -EEXIST && err != -EINVAL)
 		return err;
-	log_error("node-not-loaded name=%s error=\"%s\"", stored->name, strerror(-err));
+	if (err == -EEXIST)
+		++*missed;
+	log_warn("node-not-loaded name=%s error=\"%s\"", stored->name, strerror(-err));
 	return 0;
 }
 
-static int follow_node(struct sessions *sessions, const uint8_t key[static 32], uint64_t now_s)
+static int follow_node(struct sessions *sessions, const uint8_t key[static 32], uint64_t now_s,
+		       size_t *missed)
 {
 	struct network *network = sessions->network;
 	struct node *node = network_find(network, key);
@@ -126,7 +132,7 @@ static int follow_node(struct sessions *sessions, const uint8_t key[static 32], 
 	if (err == 0 && node) {
 		update_node(sessions, node, stored, now_s);
 	} else if (err == 0) {
-		err = load_new(network, stored);
+		err = load_new(network, stored, missed);
 		sessions_want_flush(sessions);
 	} else if (err == -ENOENT) {
 		err = 0;
@@ -185,12 +191,13 @@ static int follow_value(struct sessions *sessions, const char *name)
 	return err;
 }
 
-static int follow_one(struct sessions *sessions, const struct store_change *change, uint64_t now_s)
+static int follow_one(struct sessions *sessions, const struct store_change *change, uint64_t now_s,
+		      size_t *missed)
 {
 	struct network *network = sessions->network;
 
 	if (strcmp(change->kind, "node") == 0 && change->id_len == 32)
-		return follow_node(sessions, change->id, now_s);
+		return follow_node(sessions, change->id, now_s, missed);
 	if (strcmp(change->kind, "revoked") == 0)
 		return follow_revoked(network, (const char *)change->id);
 	if (strcmp(change->kind, "relay") == 0)
@@ -211,6 +218,7 @@ struct everything {
 	struct sessions *sessions;
 	struct map *seen;
 	uint64_t now_s;
+	size_t missed;
 };
 
 static int see_node(void *arg, const struct node *stored)
@@ -226,7 +234,7 @@ static int take_node(void *arg, const struct node *stored)
 	struct node *node = network_find(all->sessions->network, stored->device_key);
 
 	if (!node)
-		return load_new(all->sessions->network, stored);
+		return load_new(all->sessions->network, stored, &all->missed);
 	update_node(all->sessions, node, stored, all->now_s);
 	return 0;
 }
@@ -242,7 +250,11 @@ static int follow_nodes(struct everything *all)
 	while (err == 0 && (node = network_next(network, &cursor)))
 		if (!map_find(all->seen, node->device_key))
 			forget_node(all->sessions, node);
-	return err < 0 ? err : store_node_each(network->store, take_node, all);
+	if (err == 0)
+		err = store_node_each(network->store, take_node, all);
+	if (err == 0 && all->missed > 0)
+		err = store_node_each(network->store, take_node, all);
+	return err;
 }
 
 static int see_revoked(void *arg, uint64_t serial)
@@ -256,7 +268,7 @@ static int see_revoked(void *arg, uint64_t serial)
 static int follow_everything(struct sessions *sessions, uint64_t now_s)
 {
 	struct network *network = sessions->network;
-	struct everything all = { sessions, map_new(32, NETMAP_PEERS_MAX), now_s };
+	struct everything all = { sessions, map_new(32, NETMAP_PEERS_MAX), now_s, 0 };
 	int err = all.seen ? follow_nodes(&all) : -ENOMEM;
 
 	if (err == 0)
@@ -274,6 +286,25 @@ static int follow_everything(struct sessions *sessions, uint64_t now_s)
 	if (err == 0)
 		err = network_load_settings(network);
 	map_free(all.seen);
+	return err;
+}
+
+/*
+ * In the order of each row's last change. A node that takes the address of one that moved on since
+ * comes before that one, and so is met by the second round.
+ */
+static int follow_changes(struct sessions *sessions, const struct store_change *changes,
+			  size_t count, uint64_t now_s)
+{
+	size_t missed = 0;
+	size_t again = 0;
+	int err = 0;
+
+	for (size_t i = 0; err == 0 && i < count; i++)
+		err = follow_one(sessions, &changes[i], now_s, &missed);
+	for (size_t i = 0; missed > 0 && err == 0 && i < count; i++)
+		if (strcmp(changes[i].kind, "node") == 0)
+			err = follow_one(sessions, &changes[i], now_s, &again);
 	return err;
 }
 
@@ -297,8 +328,8 @@ int follow_catch_up(struct sessions *sessions, uint64_t now_s)
 		err = follow_everything(sessions, now_s);
 	else if (err == 0)
 		err = store_change_list(network->store, network->followed, &changes, &count);
-	for (size_t i = 0; err == 0 && i < count; i++)
-		err = follow_one(sessions, &changes[i], now_s);
+	if (err == 0 && !gap)
+		err = follow_changes(sessions, changes, count, now_s);
 	free(changes);
 	if (err == 0)
 		network->followed = newest;

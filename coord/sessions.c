@@ -254,7 +254,8 @@ void sessions_tick(struct sessions *sessions, uint64_t now_ns, uint64_t now_s)
 		approval_expire(sessions, now_s);
 	}
 	strict_tick(sessions, now_s);
-	if (network_purge_revoked(sessions->network, now_s) < 0)
+	if (!store_is_away(sessions->network->store) &&
+	    network_purge_revoked(sessions->network, now_s) < 0)
 		log_error("store-failed what=revoked-purge");
 	if (sessions->network->all_dirty)
 		sessions_want_flush(sessions);

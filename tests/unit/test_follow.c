@@ -224,6 +224,30 @@ static void test_forgotten_replacement(void **state)
 	machine_clear(&other);
 }
 
+/* A machine is deleted, another gets its address, and it joins anew: heard of in one go. */
+static void test_address_of_one_that_came_back(void **state)
+{
+	struct token token = coordination_key(&one, true, false, "trusted");
+	struct machine other;
+
+	(void)state;
+	machine_init(&other, &one, 3);
+	machine_join(&a, &token, "alpha");
+	follow(&two);
+	machine_disconnect(&a);
+	assert_int_equal(network_delete(&one.network, at(&one, &a), one.now_s), 0);
+	one.network.pool.cursor = 0;
+	machine_join(&other, &token, "beta");
+	a.has_ticket = false;
+	machine_join(&a, &token, "alpha");
+	follow(&two);
+	assert_non_null(at(&two, &other));
+	assert_non_null(at(&two, &a));
+	assert_true(addr_equal(&at(&two, &a)->address4, &at(&one, &a)->address4));
+	assert_true(addr_equal(&at(&two, &other)->address4, &at(&one, &other)->address4));
+	machine_clear(&other);
+}
+
 /* A node that moves to and fro is never offered a map that is older than its own. */
 static void test_versions_of_maps_grow(void **state)
 {
@@ -307,6 +331,7 @@ int main(void)
 		TEST(test_policy_relays_and_coordinators),
 		TEST(test_changes_that_were_forgotten),
 		TEST(test_forgotten_replacement),
+		TEST(test_address_of_one_that_came_back),
 		TEST(test_versions_of_maps_grow),
 		TEST(test_a_lost_answer),
 		TEST(test_away),
