@@ -13,6 +13,7 @@
 #include "base/file.h"
 #include "coord/admin_client.h"
 #include "coord/options.h"
+#include "coord/signer_memory.h"
 #include "coord/signing_summary.h"
 #include "crypto/rng.h"
 #include "crypto/sign.h"
@@ -244,6 +245,8 @@ static const char *refusal_text(int err)
 		return "it is another network's";
 	case -ESTALE:
 		return "it is not newer than what is in force";
+	case -ERANGE:
+		return "its number is so high that hardly any could come after it";
 	default:
 		return "it cannot be read; is this program older than the coordinator?";
 	}
@@ -256,7 +259,9 @@ static size_t show_all(const struct signing_bundle *bundle, bool *refused)
 	size_t good = 0;
 
 	encoding_base64_key(key, bundle->trust.authority_key);
-	fprintf(stderr, "network %s of authority %s\n", bundle->network_name, key);
+	fputs("network ", stderr);
+	signing_summary_text(stderr, bundle->network_name);
+	fprintf(stderr, " of authority %s\n", key);
 	for (size_t i = 0; i < bundle->count; i++) {
 		int err = signing_summary(stderr, bundle, &bundle->requests[i]);
 
@@ -290,6 +295,44 @@ static int sign_one(const struct signer *signer, const struct signing_bundle *bu
 		       : trust_set_add(request->set, &request->set_len, signer->key, signature);
 }
 
+/* What the requests are compared with holds only under the authority that they name. */
+static int check_authority(const char *key_path, const struct signer *signer,
+			   const struct trust *trust)
+{
+	switch (signer_memory_check(key_path, trust)) {
+	case 0:
+		return 0;
+	case -ENOENT:
+		if (memcmp(signer->key, trust->authority_key, 32) != 0)
+			fputs("this key has not signed for this network before: is that the "
+			      "authority that whoever exported it named to you?\n",
+			      stderr);
+		return 0;
+	case -EPERM:
+		return complain("requests", "this network had another authority when this key "
+					    "signed last, so somebody plays the coordinator; "
+					    "nothing was signed");
+	case -ESTALE:
+		return complain("requests", "their trust document is older than the one that this "
+					    "key has seen; nothing was signed");
+	default:
+		return complain(key_path, "what is in its .seen file cannot be read, so the "
+					  "network's authority cannot be compared; restore the "
+					  "file, or remove it and look at the authority yourself");
+	}
+}
+
+static void note_authority(const char *key_path, const struct trust *trust)
+{
+	int err = signer_memory_note(key_path, trust);
+
+	if (err < 0)
+		fprintf(stderr,
+			"warren-coord: %s.seen: %s; the next time the authority cannot be "
+			"compared with this one\n",
+			key_path, strerror(-err));
+}
+
 static int sign_all(const struct options *options, const struct signer *signer,
 		    struct signing_bundle *bundle)
 {
@@ -304,12 +347,15 @@ static int sign_all(const struct options *options, const struct signer *signer,
 		fputs("nothing waits for signatures\n", stderr);
 		return options->data_given ? 0 : hand_over(options, bundle);
 	}
+	if (check_authority(options->key, signer, &bundle->trust) != 0)
+		return 1;
 	good = show_all(bundle, &refused);
 	if (good == 0)
 		return 1;
 	snprintf(question, sizeof(question), "sign %zu request%s?", good, good == 1 ? "" : "s");
 	if (!confirm(options, question))
 		return 1;
+	note_authority(options->key, &bundle->trust);
 	for (size_t i = 0; i < bundle->count && err == 0; i++)
 		err = sign_one(signer, bundle, &bundle->requests[i]);
 	if (err < 0)

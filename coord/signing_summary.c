@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "base/encoding.h"
 #include "proto/approval_code.h"
@@ -17,6 +18,26 @@ static void print_clean(FILE *out, const char *text, size_t len)
 
 		fputc(c >= 0x20 && c < 0x7f ? c : c == '\t' ? ' ' : '?', out);
 	}
+}
+
+void signing_summary_text(FILE *out, const char *text)
+{
+	print_clean(out, text, strlen(text));
+}
+
+/* A day of the calendar; times that no calendar has are numbers. */
+static void print_day(FILE *out, uint64_t time_s)
+{
+	time_t at = (time_t)time_s;
+	char text[32] = "";
+	struct tm tm;
+
+	if (time_s < UINT64_C(1) << 40 && gmtime_r(&at, &tm))
+		strftime(text, sizeof(text), "%Y-%m-%d %H:%M", &tm);
+	if (text[0])
+		fprintf(out, "%s", text);
+	else
+		fprintf(out, "second %llu", (unsigned long long)time_s);
 }
 
 static const char *key_text(char out[static BASE64_KEY_SIZE], const uint8_t key[static 32])
@@ -70,8 +91,12 @@ static void print_cert(FILE *out, const struct cert *cert)
 
 		fprintf(out, "    %-10s %s\n", "route", prefix_format(text, &cert->routes[i]));
 	}
-	fprintf(out, "    %-10s %llu days\n", "holds for",
+	fprintf(out, "    %-10s %llu days, ", "holds for",
 		(unsigned long long)((cert->not_after_s - cert->not_before_s) / 86400));
+	print_day(out, cert->not_before_s);
+	fputs(" to ", out);
+	print_day(out, cert->not_after_s);
+	fprintf(out, " UTC, serial %llu\n", (unsigned long long)cert->serial);
 }
 
 static bool same_but_for_time(const struct cert *a, const struct cert *b)
@@ -82,6 +107,26 @@ static bool same_but_for_time(const struct cert *a, const struct cert *b)
 	x.not_before_s = b->not_before_s;
 	x.not_after_s = b->not_after_s;
 	return memcmp(&x, b, sizeof(x)) == 0;
+}
+
+static uint64_t life_of(const struct cert *cert)
+{
+	return cert->not_after_s - cert->not_before_s;
+}
+
+/* Which certificate it is compared with, since the coordinator chose that one. */
+static void print_renewal(FILE *out, const struct cert *previous, const struct cert *cert)
+{
+	if (!same_but_for_time(cert, previous))
+		fputs("CHANGED\n", out);
+	else if (life_of(cert) > life_of(previous))
+		fputs("renewed, for LONGER than the one before\n", out);
+	else
+		fputs("renewed, nothing else changes\n", out);
+	fprintf(out, "    %-10s serial %llu, from ", "before",
+		(unsigned long long)previous->serial);
+	print_day(out, previous->not_before_s);
+	fputs(" UTC\n", out);
 }
 
 static int summarise_cert(FILE *out, const struct signing_bundle *bundle,
@@ -102,10 +147,13 @@ static int summarise_cert(FILE *out, const struct signing_bundle *bundle,
 		memcmp(previous.device_key, cert.device_key, 32) == 0;
 	if (known && previous.serial >= cert.serial)
 		return -ESTALE;
-	fprintf(out, "  certificate of %s: %s\n", cert.name,
-		!known                                ? "a NEW machine"
-		: same_but_for_time(&cert, &previous) ? "renewed, nothing else changes"
-						      : "CHANGED");
+	if (cert.serial > SIGNING_NUMBER_MAX)
+		return -ERANGE;
+	fprintf(out, "  certificate of %s: ", cert.name);
+	if (known)
+		print_renewal(out, &previous, &cert);
+	else
+		fputs("a NEW machine\n", out);
 	if (known && !same_but_for_time(&cert, &previous)) {
 		fputs("   before:\n", out);
 		print_cert(out, &previous);
@@ -280,12 +328,30 @@ static void print_devices(FILE *out, char sign, const struct document *has,
 	}
 }
 
+/* Serials are ascending in both. */
+static void print_serials(FILE *out, char sign, const struct document *has,
+			  const struct document *lacks)
+{
+	size_t j = 0;
+
+	for (size_t i = 0; i < has->serial_count; i++) {
+		while (j < lacks->serial_count && lacks->serials[j] < has->serials[i])
+			j++;
+		if (j == lacks->serial_count || lacks->serials[j] != has->serials[i])
+			fprintf(out, "    %c certificate with serial %llu is out\n", sign,
+				(unsigned long long)has->serials[i]);
+	}
+}
+
 static void summarise_revocations(FILE *out, const struct document *previous,
 				  const struct document *document)
 {
 	print_devices(out, '-', previous, document);
 	print_devices(out, '+', document, previous);
-	fprintf(out, "    %zu devices in all\n", document->device_count);
+	print_serials(out, '-', previous, document);
+	print_serials(out, '+', document, previous);
+	fprintf(out, "    %zu devices and %zu certificates in all\n", document->device_count,
+		document->serial_count);
 }
 
 void signing_summary_trust(FILE *out, const struct trust *old, const struct document *document)
@@ -309,6 +375,26 @@ void signing_summary_trust(FILE *out, const struct trust *old, const struct docu
 	}
 }
 
+/* What the coordinator chose to compare with is said, and that there may be newer ones. */
+static void print_base(FILE *out, const struct document *previous, const struct document *document)
+{
+	fprintf(out, "  %s v%llu", document_kind_name(document->kind),
+		(unsigned long long)document->version);
+	if (!previous->version) {
+		fputs(", whole, since what is in force is not known:\n", out);
+		return;
+	}
+	fprintf(out, ", after v%llu of ", (unsigned long long)previous->version);
+	print_day(out, previous->made_s);
+	fputs(" UTC:\n", out);
+	if (document->version - previous->version > 1)
+		fprintf(out,
+			"    (v%llu to v%llu were never in force, if the coordinator is honest: "
+			"compare with `warren status` of a machine)\n",
+			(unsigned long long)previous->version + 1,
+			(unsigned long long)document->version - 1);
+}
+
 static int summarise_document(FILE *out, const struct signing_bundle *bundle,
 			      const struct signing_request *request)
 {
@@ -329,13 +415,10 @@ static int summarise_document(FILE *out, const struct signing_bundle *bundle,
 		document_clear(&previous);
 	if (err == 0 && document.version <= previous.version)
 		err = -ESTALE;
+	if (err == 0 && document.version > SIGNING_NUMBER_MAX)
+		err = -ERANGE;
 	if (err == 0) {
-		fprintf(out, "  %s v%llu", document_kind_name(document.kind),
-			(unsigned long long)document.version);
-		if (previous.version)
-			fprintf(out, ", after v%llu:\n", (unsigned long long)previous.version);
-		else
-			fputs(", whole, since what is in force is not known:\n", out);
+		print_base(out, &previous, &document);
 		if (document.kind == DOCUMENT_POLICY)
 			summarise_policy(out, &previous, &document);
 		else if (document.kind == DOCUMENT_RELAYS)

@@ -22,7 +22,7 @@ struct store_request;
  */
 
 #define STRICT_LIFE_S     (180ull * 86400) /* of certificates, unless export says otherwise */
-#define STRICT_LIFE_MIN_S 60
+#define STRICT_LIFE_MIN_S 10
 #define STRICT_LOOK_S     3600 /* how often what is due for renewal is looked at */
 
 struct strict {

@@ -15,51 +15,126 @@
 #include "daemon/signalling.h"
 #include "proto/peer_message.h"
 
+#define WHO_SIZE (CERT_NAME_MAX + 40)
+
 /* --- what status says --- */
+
+static const char *name_of(const struct mesh_peer *peer)
+{
+	return mesh_peer_info(peer)->cert->parsed.name;
+}
+
+/* What one peer of several says, as "NAME" or "NAME and N others". */
+static void count_in(char *who, size_t size, const struct mesh_peer *peer, size_t count)
+{
+	if (count == 1)
+		snprintf(who, size, "%s", name_of(peer));
+	else
+		snprintf(who, size, "%s and %zu others", name_of(peer), count - 1);
+}
 
 static bool find_fork(const struct mesh *mesh, char *out, size_t size)
 {
 	uint64_t held[DOCUMENT_KINDS];
+	char who[WHO_SIZE];
 
 	documents_versions(mesh, held);
 	for (int kind = DOCUMENT_TRUST; kind < DOCUMENT_KIND_END; kind++) {
-		const struct gossip_kind *k = &mesh->gossip.kinds[kind];
+		struct mesh_peer *first = NULL;
+		struct mesh_peer *peer;
+		size_t cursor = 0;
+		size_t count = 0;
 
-		if (!k->forked || k->forked != held[kind - 1])
+		while ((peer = map_next(mesh->peers, &cursor))) {
+			uint64_t forked = mesh_peer_gossip(peer)->claims[kind].forked;
+
+			if (!forked || forked != held[kind - 1])
+				continue;
+			first = peer;
+			count++;
+		}
+		if (!first)
 			continue;
-		snprintf(out, size, "coordinator: forked: %s holds another %s v%llu than we do",
-			 k->forked_peer, document_kind_name((enum document_kind)kind),
-			 (unsigned long long)k->forked);
+		count_in(who, sizeof(who), first, count);
+		snprintf(out, size, "coordinator: forked: %s %s another %s v%llu than we do", who,
+			 count == 1 ? "holds" : "hold",
+			 document_kind_name((enum document_kind)kind),
+			 (unsigned long long)held[kind - 1]);
 		return true;
 	}
 	return false;
+}
+
+/*
+ * The peer whose claim is the nearest to what the coordinator gave, and ripe: whoever makes up a
+ * version makes up a high one. *at_ns becomes when the next ripens, *count how many claim.
+ */
+static struct mesh_peer *find_ahead(const struct mesh *mesh, enum document_kind kind,
+				    uint64_t now_ns, size_t *count, uint64_t *at_ns)
+{
+	const struct gossip *gossip = &mesh->gossip;
+	struct mesh_peer *nearest = NULL;
+	struct mesh_peer *peer;
+	size_t cursor = 0;
+
+	*count = 0;
+	while ((peer = map_next(mesh->peers, &cursor))) {
+		const struct gossip_claim *claim = &mesh_peer_gossip(peer)->claims[kind];
+		uint64_t ripe_ns = (claim->ahead_ns > gossip->connected_ns ? claim->ahead_ns
+									   : gossip->connected_ns) +
+				   GOSSIP_GRACE_S * NS_PER_S;
+
+		if (claim->ahead <= gossip->kinds[kind].given)
+			continue;
+		if (now_ns < ripe_ns) {
+			if (!*at_ns || ripe_ns < *at_ns)
+				*at_ns = ripe_ns;
+			continue;
+		}
+		++*count;
+		if (!nearest || claim->ahead < mesh_peer_gossip(nearest)->claims[kind].ahead)
+			nearest = peer;
+	}
+	return nearest;
 }
 
 /* Whether the coordinator keeps something back; *at_ns becomes when to look again. */
 static bool find_frozen(const struct mesh *mesh, uint64_t now_ns, char *out, size_t size,
 			uint64_t *at_ns)
 {
-	const struct gossip *gossip = &mesh->gossip;
+	char who[WHO_SIZE];
 
 	if (!mesh->control || control_client_link(mesh->control) != CONTROL_LINK_OK)
 		return false;
 	for (int kind = DOCUMENT_TRUST; kind < DOCUMENT_KIND_END; kind++) {
-		const struct gossip_kind *k = &gossip->kinds[kind];
-		uint64_t since_ns =
-			k->ahead_ns > gossip->connected_ns ? k->ahead_ns : gossip->connected_ns;
+		size_t count;
+		struct mesh_peer *peer =
+			find_ahead(mesh, (enum document_kind)kind, now_ns, &count, at_ns);
 
-		if (k->ahead <= k->given)
+		if (!peer)
 			continue;
-		*at_ns = since_ns + GOSSIP_GRACE_S * NS_PER_S;
-		if (now_ns < *at_ns)
-			continue;
+		count_in(who, sizeof(who), peer, count);
 		snprintf(out, size,
-			 "coordinator: frozen: %s holds %s v%llu, the coordinator gives v%llu",
-			 k->ahead_peer, document_kind_name((enum document_kind)kind),
-			 (unsigned long long)k->ahead, (unsigned long long)k->given);
+			 "coordinator: frozen: %s %s %s v%llu, the coordinator gives v%llu", who,
+			 count == 1 ? "holds" : "hold",
+			 document_kind_name((enum document_kind)kind),
+			 (unsigned long long)mesh_peer_gossip(peer)->claims[kind].ahead,
+			 (unsigned long long)mesh->gossip.kinds[kind].given);
 		return true;
 	}
 	return false;
+}
+
+/* A line each, so that neither hides the other. */
+static void show_one(struct mesh *mesh, enum mesh_health slot, const char *text)
+{
+	if (!text) {
+		mesh_set_health(mesh, slot, NULL);
+		return;
+	}
+	if (strcmp(mesh->health[slot], text) != 0)
+		log_warn("gossip text=\"%s\"", text);
+	mesh_set_health(mesh, slot, "%s", text);
 }
 
 static void show(struct mesh *mesh)
@@ -68,16 +143,16 @@ static void show(struct mesh *mesh)
 	char text[MESH_HEALTH_SIZE];
 	uint64_t at_ns = 0;
 
-	if (find_fork(mesh, text, sizeof(text)) ||
-	    find_frozen(mesh, now_ns, text, sizeof(text), &at_ns)) {
-		if (strcmp(mesh->health[HEALTH_GOSSIP], text) != 0)
-			log_warn("gossip text=\"%s\"", text);
-		mesh_set_health(mesh, HEALTH_GOSSIP, "%s", text);
-	} else {
-		mesh_set_health(mesh, HEALTH_GOSSIP, NULL);
-		if (at_ns)
-			loop_timer_set(&mesh->gossip.timer, at_ns);
-	}
+	show_one(mesh, HEALTH_FORKED, find_fork(mesh, text, sizeof(text)) ? text : NULL);
+	show_one(mesh, HEALTH_FROZEN,
+		 find_frozen(mesh, now_ns, text, sizeof(text), &at_ns) ? text : NULL);
+	if (at_ns && !mesh->gossip.received)
+		loop_timer_set(&mesh->gossip.timer, at_ns);
+}
+
+void gossip_peers_changed(struct mesh *mesh)
+{
+	show(mesh);
 }
 
 /* --- telling --- */
@@ -154,22 +229,23 @@ static void ask(struct mesh *mesh, struct mesh_peer *peer)
 static void hear(struct mesh *mesh, struct mesh_peer *peer, enum document_kind kind,
 		 const struct peer_message_held *theirs, const struct peer_message_held *ours)
 {
-	struct gossip_kind *k = &mesh->gossip.kinds[kind];
-	const char *name = mesh_peer_info(peer)->cert->parsed.name;
+	struct gossip_claim *claim = &mesh_peer_gossip(peer)->claims[kind];
 	bool same = memcmp(theirs->hash, ours->hash, sizeof(ours->hash)) == 0;
 
-	if (theirs->version < ours->version) {
-		help(mesh, peer, kind);
-	} else if (theirs->version == ours->version && !same) {
-		k->forked = ours->version;
-		snprintf(k->forked_peer, sizeof(k->forked_peer), "%s", name);
-	} else if (theirs->version > ours->version && theirs->version > k->ahead) {
-		k->ahead = theirs->version;
-		k->ahead_ns = loop_now_ns(mesh->loop);
-		snprintf(k->ahead_peer, sizeof(k->ahead_peer), "%s", name);
+	claim->forked = theirs->version == ours->version && !same ? ours->version : 0;
+	if (theirs->version <= ours->version) {
+		/* What it said before stands: we may have got it from a peer since. */
+		if (theirs->version < claim->ahead)
+			claim->ahead = 0;
+		if (theirs->version < ours->version)
+			help(mesh, peer, kind);
+		return;
+	}
+	if (claim->ahead != theirs->version) {
+		if (claim->ahead <= mesh->gossip.kinds[kind].given)
+			claim->ahead_ns = loop_now_ns(mesh->loop);
+		claim->ahead = theirs->version;
 		ask(mesh, peer);
-	} else if (same && strcmp(k->forked_peer, name) == 0) {
-		k->forked = 0;
 	}
 }
 

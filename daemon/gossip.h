@@ -27,15 +27,8 @@ struct peer_message_held;
 struct gossip {
 	struct loop_timer timer;
 	struct gossip_kind {
-		/* A peer says that it holds this one, which the coordinator has not given us. */
-		uint64_t ahead;
-		char ahead_peer[CERT_NAME_MAX + 1];
-		uint64_t ahead_ns;
 		/* The newest that the coordinator gave, or that we held when it let us in. */
 		uint64_t given;
-		/* A peer holds another document of this version than we do. */
-		uint64_t forked;
-		char forked_peer[CERT_NAME_MAX + 1];
 	} kinds[DOCUMENT_KIND_END];
 	/* Received from a peer, to be looked at when nobody is in the midst of its peers. */
 	uint8_t *received;
@@ -44,14 +37,26 @@ struct gossip {
 	uint64_t connected_ns; /* the coordinator let us in then */
 };
 
-/* What each peer was sent last; embedded in it, zeros at first. */
+/*
+ * What each peer says, and was sent last; embedded in it, zeros at first. A peer may lie, so what
+ * it says goes with it, and hides nothing that others say.
+ */
 struct gossip_peer {
+	struct gossip_claim {
+		/* It says that it holds this one, newer than ours when it first said so. */
+		uint64_t ahead;
+		uint64_t ahead_ns;
+		uint64_t forked; /* another document of this version than we do */
+	} claims[DOCUMENT_KIND_END];
 	uint64_t sent_ns[DOCUMENT_KIND_END];
 	uint64_t told_ns; /* that we are behind */
 };
 
 void gossip_init(struct mesh *mesh);
 void gossip_clear(struct mesh *mesh);
+
+/* What peers say may have changed with who they are. */
+void gossip_peers_changed(struct mesh *mesh);
 
 /* A session is there, or what we hold has changed. */
 void gossip_tell(struct mesh *mesh, struct mesh_peer *peer);

@@ -90,16 +90,28 @@ void mesh_saved(struct mesh *mesh, const char *what, int err)
 				file->name, mesh->config->state, strerror(-file->err));
 }
 
-uint64_t mesh_wall_s(const struct mesh *mesh)
+static uint64_t told_wall_s(const struct mesh *mesh)
 {
 	return mesh->clock_known ? mesh->clock_base_s + clock_now_ns() / NS_PER_S : clock_wall_s();
+}
+
+/*
+ * A coordinator that need not be trusted could make expired certificates hold again by telling an
+ * early time: in strict mode it may only put the clock forward.
+ */
+uint64_t mesh_wall_s(const struct mesh *mesh)
+{
+	uint64_t told_s = told_wall_s(mesh);
+	uint64_t own_s = clock_wall_s();
+
+	return trust_is_strict(&mesh->membership.trust) && own_s > told_s ? own_s : told_s;
 }
 
 static void check_clock(struct mesh *mesh)
 {
 	char off[CLOCK_SKEW_TEXT_SIZE];
 
-	if (clock_skew_text(off, clock_wall_s(), mesh_wall_s(mesh)))
+	if (clock_skew_text(off, clock_wall_s(), told_wall_s(mesh)))
 		mesh_set_health(mesh, HEALTH_CLOCK, "this machine's clock is %s off; set it", off);
 	else
 		mesh_set_health(mesh, HEALTH_CLOCK, NULL);
@@ -172,6 +184,16 @@ static void on_housekeeping(void *arg, uint64_t now_ns)
 	check_clock(mesh);
 	tunnel_restore(mesh);
 	mesh_map_refresh(mesh);
+	mesh_plan_housekeeping(mesh);
+}
+
+void mesh_plan_housekeeping(struct mesh *mesh)
+{
+	uint64_t now_s = mesh_wall_s(mesh);
+
+	if (mesh->map && mesh->map_until_s > now_s && mesh->map_until_s - now_s < HOUSEKEEPING_S)
+		loop_timer_set(&mesh->housekeeping,
+			       loop_now_ns(mesh->loop) + (mesh->map_until_s - now_s) * NS_PER_S);
 }
 
 static void load_credentials(struct mesh *mesh)

@@ -64,7 +64,8 @@ enum mesh_health {
 	HEALTH_RELAYS,
 	HEALTH_REVOCATIONS,
 	HEALTH_DOCUMENTS, /* what we remember of them is lost */
-	HEALTH_GOSSIP,    /* peers hold other documents than the coordinator gives us */
+	HEALTH_FORKED,    /* peers hold other documents than we do */
+	HEALTH_FROZEN,    /* and newer ones than the coordinator gives us */
 	HEALTH_OFFLOAD,   /* one was switched off, because it does not work */
 	HEALTH_CIPHER,    /* a library encrypts wrongly and is not used */
 	HEALTH_TLS,       /* somebody opens it on the way */
@@ -153,6 +154,8 @@ void mesh_saved(struct mesh *mesh, const char *what, int err);
  * this machine's.
  */
 uint64_t mesh_wall_s(const struct mesh *mesh);
+/* A certificate begins or ends before the next look at the clock: an earlier one is planned. */
+void mesh_plan_housekeeping(struct mesh *mesh);
 /* The coordinator says what time it is. */
 void mesh_set_clock(struct mesh *mesh, uint64_t wall_s);
 

@@ -191,6 +191,8 @@ void mesh_map_apply(struct mesh *mesh)
 	}
 	apply_peers(mesh);
 	show_expired(mesh);
+	mesh_plan_housekeeping(mesh);
+	gossip_peers_changed(mesh);
 	relays_set_list(mesh->relays, mesh->map->relays, mesh->map->relay_count);
 }
 
