@@ -225,7 +225,8 @@ void admin_authority_export(struct admin_request *request)
 	if (request->fields.failed || request->kind != ADMIN_OK)
 		return;
 	if (path[0] != '/' || wanted.life_s < STRICT_LIFE_MIN_S) {
-		admin_fail(request, ADMIN_INVALID, "want a whole path, and a life of at least 10 s");
+		admin_fail(request, ADMIN_INVALID,
+			   "want a whole path, and a life of at least 10 s");
 		return;
 	}
 	wanted.path = path;

@@ -224,6 +224,7 @@ void mesh_start(struct mesh *mesh)
 	}
 	portmap_update(mesh->portmap);
 	loop_timer_set(&mesh->housekeeping, loop_now_ns(mesh->loop) + HOUSEKEEPING_S * NS_PER_S);
+	mesh_plan_housekeeping(mesh);
 	if (coordination_start(mesh) < 0)
 		enrolment_fail(mesh->enrolment, LOCAL_FAILURE, "out of memory");
 }
