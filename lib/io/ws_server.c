@@ -1,8 +1,10 @@
 #include <errno.h>
 #include <netinet/tcp.h>
 #include <openssl/ssl.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -13,9 +15,16 @@
 #include "io/ws_conn.h"
 #include "io/ws_http.h"
 
-#define BACKLOG 4096 /* thousands come at once when the server was away */
+/*
+ * Thousands come at once when the server was away. Who waits here has not been forgotten by the
+ * time it is served; the others' kernels try again.
+ */
+#define BACKLOG 2048
 /* Few, because who was let in goes first: then all wait outside rather than half way in. */
 #define ACCEPTS_A_TURN      16
+#define AT_WORK_MAX         256 /* strangers in the middle of their handshakes */
+#define AT_WORK_PAUSE_MS    10
+#define ANSWER_LATE_MS      500 /* whose answer takes longer is not waited for */
 #define ACCEPT_PAUSE_MS     100 /* when the process is out of descriptors */
 #define PROTOCOLS_MAX       8
 #define QUIET_READ_SIZE     4096
@@ -257,6 +266,48 @@ static bool admit(struct ws_server *server, struct ws_conn *conn)
 	return true;
 }
 
+/* Has it sent what was not looked at yet, or been answered a moment ago? */
+static bool works(const struct ws_stranger *stranger, uint64_t now_ns)
+{
+	const struct ws_conn *conn = conn_of((struct ws_stranger *)stranger);
+	int fd = conn->wsi ? lws_get_socket_fd(conn->wsi) : -1;
+	struct tcp_info info = { .tcpi_state = 0 };
+	socklen_t len = sizeof(info);
+	uint64_t sent_ns;
+	int unread = 0;
+
+	if (fd < 0 || ioctl(fd, FIONREAD, &unread) < 0)
+		return false;
+	if (unread > 0)
+		return true;
+	if (getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &len) < 0)
+		return false;
+	sent_ns = info.tcpi_last_data_sent * NS_PER_MS;
+	return sent_ns < ANSWER_LATE_MS * NS_PER_MS && sent_ns < now_ns - stranger->since_ns;
+}
+
+/* Are as many in the middle of their handshakes as can be served before they give up? */
+static bool is_at_work(const struct ws_server *server)
+{
+	return server->strangers &&
+	       ws_strangers_at_work(server->strangers, loop_now_ns(server->loop), AT_WORK_MAX,
+				    works) >= AT_WORK_MAX;
+}
+
+/* It gave up while it waited: not worth a signature. (Without TLS it may have said all already.) */
+static bool has_hung_up(int fd)
+{
+	struct pollfd look = { .fd = fd, .events = POLLRDHUP };
+
+	return poll(&look, 1, 0) > 0 && (look.revents & (POLLRDHUP | POLLHUP | POLLERR));
+}
+
+static void pause_accepting(struct ws_server *server, uint64_t pause_ms)
+{
+	loop_watch_events(server->watch, 0);
+	loop_timer_set(&server->accept_timer, loop_now_ns(server->loop) + pause_ms * NS_PER_MS);
+}
+
 static void adopt(struct ws_server *server, int fd, const struct sockaddr_storage *from)
 {
 	struct ws_conn *conn = calloc(1, sizeof(*conn));
@@ -310,6 +361,10 @@ static void on_listener(void *arg, int revents)
 
 	(void)revents;
 	ws_context_touch(server->context);
+	if (is_at_work(server)) {
+		pause_accepting(server, AT_WORK_PAUSE_MS);
+		return;
+	}
 	for (int i = 0; i < ACCEPTS_A_TURN; i++) {
 		struct sockaddr_storage from;
 		socklen_t from_len = sizeof(from);
@@ -317,14 +372,12 @@ static void on_listener(void *arg, int revents)
 				 SOCK_NONBLOCK | SOCK_CLOEXEC);
 
 		if (fd < 0 && (errno == EMFILE || errno == ENFILE || errno == ENOMEM)) {
-			loop_watch_events(server->watch, 0);
-			loop_timer_set(&server->accept_timer,
-				       loop_now_ns(server->loop) + ACCEPT_PAUSE_MS * NS_PER_MS);
+			pause_accepting(server, ACCEPT_PAUSE_MS);
 			return;
 		}
 		if (fd < 0)
 			return;
-		if (max && server->connections >= max)
+		if ((max && server->connections >= max) || (server->tls && has_hung_up(fd)))
 			close(fd);
 		else
 			adopt(server, fd, &from);

@@ -1,7 +1,6 @@
 #include "io/ws_strangers.h"
 
 #include <errno.h>
-#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -9,7 +8,8 @@
 #include "base/map.h"
 
 #define KEY_SIZE  9
-#define V6_PREFIX 8 /* bytes: who has one address of a /64 has all of it */
+#define V6_PREFIX 8    /* bytes: who has one address of a /64 has all of it */
+#define LOOKS_MAX 1024 /* silent ones, however many, cost no more than this */
 
 enum { ALL, SAME };
 
@@ -158,6 +158,21 @@ int ws_strangers_add(struct ws_strangers *strangers, struct ws_stranger *strange
 	append(&strangers->all, stranger, ALL);
 	append(&address->queue, stranger, SAME);
 	return 0;
+}
+
+size_t ws_strangers_at_work(const struct ws_strangers *strangers, uint64_t now_ns, size_t max,
+			    bool (*works)(const struct ws_stranger *stranger, uint64_t now_ns))
+{
+	const struct ws_stranger *stranger = strangers->all.newest;
+	size_t count = 0;
+
+	for (size_t i = 0; i < LOOKS_MAX && count < max && stranger; i++) {
+		if (may_give_way(stranger, now_ns))
+			break;
+		count += works(stranger, now_ns);
+		stranger = stranger->older[ALL];
+	}
+	return count;
 }
 
 size_t ws_strangers_count(const struct ws_strangers *strangers)

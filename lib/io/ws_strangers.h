@@ -1,6 +1,7 @@
 #ifndef WARREN_IO_WS_STRANGERS_H
 #define WARREN_IO_WS_STRANGERS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -37,6 +38,13 @@ int ws_strangers_add(struct ws_strangers *strangers, struct ws_stranger *strange
 		     const struct ip_addr *addr, uint64_t now_ns, struct ws_stranger **out);
 /* No-op for one that is none. */
 void ws_strangers_remove(struct ws_strangers *strangers, struct ws_stranger *stranger);
+/*
+ * How many are at work on saying who they are, of those who came too lately to give way; counts to
+ * max. Whoever takes in more than it can serve meanwhile makes all of them late, and then they give
+ * way to each other half done.
+ */
+size_t ws_strangers_at_work(const struct ws_strangers *strangers, uint64_t now_ns, size_t max,
+			    bool (*works)(const struct ws_stranger *stranger, uint64_t now_ns));
 size_t ws_strangers_count(const struct ws_strangers *strangers);
 
 #endif

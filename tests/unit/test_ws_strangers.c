@@ -77,6 +77,30 @@ static void test_all_are_bounded(void **state)
 	assert_int_equal(add(7, "192.0.2.6", GRACE_NS + 7), -EBUSY);
 }
 
+static bool is_even(const struct ws_stranger *stranger, uint64_t now_ns)
+{
+	assert_true(now_ns >= stranger->since_ns);
+	return (stranger - some) % 2 == 0;
+}
+
+static void test_who_is_at_work_is_counted(void **state)
+{
+	(void)state;
+	assert_int_equal(ws_strangers_at_work(strangers, 0, 9, is_even), 0);
+	assert_int_equal(add(0, "192.0.2.1", 0), 0);
+	assert_int_equal(add(1, "192.0.2.1", 1), 0);
+	assert_int_equal(add(2, "192.0.2.2", 2), 0);
+	assert_int_equal(add(4, "192.0.2.3", 3), 0);
+	assert_int_equal(ws_strangers_at_work(strangers, 3, 9, is_even), 3);
+	assert_int_equal(ws_strangers_at_work(strangers, 3, 2, is_even), 2);
+	/* Who may give way is not waited for. */
+	assert_int_equal(ws_strangers_at_work(strangers, GRACE_NS - 1, 9, is_even), 3);
+	assert_int_equal(ws_strangers_at_work(strangers, GRACE_NS, 9, is_even), 2);
+	assert_int_equal(ws_strangers_at_work(strangers, GRACE_NS + 3, 9, is_even), 0);
+	ws_strangers_remove(strangers, &some[2]);
+	assert_int_equal(ws_strangers_at_work(strangers, 3, 9, is_even), 2);
+}
+
 static void test_a_v6_network_is_one_address(void **state)
 {
 	(void)state;
@@ -101,6 +125,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(test_each_address_is_bounded),
 		TEST(test_all_are_bounded),
+		TEST(test_who_is_at_work_is_counted),
 		TEST(test_a_v6_network_is_one_address),
 		TEST(test_removing_twice),
 	};
