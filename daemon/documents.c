@@ -490,6 +490,8 @@ int documents_receive(struct mesh *mesh, const char *peer, const uint8_t *data, 
 
 void documents_forgive(struct mesh *mesh)
 {
+	/* Who holds the newest map is sent none, so nothing else would take this back. */
+	mesh_set_health(mesh, HEALTH_MAP, NULL);
 	for (int kind = DOCUMENT_TRUST; kind < DOCUMENT_KIND_END; kind++)
 		if (kind != DOCUMENT_POLICY || mesh->documents.policy)
 			mesh_set_health(mesh, slot((enum document_kind)kind), NULL);

@@ -49,7 +49,7 @@ void documents_clear(struct documents *documents);
  * says what the coordinator offered.
  */
 int documents_receive(struct mesh *mesh, const char *peer, const uint8_t *data, size_t len);
-/* A new connection: what the coordinator offered on the last one is forgotten by status. */
+/* A new connection: what the coordinator offered on the last one, maps too, status forgets. */
 void documents_forgive(struct mesh *mesh);
 /* The versions held, by kind - 1. */
 void documents_versions(const struct mesh *mesh, uint64_t versions[static DOCUMENT_KINDS]);
