@@ -39,6 +39,7 @@ static struct loop *loop;
 static struct local_server *server;
 static struct local_request *held; /* by the verb "later" */
 static struct loop_timer later;
+static bool stop_when_held;
 static unsigned int cancelled;
 
 static void do_echo(void *arg, struct local_request *request)
@@ -76,6 +77,8 @@ static void do_later(void *arg, struct local_request *request)
 	held = request;
 	local_request_on_cancel(request, on_cancel, &held);
 	loop_timer_set(&later, loop_now_ns(loop) + 20 * NS_PER_MS);
+	if (stop_when_held)
+		loop_stop(loop);
 }
 
 static void do_flood(void *arg, struct local_request *request)
@@ -314,21 +317,22 @@ static void test_free_cancels(void **state)
 	/* One that is held when the server ends. */
 	if (fork() == 0) {
 		int fd = client_connect();
+		char byte;
 
 		(void)!send(fd, "{\"verb\":\"later\"}\n", 17, 0);
-		usleep(5000);
-		if (fork() == 0) {
-			/* Keeps the connection while the parent's end stops the loop. */
-			sleep(2);
-		}
+		while (recv(fd, &byte, 1, 0) > 0)
+			;
 		_exit(0);
 	}
+	stop_when_held = true;
 	loop_run(loop);
-	wait(NULL);
+	stop_when_held = false;
 	assert_non_null(held);
 	local_server_free(server);
 	server = NULL;
 	assert_int_equal(cancelled, 1);
+	loop_run(loop); /* until the child, whose connection is gone, has ended */
+	wait(NULL);
 	assert_int_equal(access(path, F_OK), -1);
 }
 
