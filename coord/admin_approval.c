@@ -77,6 +77,13 @@ void admin_node_approve(struct admin_request *request)
 
 	if (!node)
 		return;
+	if (node->state == NODE_WAITS_SIGN_IN) {
+		admin_fail(request, ADMIN_CONFLICT,
+			   "%s waits for its user to sign in, which nobody can do instead; for a "
+			   "machine without a user make another key",
+			   node->name);
+		return;
+	}
 	err = approval_grant(request->sessions, node, request->now_s);
 	if (err < 0)
 		admin_fail_store(request, err);

@@ -187,10 +187,6 @@ static void explain_export(struct admin_request *request, int err, const char *p
 		admin_fail(request, ADMIN_CONFLICT, "%.300s is there already; choose another name",
 			   path);
 		break;
-	case -EXDEV:
-		admin_fail(request, ADMIN_INVALID,
-			   "%.300s is in the data folder, where the key is not to stay", path);
-		break;
 	case -EINVAL:
 		admin_fail(request, ADMIN_INVALID,
 			   "the threshold is not 1 to the number of signers, or one is named "
@@ -208,6 +204,7 @@ void admin_authority_export(struct admin_request *request)
 	struct strict_export wanted = { .life_s = STRICT_LIFE_S };
 	uint64_t threshold = 0;
 	char path[1024] = "";
+	char shown[1024] = "";
 	int err;
 
 	/* Whoever may take the key may do everything: only who could read it anyway. */
@@ -218,6 +215,8 @@ void admin_authority_export(struct admin_request *request)
 		return;
 	}
 	json_fields_text(&request->fields, "path", path, sizeof(path));
+	if (json_fields_has(&request->fields, "shown"))
+		json_fields_text(&request->fields, "shown", shown, sizeof(shown));
 	json_fields_u64(&request->fields, "threshold", UINT8_MAX, &threshold);
 	if (json_fields_has(&request->fields, "life_s"))
 		json_fields_u64(&request->fields, "life_s", INT32_MAX, &wanted.life_s);
@@ -242,7 +241,7 @@ void admin_authority_export(struct admin_request *request)
 		fprintf(request->out,
 			"the authority's key is in %s: take it away from this machine, and keep "
 			"it safe\nthis network is in strict mode: changes wait for signatures\n",
-			path);
+			shown[0] ? shown : path);
 }
 
 /* --- requests and submit --- */

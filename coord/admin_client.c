@@ -14,6 +14,7 @@
 #include "base/file.h"
 #include "coord/admin.h"
 #include "coord/data_dir.h"
+#include "coord/handed_file.h"
 #include "coord/options.h"
 #include "proto/json_fields.h"
 #include "proto/policy.h"
@@ -160,18 +161,33 @@ static int add_relay(json_t *request, const struct options *options)
 	return add_secret(request, options->secret_file, options->turn);
 }
 
-/* The server has another working directory. */
-static int add_path(json_t *request, const char *path)
-{
-	char here[PATH_MAX] = "";
-	json_t *value;
+/* What the server makes is moved to where it is wanted; see coord/handed_file.h. */
+static struct handed_file handed;
 
-	if (path[0] != '/' && !getcwd(here, sizeof(here)))
-		return complain(path, strerror(errno));
-	value = json_sprintf("%s%s%s", here, here[0] ? "/" : "", path);
-	if (!value)
-		return complain(path, "is not UTF-8 text");
-	return json_object_set_new(request, "path", value);
+static int add_file(json_t *request, const struct options *options)
+{
+	const char *wanted = options->arguments[0];
+	int err = handed_file_begin(&handed, options->data, wanted);
+
+	if (err == -EEXIST)
+		return complain(wanted, "is there already; choose another name");
+	if (err == -EXDEV)
+		return complain(wanted, "is in the data folder, where it is not to stay");
+	if (err < 0)
+		return complain(wanted, strerror(-err));
+	json_object_set_new(request, "shown", json_string(wanted));
+	return json_object_set_new(request, "path", json_string(handed.made));
+}
+
+static int take_file(void)
+{
+	int err = handed.made[0] ? handed_file_finish(&handed) : 0;
+
+	if (err == 0)
+		return 0;
+	fprintf(stderr, "warren-coord: %s: %s; it is in %s: move it away from there\n",
+		handed.wanted, strerror(-err), handed.made);
+	return 1;
 }
 
 static int add_export(json_t *request, const struct options *options)
@@ -184,7 +200,7 @@ static int add_export(json_t *request, const struct options *options)
 	json_object_set_new(request, "threshold", json_integer((json_int_t)options->threshold));
 	if (options->life_s)
 		json_object_set_new(request, "life_s", json_integer((json_int_t)options->life_s));
-	return add_path(request, options->arguments[0]);
+	return add_file(request, options);
 }
 
 static int add_arguments(json_t *request, const struct options *options)
@@ -232,7 +248,7 @@ static int add_arguments(json_t *request, const struct options *options)
 	case COMMAND_AUTHORITY_EXPORT:
 		return add_export(request, options);
 	case COMMAND_BACKUP:
-		return add_path(request, argument);
+		return add_file(request, options);
 	default:
 		return 0;
 	}
@@ -393,7 +409,7 @@ static int run_one(const struct options *options)
 	if (printed)
 		fputs(printed, stdout);
 	wipe(printed);
-	return code;
+	return code ? code : take_file();
 }
 
 int admin_client_run(const struct options *options)

@@ -89,7 +89,7 @@ static const char usage[] =
 	"  --help, --version\n"
 	"\n"
 	"Commands other than init, serve and restore speak to the running server.\n"
-	"Exit codes: 0 ok, 1 failure, 2 usage, 3 server not reachable.\n";
+	"Exit codes: 0 ok, 1 failure, 2 usage, 3 server not reachable, 6 denied.\n";
 
 enum option_id {
 	OPTION_DATA = 256,

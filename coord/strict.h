@@ -59,8 +59,8 @@ struct strict_export {
 };
 /*
  * Signs what there is one last time, moves the key to the file and forgets it. 0; -EALREADY: it is
- * strict; -EEXIST: the file is there; -EINVAL: bad signers or threshold, -EXDEV: the file would be
- * in the data folder; or another error, after which nothing has changed.
+ * strict; -EEXIST: the file is there; -EINVAL: bad signers or threshold; or another error, after
+ * which nothing has changed.
  */
 int strict_export(struct network *network, const struct strict_export *wanted, uint64_t now_s);
 

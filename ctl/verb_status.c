@@ -59,13 +59,21 @@ static int report_state(const char *state, int code)
 {
 	if (code == LOCAL_LOGIN && strcmp(state, "needs-login") == 0)
 		return report(code,
-			      "not in a network, or not signed in: warren status says what to "
-			      "do; a token joins one with sudo warren up TOKEN");
+			      "not in a network, not signed in, or not let in any more: warren "
+			      "status says what to do");
 	if (code == LOCAL_LOGIN)
 		return report(code, "not let in yet: warren status says what is missing");
 	if (code)
 		return report(code, "not connected: the state is %s; see warren status", state);
 	return code;
+}
+
+/* Does the coordinator answer, where the level asks for it? */
+static bool heard(const json_t *status, enum level level)
+{
+	const json_t *coordinator = json_object_get(status, "coordinator");
+
+	return level != LEVEL_CONNECTED || strcmp(status_text(coordinator, "state", ""), "ok") == 0;
 }
 
 static int check(const struct client *client, enum level level)
@@ -77,7 +85,11 @@ static int check(const struct client *client, enum level level)
 	if (code)
 		return code;
 	state = status_text(status, "state", "unknown");
-	code = report_state(state, judge(state, level));
+	if (!heard(status, level) && strcmp(state, "connected") == 0)
+		code = report(LOCAL_TIMEOUT,
+			      "the coordinator does not answer; tunnels go on; see warren status");
+	else
+		code = report_state(state, judge(state, level));
 	json_decref(status);
 	return code;
 }
@@ -150,7 +162,7 @@ static bool reached(const struct client *client, enum level level)
 
 	if (!client_probe(client) || client_status(client, &status))
 		return false;
-	done = judge(status_text(status, "state", ""), level) == LOCAL_OK;
+	done = judge(status_text(status, "state", ""), level) == LOCAL_OK && heard(status, level);
 	json_decref(status);
 	return done;
 }
