@@ -37,7 +37,6 @@ struct relay_client *relay_client_new(const struct relay_client_config *config,
 		return NULL;
 	}
 	relay_client_moved(client, config->transport, now_ns);
-	rng_fill(rng, &client->instance, sizeof(client->instance));
 	return client;
 }
 

@@ -83,7 +83,7 @@ struct relay_client {
 	bool turn;     /* a TURN server */
 	bool announce; /* the next registration is news to the owner, not a mere refresh */
 	uint64_t now_ns;
-	uint32_t instance; /* tells this run from a copy of the machine */
+	uint32_t instance; /* tells this run from a copy of the machine; 0: none yet */
 
 	char realm[128];
 	char nonce[128]; /* empty: none yet */

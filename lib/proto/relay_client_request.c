@@ -242,8 +242,12 @@ static size_t build_own(struct relay_client *client, struct relay_request *reque
 	else if (method == STUN_ALLOCATE)
 		relay_client_turn_add_allocate(client, &b);
 	stun_add_u32(&b, STUN_ATTR_LIFETIME, lifetime_s);
-	if (!client->turn && method == STUN_ALLOCATE)
+	if (!client->turn && method == STUN_ALLOCATE) {
+		/* Any number that a copy started elsewhere has not: of the first transaction. */
+		if (!client->instance)
+			memcpy(&client->instance, request->transaction, sizeof(client->instance));
 		stun_add_u32(&b, STUN_ATTR_INSTANCE, client->instance);
+	}
 	relay_client_add_credentials(client, request, &b);
 	return relay_client_finish(client, request, &b);
 }
