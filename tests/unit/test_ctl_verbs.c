@@ -35,14 +35,17 @@ static const char *const states[] = { "stopped", "needs-login", "needs-approval"
 
 /* The state is set through the daemon's own set-path, to have no other channel. */
 static const char *state_now = "connected";
+static const char *coordinator_now = "ok";
 
 static void do_status(void *arg, struct local_request *request)
 {
 	(void)arg;
-	local_reply_end(request, json_pack("{s:{s:i, s:s, s:{s:s, s:[s]}, s:[{s:s, s:[s], s:s}]}}",
-					   "status", "schema", 1, "state", state_now, "self",
-					   "name", "me", "addresses", "100.64.0.1", "peers", "name",
-					   "db\033", "addresses", "100.64.0.2", "path", "idle"));
+	local_reply_end(request,
+			json_pack("{s:{s:i, s:s, s:{s:s}, s:{s:s, s:[s]}, s:[{s:s, s:[s], s:s}]}}",
+				  "status", "schema", 1, "state", state_now, "coordinator", "state",
+				  coordinator_now, "self", "name", "me", "addresses", "100.64.0.1",
+				  "peers", "name", "db\033", "addresses", "100.64.0.2", "path",
+				  "idle"));
 }
 
 static void do_set_path(void *arg, struct local_request *request)
@@ -56,6 +59,7 @@ static void do_set_path(void *arg, struct local_request *request)
 		if (strcmp(states[i], set.name) == 0)
 			state_now = states[i];
 	}
+	coordinator_now = strcmp(set.path, "relay") == 0 ? "unreachable" : "ok";
 	local_reply_end(request, NULL);
 }
 
@@ -277,6 +281,13 @@ static void test_check_levels(void **state)
 		}
 	}
 	assert_int_equal(run(verb_status, "status --check fine"), 2);
+	/* From the map of before, while nobody answers. */
+	assert_int_equal(run(verb_set, "set path connected relay"), 0);
+	assert_int_equal(run(verb_status, "status --check ready"), 0);
+	assert_int_equal(run(verb_status, "status --check connected"), 5);
+	assert_one_error("coordinator does not answer");
+	assert_int_equal(run(verb_wait, "wait connected --timeout 20ms"), 5);
+	assert_int_equal(run(verb_set, "set path connected auto"), 0);
 }
 
 static void test_ping(void **state)
