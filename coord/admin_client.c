@@ -33,15 +33,6 @@ static int complain(const char *what, const char *why)
 	return 1;
 }
 
-static json_t *labels_json(const struct labels *labels)
-{
-	json_t *array = json_array();
-
-	for (size_t i = 0; i < labels->count; i++)
-		json_array_append_new(array, json_string(labels->names[i]));
-	return array;
-}
-
 static const char *verb_name(enum command command)
 {
 	static const char *const names[] = {

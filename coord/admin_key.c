@@ -104,15 +104,6 @@ static const char *key_state(const struct store_key *key, uint64_t now_s)
 	return now_s > key->expires_s ? "expired" : "open";
 }
 
-static json_t *labels_json(const struct labels *labels)
-{
-	json_t *array = json_array();
-
-	for (size_t i = 0; i < labels->count; i++)
-		json_array_append_new(array, json_string(labels->names[i]));
-	return array;
-}
-
 struct listing {
 	struct admin_request *request;
 	json_t *keys;

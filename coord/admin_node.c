@@ -32,15 +32,6 @@ static void print_node(struct admin_request *request, const struct node *node)
 		tags[0] ? tags : "-", node->owner[0] ? node->owner : "-");
 }
 
-static json_t *labels_json(const struct labels *labels)
-{
-	json_t *array = json_array();
-
-	for (size_t i = 0; i < labels->count; i++)
-		json_array_append_new(array, json_string(labels->names[i]));
-	return array;
-}
-
 static json_t *node_json(const struct node *node)
 {
 	char key[BASE64_KEY_SIZE];

@@ -30,15 +30,6 @@ void audit_note(struct store *store, const struct admin_caller *caller, const ch
 		log_error("audit-failed action=%s error=memory", action);
 }
 
-static json_t *labels_json(const struct labels *labels)
-{
-	json_t *array = json_array();
-
-	for (size_t i = 0; i < labels->count; i++)
-		json_array_append_new(array, json_string(labels->names[i]));
-	return array;
-}
-
 void audit_note_join(struct store *store, const struct node *node, const uint8_t *key_id,
 		     uint64_t now_s)
 {

@@ -70,3 +70,12 @@ int labels_parse(struct labels *labels, const char *text)
 	labels_copy(labels, &parsed);
 	return 0;
 }
+
+json_t *labels_json(const struct labels *labels)
+{
+	json_t *array = json_array();
+
+	for (size_t i = 0; i < labels->count; i++)
+		json_array_append_new(array, json_string(labels->names[i]));
+	return array;
+}

@@ -1,6 +1,7 @@
 #ifndef WARREN_COORD_LABELS_H
 #define WARREN_COORD_LABELS_H
 
+#include <jansson.h>
 #include <stddef.h>
 
 #include "proto/cert.h"
@@ -24,5 +25,7 @@ void labels_copy(struct labels *to, const struct labels *from);
 void labels_format(char out[static LABELS_TEXT_SIZE], const struct labels *labels);
 /* 0, -EINVAL, -ENOSPC. */
 int labels_parse(struct labels *labels, const char *text);
+/* As an array of texts, for the caller to own; NULL when out of memory. */
+json_t *labels_json(const struct labels *labels);
 
 #endif

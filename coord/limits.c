@@ -1,8 +1,10 @@
 #include "coord/limits.h"
 
 #include <errno.h>
-#include <stdlib.h>
+#include <limits.h>
 #include <string.h>
+
+#include "base/config.h"
 
 const struct limit_info limit_infos[LIMIT_COUNT] = {
 	[LIMIT_CONNECTIONS] = { "connections", "connections at once", 20000, 10, 200000 },
@@ -50,14 +52,11 @@ enum limit limits_find(const char *name)
 int limits_set(struct limits *limits, const char *name, const char *value)
 {
 	enum limit limit = limits_find(name);
-	unsigned long long number;
-	char *end;
+	unsigned long number;
 
 	if (limit == LIMIT_COUNT)
 		return -ENOENT;
-	errno = 0;
-	number = strtoull(value, &end, 10);
-	if (value[0] < '0' || value[0] > '9' || *end || errno)
+	if (config_number(&number, value, 0, ULONG_MAX) < 0)
 		return -EINVAL;
 	if (number < limit_infos[limit].min || number > limit_infos[limit].max)
 		return -ERANGE;

@@ -1,6 +1,5 @@
 #include "coord/options.h"
 
-#include <ctype.h>
 #include <errno.h>
 #include <getopt.h>
 #include <stdarg.h>
@@ -293,10 +292,9 @@ static int add_host(struct options *options, const char *name)
 
 static int parse_port(uint16_t *port, const char *text)
 {
-	char *end;
-	unsigned long value = strtoul(text, &end, 10);
+	unsigned long value;
 
-	if (!isdigit((unsigned char)text[0]) || *end || value == 0 || value > UINT16_MAX)
+	if (config_number(&value, text, 1, UINT16_MAX) < 0)
 		return -EINVAL;
 	*port = (uint16_t)value;
 	return 0;
@@ -304,12 +302,9 @@ static int parse_port(uint16_t *port, const char *text)
 
 static int parse_number(uint64_t *number, const char *text)
 {
-	char *end;
 	unsigned long value;
 
-	errno = 0;
-	value = strtoul(text, &end, 10);
-	if (!isdigit((unsigned char)text[0]) || *end || errno || value == 0 || value > UINT32_MAX)
+	if (config_number(&value, text, 1, UINT32_MAX) < 0)
 		return -EINVAL;
 	*number = value;
 	return 0;
