@@ -13,7 +13,7 @@ VERSION := 0.1.0
 
 PROGRAMS := warrend warren warren-coord warren-relay
 PKGS := libsodium libcrypto libssl libuv libwebsockets jansson sqlite3 libpq libcurl cjose libmnl \
-	liburcu-bp inih
+	liburcu-bp inih ldns libnftables libsystemd
 # Debian's libipsec-mb exists for x86-64 only.
 IPSEC_MB := $(if $(filter x86_64,$(shell uname -m)),yes)
 # Loaded at run time where it is installed; sanitizers cannot follow.
