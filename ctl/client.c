@@ -211,10 +211,11 @@ int client_call(const struct client *client, json_t *request, uint64_t timeout_m
 	return code;
 }
 
-int client_status(const struct client *client, json_t **status)
+/* The object that a verb without fields is answered with, under its own name. */
+static int call_object(const struct client *client, const char *verb, json_t **object)
 {
 	json_t *reply = NULL;
-	int code = client_call(client, local_plain_encode("status"), CLIENT_PATIENCE_MS, NULL, NULL,
+	int code = client_call(client, local_plain_encode(verb), CLIENT_PATIENCE_MS, NULL, NULL,
 			       &reply);
 
 	if (code == LOCAL_TIMEOUT)
@@ -222,12 +223,22 @@ int client_status(const struct client *client, json_t **status)
 		       CLIENT_PATIENCE_MS / 1000);
 	if (code)
 		return code;
-	*status = json_incref(json_object_get(reply, "status"));
+	*object = json_incref(json_object_get(reply, verb));
 	json_decref(reply);
-	if (json_is_object(*status))
+	if (json_is_object(*object))
 		return LOCAL_OK;
-	json_decref(*status);
+	json_decref(*object);
 	return report_exchange(-EBADMSG);
+}
+
+int client_status(const struct client *client, json_t **status)
+{
+	return call_object(client, "status", status);
+}
+
+int client_routes(const struct client *client, json_t **routes)
+{
+	return call_object(client, "routes", routes);
 }
 
 bool client_probe(const struct client *client)

@@ -28,6 +28,8 @@ int client_call(const struct client *client, json_t *request, uint64_t timeout_m
 
 /* The object of status, new reference. Errors are reported. */
 int client_status(const struct client *client, json_t **status);
+/* The object of routes, likewise. */
+int client_routes(const struct client *client, json_t **routes);
 /* Is there a daemon that answers? Says nothing. */
 bool client_probe(const struct client *client);
 

@@ -11,6 +11,7 @@ int verb_status(const struct client *client, int argc, char **argv);
 int verb_wait(const struct client *client, int argc, char **argv);
 int verb_ping(const struct client *client, int argc, char **argv);
 int verb_netcheck(const struct client *client, int argc, char **argv);
+int verb_routes(const struct client *client, int argc, char **argv);
 int verb_ip(const struct client *client, int argc, char **argv);
 int verb_whois(const struct client *client, int argc, char **argv);
 int verb_set(const struct client *client, int argc, char **argv);

@@ -21,6 +21,7 @@
 #include "daemon/portmap.h"
 #include "daemon/relays.h"
 #include "daemon/rotation.h"
+#include "daemon/route_report.h"
 #include "proto/local_api.h"
 
 /* --- status --- */
@@ -354,6 +355,7 @@ static const struct local_verb verbs[] = {
 	{ "get", false, handle_get },
 	{ "metrics", false, handle_metrics },
 	{ "version", false, handle_version },
+	{ "routes", false, route_report_handle },
 	{ "rotate-key", true, handle_rotate_key },
 };
 

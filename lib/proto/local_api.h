@@ -49,6 +49,8 @@
  *                   "port_mapping":"pcp"|"nat-pmp"|"upnp"|"none"|"unknown","proxy":"host:port"|null,
  *                   "relays":[{"name":"fra","latency_ms":8.2|null,"transport":"udp"|"tls"|null,
  *                              "home":true}]}}
+ *   routes       none
+ *                {"ok":true,"routes":{...}}  the object of daemon/route_report.h
  *   set-path     name, path: "auto"|"direct"|"relay"
  *                {"ok":true}
  *   get          none
