@@ -26,6 +26,7 @@ enum field {
 	FIELD_NOT_AFTER = 13,
 	FIELD_NOT_CRITICAL = 0x8000, /* the first that may be skipped */
 	FIELD_OWNER = 0x8000,
+	FIELD_ROUTE_FACTS = 0x8001,
 	FIELD_SIGNATURE = 0xffff,
 };
 
@@ -86,12 +87,15 @@ static bool labels_valid(const char (*labels)[CERT_LABEL_MAX + 1], size_t count)
 	return true;
 }
 
-static bool routes_valid(const struct prefix *routes, size_t count)
+static bool routes_valid(const struct cert *cert)
 {
-	if (count > CERT_ROUTES_MAX)
+	const struct prefix *routes = cert->routes;
+
+	if (cert->route_count > CERT_ROUTES_MAX)
 		return false;
-	for (size_t i = 0; i < count; i++)
-		if (i > 0 && memcmp(&routes[i - 1], &routes[i], sizeof(*routes)) >= 0)
+	for (size_t i = 0; i < cert->route_count; i++)
+		if ((i > 0 && memcmp(&routes[i - 1], &routes[i], sizeof(*routes)) >= 0) ||
+		    route_facts_problem(&routes[i], &cert->route_facts[i]))
 			return false;
 	return true;
 }
@@ -99,7 +103,7 @@ static bool routes_valid(const struct prefix *routes, size_t count)
 /* The rules that hold for what is signed and for what is read. */
 static bool cert_valid(const struct cert *cert)
 {
-	return cert_name_check(cert->name) == 0 && routes_valid(cert->routes, cert->route_count) &&
+	return cert_name_check(cert->name) == 0 && routes_valid(cert) &&
 	       labels_valid(cert->tags, cert->tag_count) &&
 	       labels_valid(cert->groups, cert->group_count) &&
 	       (!cert->owner[0] || cert_owner_check(cert->owner) == 0) &&
@@ -114,16 +118,30 @@ static int compare_labels(const void *a, const void *b)
 	return strcmp(a, b);
 }
 
-static int compare_routes(const void *a, const void *b)
+/* By insertion, as there are few: the facts move along. */
+static void sort_routes(struct cert *cert)
 {
-	return memcmp(a, b, sizeof(struct prefix));
+	for (size_t i = 0; i < cert->route_count; i++) {
+		const struct prefix route = cert->routes[i];
+		struct route_facts facts = cert->route_facts[i];
+		size_t at = i;
+
+		if (facts.weight == 0)
+			facts.weight = ROUTE_WEIGHT_DEFAULT;
+		for (; at > 0 && memcmp(&cert->routes[at - 1], &route, sizeof(route)) > 0; at--) {
+			cert->routes[at] = cert->routes[at - 1];
+			cert->route_facts[at] = cert->route_facts[at - 1];
+		}
+		cert->routes[at] = route;
+		cert->route_facts[at] = facts;
+	}
 }
 
 /* Sorts the lists, as the encoding wants them. */
 static void canonicalise(struct cert *cert)
 {
 	if (cert->route_count <= CERT_ROUTES_MAX)
-		qsort(cert->routes, cert->route_count, sizeof(cert->routes[0]), compare_routes);
+		sort_routes(cert);
 	if (cert->tag_count <= CERT_LABELS_MAX)
 		qsort(cert->tags, cert->tag_count, sizeof(cert->tags[0]), compare_labels);
 	if (cert->group_count <= CERT_LABELS_MAX)
@@ -169,6 +187,27 @@ static void put_routes(struct writer *w, const struct prefix *routes, size_t cou
 	put_field(w, FIELD_ROUTES, data, list.len);
 }
 
+/* Only where there is something to say beyond the prefixes. */
+static void put_route_facts(struct writer *w, const struct cert *cert)
+{
+	uint8_t data[CERT_ROUTES_MAX * 18];
+	bool needed = false;
+	struct writer list;
+
+	writer_init(&list, data, sizeof(data));
+	for (size_t i = 0; i < cert->route_count; i++) {
+		const struct route_facts *facts = &cert->route_facts[i];
+		size_t len = addr_len(&facts->real);
+
+		needed |= !route_facts_are_default(facts);
+		writer_u8(&list, facts->weight);
+		writer_u8(&list, (uint8_t)len);
+		writer_bytes(&list, facts->real.bytes, len);
+	}
+	if (needed)
+		put_field(w, FIELD_ROUTE_FACTS, data, list.len);
+}
+
 static void put_labels(struct writer *w, uint16_t number, const char (*labels)[CERT_LABEL_MAX + 1],
 		       size_t count)
 {
@@ -210,6 +249,7 @@ int cert_encode(uint8_t out[static CERT_ENCODED_MAX], size_t *len, const struct 
 	put_u64(&w, FIELD_NOT_AFTER, c.not_after_s);
 	if (c.owner[0])
 		put_field(&w, FIELD_OWNER, c.owner, strlen(c.owner));
+	put_route_facts(&w, &c);
 	if (w.failed)
 		return -EINVAL;
 	memcpy(out, data, w.len);
@@ -313,9 +353,34 @@ static int get_routes(struct cert *cert, const uint8_t *data, size_t len)
 		if (cert->route_count == CERT_ROUTES_MAX ||
 		    get_route(&cert->routes[cert->route_count], &r) < 0)
 			return -EBADMSG;
+		cert->route_facts[cert->route_count].weight = ROUTE_WEIGHT_DEFAULT;
 		cert->route_count++;
 	}
 	return r.failed || cert->route_count == 0 ? -EBADMSG : 0;
+}
+
+/* One for each route, which came before, and no list that says nothing. */
+static int get_route_facts(struct cert *cert, const uint8_t *data, size_t len)
+{
+	bool needed = false;
+	struct reader r;
+
+	reader_init(&r, data, len);
+	for (size_t i = 0; i < cert->route_count; i++) {
+		struct route_facts *facts = &cert->route_facts[i];
+		size_t real_len;
+		const uint8_t *real;
+
+		facts->weight = reader_u8(&r);
+		real_len = reader_u8(&r);
+		real = reader_bytes(&r, real_len);
+		if (!real || facts->weight == 0 ||
+		    (real_len && get_address(&facts->real, real_len == 4 ? AF_INET : AF_INET6, real,
+					     real_len) < 0))
+			return -EBADMSG;
+		needed |= !route_facts_are_default(facts);
+	}
+	return needed && reader_done(&r) ? 0 : -EBADMSG;
 }
 
 static int get_labels(char (*labels)[CERT_LABEL_MAX + 1], size_t *count, const uint8_t *data,
@@ -367,6 +432,8 @@ static int get_field(struct cert *cert, uint16_t number, const uint8_t *data, si
 		return get_u64(&cert->not_after_s, data, len);
 	case FIELD_OWNER:
 		return len ? get_text(cert->owner, sizeof(cert->owner), data, len) : -EBADMSG;
+	case FIELD_ROUTE_FACTS:
+		return get_route_facts(cert, data, len);
 	default:
 		return number >= FIELD_NOT_CRITICAL ? 0 : -EPROTONOSUPPORT;
 	}

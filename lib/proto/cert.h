@@ -5,6 +5,7 @@
 #include <stdint.h>
 
 #include "base/addr.h"
+#include "proto/route_facts.h"
 #include "proto/trust.h"
 
 /*
@@ -36,6 +37,8 @@ struct cert {
 	struct ip_addr address6;
 	struct prefix routes[CERT_ROUTES_MAX];
 	size_t route_count;
+	struct route_facts
+		route_facts[CERT_ROUTES_MAX]; /* of routes[] by place; read: weights > 0 */
 	char tags[CERT_LABELS_MAX][CERT_LABEL_MAX + 1];
 	size_t tag_count;
 	char groups[CERT_LABELS_MAX][CERT_LABEL_MAX + 1];

@@ -17,6 +17,7 @@ static const char *const type_names[CONTROL_TYPE_COUNT] = {
 	[CONTROL_REVOKED] = "revoked", [CONTROL_ERROR] = "error",
 	[CONTROL_PONG] = "pong",       [CONTROL_REPORT] = "report",
 	[CONTROL_PENDING] = "pending", [CONTROL_DOCUMENT] = "document",
+	[CONTROL_ROUTES] = "routes",
 };
 
 static const char *const error_names[CONTROL_ERROR_CODE_COUNT] = {
@@ -43,6 +44,12 @@ static const char *const pending_names[CONTROL_PENDING_REASON_COUNT] = {
 	[CONTROL_PENDING_SIGN_IN] = "sign-in",
 };
 
+static const char *const route_state_names[CONTROL_ROUTE_STATE_COUNT] = {
+	[CONTROL_ROUTE_APPROVED] = "approved",
+	[CONTROL_ROUTE_WAITING] = "waiting",
+	[CONTROL_ROUTE_REFUSED] = "refused",
+};
+
 const char *control_type_name(enum control_type type)
 {
 	return type < CONTROL_TYPE_COUNT ? type_names[type] : "?";
@@ -56,6 +63,11 @@ const char *control_error_name(enum control_error_code code)
 const char *control_pending_name(enum control_pending_reason reason)
 {
 	return reason < CONTROL_PENDING_REASON_COUNT ? pending_names[reason] : "?";
+}
+
+const char *control_route_state_name(enum control_route_state state)
+{
+	return state < CONTROL_ROUTE_STATE_COUNT ? route_state_names[state] : "?";
 }
 
 void control_message_clear(struct control_message *message)
@@ -86,6 +98,9 @@ void control_message_clear(struct control_message *message)
 		break;
 	case CONTROL_PRESENCE:
 		free(message->presence.entries);
+		break;
+	case CONTROL_ROUTES:
+		free(message->routes.routes);
 		break;
 	default:
 		break;

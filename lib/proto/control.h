@@ -55,6 +55,7 @@ enum control_type {
 	CONTROL_PRESENCE,
 	CONTROL_REVOKED, /* this node is cut off for good; the connection ends */
 	CONTROL_PENDING, /* known, and not let in yet */
+	CONTROL_ROUTES,  /* what became of the routes that the node offers */
 	CONTROL_ERROR,
 	CONTROL_PONG,
 	CONTROL_TYPE_COUNT,
@@ -132,8 +133,13 @@ struct control_update {
 	bool has_home_relay;
 	char home_relay[NETMAP_RELAY_NAME_MAX + 1]; /* empty: none reachable */
 	bool has_routes;
-	struct prefix routes[CERT_ROUTES_MAX]; /* offered */
+	/* All that are offered now, exits among them; in place of what was offered before. */
+	struct prefix routes[CERT_ROUTES_MAX];
+	struct route_facts
+		route_facts[CERT_ROUTES_MAX]; /* of routes[] by place; read: weights > 0 */
 	size_t route_count;
+	/* What makes the list no list of routes, for the node to hear; then it is empty. Or "". */
+	char routes_problem[CONTROL_TEXT_MAX + 1];
 	bool has_facts;
 	struct control_facts facts;
 };
@@ -177,6 +183,26 @@ struct control_pending {
 	 */
 	char code[CONTROL_CODE_MAX + 1];
 	char url[CONTROL_URL_MAX + 1]; /* http or https, or "" */
+};
+
+enum control_route_state {
+	CONTROL_ROUTE_APPROVED, /* and in the node's certificate, or about to be */
+	CONTROL_ROUTE_WAITING,  /* for an admin's approval, or for signatures */
+	CONTROL_ROUTE_REFUSED,  /* can be no route in this network */
+	CONTROL_ROUTE_STATE_COUNT,
+};
+
+struct control_route {
+	struct prefix prefix;
+	enum control_route_state state;
+	char why[CONTROL_TEXT_MAX + 1]; /* not approved: what and what to do; or "" */
+};
+
+/* After every update with routes, and whenever something in it changed. */
+struct control_routes {
+	struct control_route *routes; /* malloc'd */
+	size_t count;
+	char problem[CONTROL_TEXT_MAX + 1]; /* why the last list was refused as a whole, or "" */
 };
 
 /* A certificate, a map (netmap_parse), a delta (netmap_apply) or a document (document_verify). */
@@ -240,6 +266,7 @@ struct control_message {
 		struct control_relays relays;
 		struct control_presence presence;
 		struct control_pending pending;
+		struct control_routes routes;
 		struct control_error error; /* ERROR and REVOKED */
 		struct control_ping ping;   /* PING and PONG */
 		struct control_report report;
@@ -260,6 +287,8 @@ const char *control_type_name(enum control_type type);
 const char *control_error_name(enum control_error_code code);
 /* "approval", "signature", "sign-in". */
 const char *control_pending_name(enum control_pending_reason reason);
+/* "approved", "waiting", "refused". */
+const char *control_route_state_name(enum control_route_state state);
 
 /* The signature by which a device shows in a Noise session that it owns its key. */
 void control_proof_sign(uint8_t proof[static 64], const uint8_t device_secret[static 64],

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "proto/control.h"
+#include "proto/control_routes.h"
 #include "proto/json_fields.h"
 
 /* jansson's setters take the reference and fail on NULL, so failures may be collected. */
@@ -88,17 +89,6 @@ static int put_login(json_t *object, const struct control_login *login)
 	return err | put_facts(object, &login->facts);
 }
 
-static int put_routes(json_t *object, const struct prefix *routes, size_t count)
-{
-	json_t *array = json_array();
-	char text[PREFIX_TEXT_SIZE];
-	int err = 0;
-
-	for (size_t i = 0; i < count; i++)
-		err |= json_array_append_new(array, json_string(prefix_format(text, &routes[i])));
-	return err | json_object_set_new(object, "routes", array);
-}
-
 static int put_update(json_t *object, const struct control_update *update)
 {
 	int err = 0;
@@ -108,7 +98,7 @@ static int put_update(json_t *object, const struct control_update *update)
 	if (update->has_home_relay)
 		err |= put_text(object, "home_relay", update->home_relay);
 	if (update->has_routes)
-		err |= put_routes(object, update->routes, update->route_count);
+		err |= control_routes_put_offer(object, update);
 	if (update->has_facts)
 		err |= put_facts(object, &update->facts);
 	if (update->ticket_number)
@@ -246,6 +236,8 @@ static int put_body(json_t *object, const struct control_message *message)
 	case CONTROL_REVOKED:
 	case CONTROL_ERROR:
 		return put_error(object, &message->error);
+	case CONTROL_ROUTES:
+		return control_routes_put(object, &message->routes);
 	case CONTROL_PENDING:
 		return put_pending(object, &message->pending);
 	case CONTROL_PING:

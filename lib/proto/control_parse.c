@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "proto/control.h"
+#include "proto/control_routes.h"
 #include "proto/json_fields.h"
 
 static void get_facts(struct json_fields *f, struct control_facts *facts)
@@ -70,23 +71,6 @@ static void get_login(struct json_fields *f, struct control_login *login)
 	get_facts(f, &login->facts);
 }
 
-static void get_routes(struct json_fields *f, struct control_update *update)
-{
-	json_t *array = json_fields_array(f, "routes", CERT_ROUTES_MAX);
-	json_t *value;
-	size_t i;
-
-	json_array_foreach (array, i, value) {
-		const char *text = json_string_value(value);
-
-		if (!text || prefix_parse(&update->routes[i], text) < 0) {
-			f->failed = true;
-			return;
-		}
-		update->route_count++;
-	}
-}
-
 static void get_update(struct json_fields *f, struct control_update *update)
 {
 	update->has_wireguard_key = json_fields_has(f, "wireguard_key");
@@ -100,7 +84,7 @@ static void get_update(struct json_fields *f, struct control_update *update)
 	if (json_fields_has(f, "ticket_number"))
 		json_fields_u64(f, "ticket_number", INT64_MAX, &update->ticket_number);
 	if (update->has_routes)
-		get_routes(f, update);
+		control_routes_get_offer(f, update);
 	get_facts(f, &update->facts);
 }
 
@@ -282,6 +266,9 @@ static void get_body(struct json_fields *f, struct control_message *message)
 	case CONTROL_REVOKED:
 	case CONTROL_ERROR:
 		get_error(f, &message->error);
+		break;
+	case CONTROL_ROUTES:
+		control_routes_get(f, &message->routes);
 		break;
 	case CONTROL_PENDING:
 		get_pending(f, &message->pending);

@@ -217,7 +217,7 @@ static void test_malformed(void **state)
 		"{\"type\":\"signal\",\"v\":1,\"node\":\"AAAA\",\"data\":\"AAAA\"}",
 		"{\"type\":\"map\",\"v\":1,\"data\":\"\"}",
 		"{\"type\":\"map\",\"v\":1,\"data\":\"====\"}",
-		"{\"type\":\"update\",\"v\":1,\"routes\":[\"10.0.0.1/8\"]}",
+		"{\"type\":\"update\",\"v\":1,\"routes\":[\"ten\"]}",
 		"{\"type\":\"update\",\"v\":1,\"routes\":{}}",
 		"{\"type\":\"update\",\"v\":1,\"home_relay\":\"a\\nb\"}",
 		("{\"type\":\"update\",\"v\":1,\"home_relay\":"
