@@ -187,6 +187,25 @@ static void take_addresses(struct mesh *mesh, const struct control_welcome *welc
 	control_client_set_addresses(mesh->control, m->addresses, m->address_count);
 }
 
+static void fill_home_relay(const struct mesh *mesh, struct control_update *update)
+{
+	uint32_t home = relays_home(mesh->relays);
+
+	update->has_home_relay = true;
+	snprintf(update->home_relay, sizeof(update->home_relay), "%s",
+		 home ? relays_name(mesh->relays, home) : "");
+}
+
+/* In one message, as the coordinator counts them. */
+static void tell_all(struct mesh *mesh)
+{
+	struct control_message message = { .type = CONTROL_UPDATE };
+
+	fill_home_relay(mesh, &message.update);
+	route_offer_fill(&mesh->route_offer, &message.update);
+	control_client_send(mesh->control, &message);
+}
+
 static void take_welcome(struct mesh *mesh, const struct control_welcome *welcome)
 {
 	bool was_strict = trust_is_strict(&mesh->membership.trust);
@@ -213,7 +232,7 @@ static void take_welcome(struct mesh *mesh, const struct control_welcome *welcom
 	keep_ticket(mesh, welcome);
 	enrolment_welcomed(mesh->enrolment);
 	rotation_connected(mesh);
-	coordination_tell_home_relay(mesh);
+	tell_all(mesh);
 }
 
 static void take_certificate(struct mesh *mesh, const struct control_document *document)
@@ -342,6 +361,9 @@ static void on_message(void *arg, const struct control_message *message)
 	case CONTROL_PRESENCE:
 		take_presence(mesh, &message->presence);
 		break;
+	case CONTROL_ROUTES:
+		route_offer_answer(&mesh->route_offer, &message->routes);
+		break;
 	case CONTROL_SIGNAL:
 		signalling_receive(mesh, message->signal.node_key, message->signal.data,
 				   message->signal.len);
@@ -415,17 +437,48 @@ void coordination_stop(struct mesh *mesh)
 	mesh_set_health(mesh, HEALTH_COORDINATOR, NULL);
 }
 
+static bool is_welcome(const struct mesh *mesh)
+{
+	return mesh->control && control_client_link(mesh->control) == CONTROL_LINK_OK;
+}
+
 void coordination_tell_home_relay(struct mesh *mesh)
 {
 	struct control_message message = { .type = CONTROL_UPDATE };
-	uint32_t home = relays_home(mesh->relays);
 
-	if (!mesh->control || control_client_link(mesh->control) != CONTROL_LINK_OK)
+	if (!is_welcome(mesh))
 		return;
-	message.update.has_home_relay = true;
-	snprintf(message.update.home_relay, sizeof(message.update.home_relay), "%s",
-		 home ? relays_name(mesh->relays, home) : "");
+	fill_home_relay(mesh, &message.update);
 	control_client_send(mesh->control, &message);
+}
+
+static void tell_routes(struct mesh *mesh)
+{
+	struct control_message message = { .type = CONTROL_UPDATE };
+
+	if (!is_welcome(mesh))
+		return;
+	route_offer_fill(&mesh->route_offer, &message.update);
+	control_client_send(mesh->control, &message);
+}
+
+int coordination_offer_routes(struct mesh *mesh, const struct prefix *routes,
+			      const struct route_facts *facts, size_t count)
+{
+	int err = route_offer_set_networks(&mesh->route_offer, routes, facts, count);
+
+	if (err == 0)
+		tell_routes(mesh);
+	return err;
+}
+
+int coordination_offer_exit(struct mesh *mesh, bool exit4, bool exit6)
+{
+	int err = route_offer_set_exit(&mesh->route_offer, exit4, exit6);
+
+	if (err == 0)
+		tell_routes(mesh);
+	return err;
 }
 
 const char *coordination_state(const struct mesh *mesh)

@@ -14,6 +14,7 @@
 #include "daemon/local_candidates.h"
 #include "daemon/local_networks.h"
 #include "daemon/membership.h"
+#include "daemon/route_offer.h"
 #include "daemon/settings.h"
 #include "daemon/unsaved.h"
 #include "daemon/uplinks.h"
@@ -101,6 +102,7 @@ struct mesh {
 	bool has_membership;
 	struct membership membership;
 	struct settings settings;
+	struct route_offer route_offer; /* what this node carries, if it may; see coordination.h */
 	struct unsaved unsaved;
 	bool clock_known;      /* the coordinator has told the time since our start */
 	uint64_t clock_base_s; /* when clock_now_ns was 0, by its clock */
