@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <sodium.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/file.h"
@@ -15,6 +16,7 @@ void daemon_config_init(struct daemon_config *config)
 		.state = "/var/lib/warren",
 		.socket = "/run/warren/warren.sock",
 		.tun = "warren0",
+		.fwmark = DAEMON_FWMARK,
 		.tun_offload = true,
 		.udp_gso = true,
 		.udp_gro = true,
@@ -100,6 +102,22 @@ static const char *set_punch_rate(void *arg, const char *value)
 	if (config_number(&n, value, PUNCH_RATE_MIN, PUNCH_RATE_MAX))
 		return "must be a number from 10 to 1000";
 	config->punch_rate = (unsigned int)n;
+	return NULL;
+}
+
+/* Decimal, or hexadecimal after 0x, as ip-rule(8) shows it. */
+static const char *set_fwmark(void *arg, const char *value)
+{
+	struct daemon_config *config = arg;
+	bool hex = strncmp(value, "0x", 2) == 0;
+	const char *digits = hex ? value + 2 : value;
+	size_t len = strspn(digits, hex ? "0123456789abcdefABCDEF" : "0123456789");
+	unsigned long n =
+		len && len <= 10 && !digits[len] ? strtoul(digits, NULL, hex ? 16 : 10) : 0;
+
+	if (n == 0 || n > UINT32_MAX)
+		return "must be a number from 1 to 0xffffffff";
+	config->fwmark = (uint32_t)n;
 	return NULL;
 }
 
@@ -211,6 +229,7 @@ static const struct config_key keys[] = {
 	{ "tun", set_tun },
 	{ "port", set_port },
 	{ "workers", set_workers },
+	{ "fwmark", set_fwmark },
 	{ "punch-rate", set_punch_rate },
 	{ "tun-offload", set_tun_offload },
 	{ "udp-gso", set_udp_gso },

@@ -14,6 +14,7 @@
 #define DAEMON_TUN_MAX    16  /* IFNAMSIZ, with the NUL */
 #define DAEMON_CIPHER_MAX 32
 #define DAEMON_PROXY_MAX  200 /* with the NUL */
+#define DAEMON_FWMARK     0x5752
 
 /*
  * What warrend was told, by file and by command line (which wins). Keys of the file, all optional:
@@ -24,7 +25,7 @@
  *   proxy = URL|none       proxy-credentials = FILE
  *   host-addresses = auto|show|hide
  *   idle = 5..3600         report = yes
- *   metrics = ADDR:PORT
+ *   metrics = ADDR:PORT    fwmark = 1..0xffffffff
  */
 /* Which peers are told this machine's private addresses; the others get mDNS names. */
 enum host_addresses {
@@ -40,6 +41,7 @@ struct daemon_config {
 	uint16_t port;           /* 0: any */
 	unsigned int workers;    /* 0: one per core */
 	unsigned int punch_rate; /* probes a second to guess ports; 0: PUNCH_RATE_MAX */
+	uint32_t fwmark; /* of all our own sockets, so that they do not go into the tunnel */
 	bool tun_offload;
 	bool udp_gso;
 	bool udp_gro;

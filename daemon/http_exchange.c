@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/socket_mark.h"
 #include "io/loop.h"
 
 #define READS_MAX 128
@@ -34,6 +35,7 @@ static int start_connect(const struct http_exchange_config *config)
 
 	if (fd < 0)
 		return -errno;
+	socket_mark(fd);
 	if (bind(fd, (struct sockaddr *)&ss, len) == 0) {
 		len = endpoint_to_sockaddr(&ss, &config->remote);
 		if (connect(fd, (struct sockaddr *)&ss, len) == 0 || errno == EINPROGRESS)

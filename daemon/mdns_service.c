@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/socket_mark.h"
 #include "io/loop.h"
 #include "kernel-iface/ifaddr.h"
 #include "proto/mdns.h"
@@ -262,6 +263,7 @@ static int open_port(struct port *port, bool listens)
 
 	if (fd < 0)
 		return -errno;
+	socket_mark(fd);
 	if (set_options(fd, port->family, listens) || bind(fd, (struct sockaddr *)&ss, len)) {
 		err = -errno;
 		close(fd);

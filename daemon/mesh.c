@@ -13,6 +13,7 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "base/map.h"
+#include "base/socket_mark.h"
 #include "crypto/secret.h"
 #include "daemon/clock_skew.h"
 #include "daemon/coordination.h"
@@ -423,7 +424,7 @@ static int open_parts(struct mesh *mesh)
 	mesh->reporter = reporter_new(mesh);
 	if (!mesh->pings || !mesh->enrolment || !mesh->portmap || !mesh->reporter)
 		return -ENOMEM;
-	err = uapi_new(&mesh->uapi, mesh->loop, mesh->device, 0, true);
+	err = uapi_new(&mesh->uapi, mesh->loop, mesh->device, mesh->config->fwmark, true);
 	if (err < 0)
 		log_warn("uapi error=\"%s\" action=\"wg(8) cannot show this device\"",
 			 strerror(-err));
@@ -568,6 +569,7 @@ int mesh_run(const struct daemon_config *config)
 		return 1;
 	}
 	mesh->config = config;
+	socket_mark_set(config->fwmark);
 	mesh->rng = rng_system();
 	mesh->state_lock = -1;
 	settings_init(&mesh->settings);

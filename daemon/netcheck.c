@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "base/addr.h"
+#include "base/socket_mark.h"
 #include "daemon/dataplane.h"
 #include "daemon/http_proxy.h"
 #include "daemon/local_server.h"
@@ -191,6 +192,8 @@ static int open_socket(struct netcheck_run *run, struct endpoint *local)
 	socklen_t len = endpoint_to_sockaddr(&ss, local);
 
 	run->fd = socket(ss.ss_family, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (run->fd >= 0)
+		socket_mark(run->fd);
 	if (run->fd < 0 || bind(run->fd, (struct sockaddr *)&ss, len) < 0)
 		return -errno;
 	len = sizeof(ss);

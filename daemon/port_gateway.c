@@ -5,6 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/socket_mark.h"
 #include "daemon/http_exchange.h"
 #include "io/loop.h"
 #include "proto/igd.h"
@@ -58,6 +59,7 @@ static int open_socket(const struct port_gateway_config *config, const struct en
 
 	if (fd < 0)
 		return -errno;
+	socket_mark(fd);
 	if (bind(fd, (struct sockaddr *)&ss, len) < 0)
 		goto fail;
 	/* Where to the multicast group goes; best effort. */

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/socket_mark.h"
 #include "kernel-iface/netlink.h"
 
 static struct nlmsghdr *build(struct netlink_request *request, uint16_t type, uint16_t flags,
@@ -130,6 +131,8 @@ int route_choose(struct netlink *nl, const struct ip_addr *to, uint32_t ifindex,
 	netlink_put_addr(msg, RTA_DST, to);
 	if (ifindex)
 		mnl_attr_put_u32(msg, RTA_OIF, ifindex);
+	if (socket_mark_get())
+		mnl_attr_put_u32(msg, RTA_MARK, socket_mark_get());
 	err = netlink_talk(nl, msg, read_choice, &found);
 	if (!err && !found.ifindex)
 		err = -ENETUNREACH;

@@ -38,7 +38,10 @@ int route_set_mtu(struct netlink *nl, uint32_t ifindex, const struct prefix *dst
 /* Only a route of ours. 0, -ESRCH when there is none, -EPERM. */
 int route_remove(struct netlink *nl, uint32_t ifindex, const struct prefix *dst);
 
-/* How the kernel sends to an address now, by all of its rules. */
+/*
+ * How the kernel sends from a socket of ours (base/socket_mark.h) to an address now, by all of its
+ * rules.
+ */
 struct route_choice {
 	struct ip_addr source;  /* family 0: none that it would choose */
 	struct ip_addr gateway; /* family 0: on-link */

@@ -3,6 +3,8 @@
 #include <errno.h>
 #include <unistd.h>
 
+#include "base/socket_mark.h"
+
 /* Connecting a datagram socket makes the kernel choose a route and a source, and no packet. */
 int source_address(struct ip_addr *source, const struct endpoint *remote)
 {
@@ -14,6 +16,7 @@ int source_address(struct ip_addr *source, const struct endpoint *remote)
 
 	if (fd < 0)
 		return -errno;
+	socket_mark(fd); /* as what is sent then */
 	if (connect(fd, (struct sockaddr *)&ss, len) < 0) {
 		err = -errno;
 	} else {

@@ -7,6 +7,8 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+#include "base/socket_mark.h"
+
 /* Since Linux 4.18 and 5.0; not in every libc's netinet/udp.h. */
 #ifndef UDP_GRO
 #define UDP_GRO 104
@@ -55,8 +57,8 @@ int udp_configure(int fd, const struct udp_config *config)
 	err = set_family_options(fd, config->family, config->whole);
 	if (!err && config->reuseport)
 		err = udp_share(fd);
-	if (!err && config->fwmark)
-		err = udp_set_fwmark(fd, config->fwmark);
+	if (!err)
+		err = config->fwmark ? udp_set_fwmark(fd, config->fwmark) : socket_mark(fd);
 	/* A kernel without it only joins nothing. */
 	if (!err && config->gro)
 		set_int(fd, IPPROTO_UDP, UDP_GRO, 1);

@@ -20,7 +20,7 @@ struct udp_config {
 	int family;           /* AF_INET or AF_INET6 (then v6 only) */
 	uint16_t port;        /* 0: any */
 	struct ip_addr local; /* to bind to; family 0: the wildcard address */
-	uint32_t fwmark;      /* 0: none */
+	uint32_t fwmark;      /* 0: that of base/socket_mark.h */
 	bool reuseport;
 	/*
 	 * Never fragmented, here or on the way, whatever routers say (ICMP may be forged): too
