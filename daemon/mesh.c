@@ -29,6 +29,7 @@
 #include "daemon/mesh_metrics.h"
 #include "daemon/mesh_network.h"
 #include "daemon/mesh_peer.h"
+#include "daemon/name_service.h"
 #include "daemon/ping.h"
 #include "daemon/portmap.h"
 #include "daemon/relays.h"
@@ -223,6 +224,7 @@ void mesh_start(struct mesh *mesh)
 		mesh_map_apply(mesh);
 		load_credentials(mesh);
 	}
+	name_service_begin(mesh);
 	portmap_update(mesh->portmap);
 	loop_timer_set(&mesh->housekeeping, loop_now_ns(mesh->loop) + HOUSEKEEPING_S * NS_PER_S);
 	mesh_plan_housekeeping(mesh);
@@ -234,6 +236,7 @@ void mesh_quiet(struct mesh *mesh)
 {
 	loop_timer_clear(&mesh->housekeeping);
 	portmap_stop(mesh->portmap);
+	name_service_end(mesh);
 	mesh_map_suspend(mesh);
 	relays_set_list(mesh->relays, NULL, 0);
 	link_set_down(mesh->netlink, dataplane_tun_ifindex(mesh->dp));
@@ -424,6 +427,9 @@ static int open_parts(struct mesh *mesh)
 	mesh->reporter = reporter_new(mesh);
 	if (!mesh->pings || !mesh->enrolment || !mesh->portmap || !mesh->reporter)
 		return -ENOMEM;
+	err = name_service_new(&mesh->names, mesh);
+	if (err < 0)
+		return err;
 	err = uapi_new(&mesh->uapi, mesh->loop, mesh->device, mesh->config->fwmark, true);
 	if (err < 0)
 		log_warn("uapi error=\"%s\" action=\"wg(8) cannot show this device\"",
@@ -505,6 +511,7 @@ static int close_all(struct mesh *mesh)
 	local_server_free(mesh->local_server);
 	if (mesh->relays)
 		mesh_stop(mesh);
+	name_service_free(mesh->names);
 	reporter_free(mesh->reporter);
 	portmap_free(mesh->portmap);
 	pings_free(mesh->pings);

@@ -34,6 +34,7 @@ struct local_server;
 struct map;
 struct mesh_peer;
 struct monitor;
+struct name_service;
 struct netlink;
 struct pings;
 struct portmap;
@@ -72,6 +73,7 @@ enum mesh_health {
 	HEALTH_TLS,       /* somebody opens it on the way */
 	HEALTH_PORT,      /* the router says that it opened one, and did not */
 	HEALTH_CLOCK,     /* this machine's is wrong by the coordinator's */
+	HEALTH_DNS,       /* names do not work, or not all */
 	MESH_HEALTH_MAX,
 };
 
@@ -130,6 +132,7 @@ struct mesh {
 	struct reporter *reporter;
 	struct control_client *control; /* NULL while down */
 	struct enrolment *enrolment;
+	struct name_service *names;
 	struct local_server *local_server;
 	struct metrics_server *metrics; /* NULL: not wanted */
 	struct pings *pings;

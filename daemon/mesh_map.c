@@ -11,6 +11,7 @@
 #include "daemon/dataplane.h"
 #include "daemon/mesh.h"
 #include "daemon/mesh_peer.h"
+#include "daemon/name_service.h"
 #include "daemon/record.h"
 #include "daemon/relays.h"
 #include "daemon/tunnel.h"
@@ -194,6 +195,7 @@ void mesh_map_apply(struct mesh *mesh)
 	mesh_plan_housekeeping(mesh);
 	gossip_peers_changed(mesh);
 	relays_set_list(mesh->relays, mesh->map->relays, mesh->map->relay_count);
+	name_service_refresh(mesh);
 }
 
 void mesh_map_refresh(struct mesh *mesh)

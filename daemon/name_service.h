@@ -1,0 +1,42 @@
+#ifndef WARREN_DAEMON_NAME_SERVICE_H
+#define WARREN_DAEMON_NAME_SERVICE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/addr.h"
+
+struct mesh;
+
+/*
+ * Names for this machine: a small server on the node's own overlay addresses that answers from the
+ * signed map and forwards the rest, and the system's resolver told to ask it.
+ */
+struct name_service;
+
+/* 0 or -ENOMEM. Nothing is served before name_service_begin. */
+int name_service_new(struct name_service **service, struct mesh *mesh);
+/* The system's resolver is as it was before. Accepts NULL. */
+void name_service_free(struct name_service *service);
+
+/* From mesh_start on names are served, until mesh_quiet. */
+void name_service_begin(struct mesh *mesh);
+void name_service_end(struct mesh *mesh);
+/* The map, our addresses, the machine's networks or the setting `names` changed. */
+void name_service_refresh(struct mesh *mesh);
+
+/*
+ * An exit node is in use: everything but our own names and split domains is asked at these overlay
+ * addresses of it. count 0: none is, and the original servers are asked again.
+ */
+void name_service_set_exit(struct mesh *mesh, const struct ip_addr *servers, size_t count);
+
+/* For status. */
+struct name_service_state {
+	bool on;
+	const char *how;    /* "systemd-resolved", "resolv.conf", or NULL */
+	const char *domain; /* NETWORK.internal; "" when off */
+};
+void name_service_describe(const struct mesh *mesh, struct name_service_state *state);
+
+#endif
