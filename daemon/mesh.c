@@ -34,6 +34,7 @@
 #include "daemon/portmap.h"
 #include "daemon/relays.h"
 #include "daemon/reporter.h"
+#include "daemon/routing.h"
 #include "daemon/self_test.h"
 #include "daemon/startup.h"
 #include "daemon/stun_index.h"
@@ -425,7 +426,9 @@ static int open_parts(struct mesh *mesh)
 	mesh->enrolment = enrolment_new(mesh);
 	mesh->portmap = portmap_new(mesh);
 	mesh->reporter = reporter_new(mesh);
-	if (!mesh->pings || !mesh->enrolment || !mesh->portmap || !mesh->reporter)
+	mesh->routing = routing_new(mesh);
+	if (!mesh->pings || !mesh->enrolment || !mesh->portmap || !mesh->reporter ||
+	    !mesh->routing)
 		return -ENOMEM;
 	err = name_service_new(&mesh->names, mesh);
 	if (err < 0)
@@ -512,6 +515,7 @@ static int close_all(struct mesh *mesh)
 	if (mesh->relays)
 		mesh_stop(mesh);
 	name_service_free(mesh->names);
+	routing_free(mesh->routing);
 	reporter_free(mesh->reporter);
 	portmap_free(mesh->portmap);
 	pings_free(mesh->pings);

@@ -40,6 +40,7 @@ struct pings;
 struct portmap;
 struct relays;
 struct reporter;
+struct routing;
 struct stun_index;
 struct uapi;
 struct ws_client;
@@ -74,6 +75,7 @@ enum mesh_health {
 	HEALTH_PORT,      /* the router says that it opened one, and did not */
 	HEALTH_CLOCK,     /* this machine's is wrong by the coordinator's */
 	HEALTH_DNS,       /* names do not work, or not all */
+	HEALTH_ROUTING,   /* prefixes of peers that cannot be used here */
 	MESH_HEALTH_MAX,
 };
 
@@ -130,6 +132,7 @@ struct mesh {
 	struct relays *relays;
 	struct portmap *portmap;
 	struct reporter *reporter;
+	struct routing *routing; /* the prefixes that peers carry */
 	struct control_client *control; /* NULL while down */
 	struct enrolment *enrolment;
 	struct name_service *names;

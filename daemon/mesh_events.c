@@ -13,6 +13,7 @@
 #include "daemon/portmap.h"
 #include "daemon/relayed.h"
 #include "daemon/relays.h"
+#include "daemon/routing.h"
 #include "daemon/signalling.h"
 #include "daemon/stun_index.h"
 #include "daemon/timestamp.h"
@@ -23,14 +24,14 @@
 
 static void on_peer_wanted(void *arg, struct peer *wireguard)
 {
-	(void)arg;
+	routing_peer_wanted(arg, peer_owner(wireguard));
 	mesh_peer_connect(peer_owner(wireguard));
 }
 
 static void on_session_up(void *arg, struct peer *wireguard)
 {
-	(void)arg;
 	mesh_peer_session_up(peer_owner(wireguard));
+	routing_peer_changed(arg, peer_owner(wireguard));
 }
 
 /*
@@ -62,9 +63,10 @@ static bool on_may_answer(void *arg, struct peer *wireguard, const struct dp_pat
 
 static void on_activity(void *arg, struct peer *wireguard, unsigned int notices)
 {
-	(void)arg;
-	if (notices & DP_NOTICE_UNANSWERED)
-		mesh_peer_unanswered(peer_owner(wireguard));
+	if (!(notices & DP_NOTICE_UNANSWERED))
+		return;
+	mesh_peer_unanswered(peer_owner(wireguard));
+	routing_peer_unanswered(arg, peer_owner(wireguard));
 }
 
 /* Anybody can say that something is from a peer: only what holds shows where the peer is. */

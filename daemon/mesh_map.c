@@ -14,6 +14,7 @@
 #include "daemon/name_service.h"
 #include "daemon/record.h"
 #include "daemon/relays.h"
+#include "daemon/routing.h"
 #include "daemon/tunnel.h"
 
 #define KIND "map"
@@ -25,6 +26,7 @@ static void remove_peer(struct mesh *mesh, struct mesh_peer *peer)
 	const struct cert *cert = &mesh_peer_info(peer)->cert->parsed;
 
 	map_remove(mesh->peers, cert->device_key);
+	routing_peer_leaves(mesh, peer);
 	tunnel_remove_routes(mesh, cert);
 	mesh_peer_free(peer);
 }
@@ -191,6 +193,7 @@ void mesh_map_apply(struct mesh *mesh)
 			tunnel_remove_routes(mesh, &mesh_peer_info(peer)->cert->parsed);
 	}
 	apply_peers(mesh);
+	routing_map_changed(mesh);
 	show_expired(mesh);
 	mesh_plan_housekeeping(mesh);
 	gossip_peers_changed(mesh);
@@ -221,6 +224,7 @@ void mesh_map_suspend(struct mesh *mesh)
 	while ((peer = map_next(mesh->peers, &cursor)))
 		remove_peer(mesh, peer);
 	dataplane_allowed_ips_commit(mesh->dp);
+	routing_map_changed(mesh);
 }
 
 void mesh_map_clear(struct mesh *mesh)

@@ -13,6 +13,7 @@
 #include "daemon/mesh_peer.h"
 #include "daemon/portmap.h"
 #include "daemon/relays.h"
+#include "daemon/routing.h"
 #include "daemon/tunnel.h"
 #include "daemon/underlay.h"
 #include "kernel-iface/ifaddr.h"
@@ -125,6 +126,7 @@ static void on_network_changed(struct mesh *mesh, bool all)
 		tunnel_configure(mesh);
 		mesh_map_apply(mesh);
 	}
+	routing_network_changed(mesh);
 }
 
 static void on_monitor_timer(void *arg, uint64_t now_ns)

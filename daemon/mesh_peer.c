@@ -15,6 +15,7 @@
 #include "daemon/ping.h"
 #include "daemon/relayed.h"
 #include "daemon/relays.h"
+#include "daemon/routing.h"
 #include "daemon/signalling.h"
 #include "daemon/status.h"
 #include "daemon/tunnel.h"
@@ -289,6 +290,7 @@ void mesh_peer_presence(struct mesh_peer *peer, const struct control_presence_en
 	snprintf(peer->home_relay, sizeof(peer->home_relay), "%s", entry->home_relay);
 	if (peer->conn)
 		connection_presence_changed(peer->conn, returned);
+	routing_peer_changed(peer->mesh, peer);
 }
 
 static void take_description(struct mesh_peer *peer, const struct signal *signal)

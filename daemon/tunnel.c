@@ -8,6 +8,7 @@
 #include "daemon/dataplane.h"
 #include "daemon/mesh.h"
 #include "daemon/mesh_peer.h"
+#include "daemon/routing.h"
 #include "kernel-iface/ifaddr.h"
 #include "kernel-iface/link.h"
 #include "kernel-iface/monitor.h"
@@ -118,6 +119,7 @@ void tunnel_set_mtu(struct mesh *mesh, const struct mesh_peer *peer)
 			log_warn("route-mtu-not-set peer=%s error=\"%s\"", cert->name,
 				 strerror(-err));
 	}
+	routing_mtu_changed(mesh, peer);
 }
 
 void tunnel_add_routes(struct mesh *mesh, const struct mesh_peer *peer)
@@ -211,6 +213,7 @@ static int configure_anew(struct mesh *mesh)
 	route_cleanup(mesh->netlink, ifindex_of(mesh), NULL);
 	while ((peer = map_next(mesh->peers, &cursor)))
 		tunnel_add_routes(mesh, peer);
+	routing_restore(mesh);
 	return 0;
 }
 
