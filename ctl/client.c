@@ -241,6 +241,17 @@ int client_routes(const struct client *client, json_t **routes)
 	return call_object(client, "routes", routes);
 }
 
+int client_resolve(const struct client *client, const char *name, json_t **answer)
+{
+	int code = client_call(client, local_resolve_encode(name), CLIENT_PATIENCE_MS, NULL, NULL,
+			       answer);
+
+	if (code == LOCAL_TIMEOUT)
+		report(code, "%s: the daemon did not answer within %d s: see journalctl -u warren",
+		       name, CLIENT_PATIENCE_MS / 1000);
+	return code;
+}
+
 bool client_probe(const struct client *client)
 {
 	int fd = connect_socket(client->socket);

@@ -30,6 +30,11 @@ int client_call(const struct client *client, json_t *request, uint64_t timeout_m
 int client_status(const struct client *client, json_t **status);
 /* The object of routes, likewise. */
 int client_routes(const struct client *client, json_t **routes);
+/*
+ * What a name stands for: the answer to resolve of proto/local_api.h, new reference. Errors are
+ * reported.
+ */
+int client_resolve(const struct client *client, const char *name, json_t **answer);
 /* Is there a daemon that answers? Says nothing. */
 bool client_probe(const struct client *client);
 

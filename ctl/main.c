@@ -12,21 +12,14 @@ static const struct {
 	const char *name;
 	int (*run)(const struct client *client, int argc, char **argv);
 } verbs[] = {
-	{ "up", verb_up },
-	{ "down", verb_down },
-	{ "logout", verb_logout },
-	{ "status", verb_status },
-	{ "ping", verb_ping },
-	{ "netcheck", verb_netcheck },
-	{ "routes", verb_routes },
-	{ "ip", verb_ip },
-	{ "whois", verb_whois },
-	{ "set", verb_set },
-	{ "get", verb_get },
-	{ "wait", verb_wait },
-	{ "rotate-key", verb_rotate_key },
-	{ "metrics", verb_metrics },
-	{ "bugreport", verb_bugreport },
+	{ "up", verb_up },           { "down", verb_down },
+	{ "logout", verb_logout },   { "status", verb_status },
+	{ "ping", verb_ping },       { "netcheck", verb_netcheck },
+	{ "routes", verb_routes },   { "nc", verb_nc },
+	{ "ip", verb_ip },           { "whois", verb_whois },
+	{ "set", verb_set },         { "get", verb_get },
+	{ "wait", verb_wait },       { "rotate-key", verb_rotate_key },
+	{ "metrics", verb_metrics }, { "bugreport", verb_bugreport },
 	{ "version", verb_version },
 };
 #define VERBS (sizeof(verbs) / sizeof(verbs[0]))
@@ -45,6 +38,7 @@ static const char help[] =
 	"  netcheck [--json]       what this machine's network allows\n"
 	"  routes [--json]         networks behind nodes: offered, approved, used and why not\n"
 	"  ip [NAME]               addresses of this node, or of another\n"
+	"  nc HOST PORT [-w T]     standard input and output to a port there, as ssh's ProxyCommand\n"
 	"  whois ADDRESS           who has an address\n"
 	"  set path NAME auto|direct|relay\n"
 	"                          force the path to a node\n"

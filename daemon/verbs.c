@@ -20,6 +20,7 @@
 #include "daemon/ping.h"
 #include "daemon/portmap.h"
 #include "daemon/relays.h"
+#include "daemon/resolve.h"
 #include "daemon/rotation.h"
 #include "daemon/route_report.h"
 #include "proto/local_api.h"
@@ -216,8 +217,7 @@ static void handle_logout(void *arg, struct local_request *request)
 	enrolment_logout(((struct mesh *)arg)->enrolment, request);
 }
 
-/* Peers are known while this node is up in a network. False: the request was answered. */
-static bool check_up(const struct mesh *mesh, struct local_request *request)
+bool verbs_check_up(const struct mesh *mesh, struct local_request *request)
 {
 	switch (verbs_overall_state(mesh)) {
 	case STATUS_NEEDS_LOGIN:
@@ -244,7 +244,7 @@ static void handle_ping(void *arg, struct local_request *request)
 {
 	struct mesh *mesh = arg;
 
-	if (check_up(mesh, request))
+	if (verbs_check_up(mesh, request))
 		ping_start(mesh->pings, request);
 }
 
@@ -267,7 +267,7 @@ static void handle_set_path(void *arg, struct local_request *request)
 		local_reply_error(request, LOCAL_USAGE, "a path is auto, direct or relay");
 		return;
 	}
-	if (!check_up(mesh, request))
+	if (!verbs_check_up(mesh, request))
 		return;
 	peer = mesh_find_peer_text(mesh, set.name);
 	if (!peer) {
@@ -334,7 +334,7 @@ static void handle_rotate_key(void *arg, struct local_request *request)
 	struct mesh *mesh = arg;
 	int err;
 
-	if (!check_up(mesh, request))
+	if (!verbs_check_up(mesh, request))
 		return;
 	err = rotation_begin(mesh);
 	if (err < 0 && err != -EINPROGRESS)
@@ -355,6 +355,7 @@ static const struct local_verb verbs[] = {
 	{ "get", false, handle_get },
 	{ "metrics", false, handle_metrics },
 	{ "version", false, handle_version },
+	{ "resolve", false, resolve_handle },
 	{ "routes", false, route_report_handle },
 	{ "rotate-key", true, handle_rotate_key },
 };

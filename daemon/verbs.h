@@ -5,6 +5,7 @@
 
 #include "daemon/status.h"
 
+struct local_request;
 struct local_verb;
 struct mesh;
 
@@ -13,5 +14,8 @@ const struct local_verb *verbs_list(size_t *count);
 
 /* What status calls the state. */
 enum status_state verbs_overall_state(const struct mesh *mesh);
+
+/* Peers are known while this node is up in a network. False: the request was answered. */
+bool verbs_check_up(const struct mesh *mesh, struct local_request *request);
 
 #endif

@@ -101,6 +101,23 @@ int local_set_path_decode(struct local_set_path *out, const json_t *request)
 	return 0;
 }
 
+int local_resolve_decode(const char **out, const json_t *request)
+{
+	const char *verb, *name;
+	int err = UNPACK(request, "{s:s, s:s}", "verb", &verb, "name", &name);
+
+	if (err)
+		return err;
+	for (size_t i = 0; name[i]; i++) {
+		if (name[i] <= ' ' || name[i] > '~' || i >= LOCAL_NAME_MAX)
+			return -EBADMSG;
+	}
+	if (!name[0])
+		return -EBADMSG;
+	*out = name;
+	return 0;
+}
+
 int local_plain_decode(const json_t *request)
 {
 	const char *verb;
@@ -125,6 +142,11 @@ json_t *local_set_path_encode(const struct local_set_path *set)
 {
 	return json_pack("{s:s, s:s, s:s}", "verb", "set-path", "name", set->name, "path",
 			 set->path);
+}
+
+json_t *local_resolve_encode(const char *name)
+{
+	return json_pack("{s:s, s:s}", "verb", "resolve", "name", name);
 }
 
 json_t *local_plain_encode(const char *verb)

@@ -49,6 +49,9 @@
  *                   "port_mapping":"pcp"|"nat-pmp"|"upnp"|"none"|"unknown","proxy":"host:port"|null,
  *                   "relays":[{"name":"fra","latency_ms":8.2|null,"transport":"udp"|"tls"|null,
  *                              "home":true}]}}
+ *   resolve      name: a node, a record, a name in a split domain, or an address
+ *                {"ok":true,"addresses":["100.64.0.2","fd.."],"node":"db1"|null,"allowed":true}
+ *                allowed: false when policy lets this node start nothing towards it at all
  *   routes       none
  *                {"ok":true,"routes":{...}}  the object of daemon/route_report.h
  *   set-path     name, path: "auto"|"direct"|"relay"
@@ -91,6 +94,7 @@ struct local_ping {
 	unsigned int timeout_ms;
 };
 
+#define LOCAL_NAME_MAX         254 /* of resolve: RFC 1035 3.1 as text, with its last dot */
 #define LOCAL_PING_COUNT_MAX   1000000
 #define LOCAL_PING_TIMEOUT_MAX 3600000 /* ms */
 
@@ -111,6 +115,8 @@ const char *local_api_request_verb(const json_t *request);
 int local_up_decode(struct local_up *up, const json_t *request);
 int local_ping_decode(struct local_ping *ping, const json_t *request);
 int local_set_path_decode(struct local_set_path *set, const json_t *request);
+/* What is asked for: 1 to LOCAL_NAME_MAX visible ASCII bytes. */
+int local_resolve_decode(const char **name, const json_t *request);
 /* For verbs without fields. */
 int local_plain_decode(const json_t *request);
 
@@ -118,6 +124,7 @@ int local_plain_decode(const json_t *request);
 json_t *local_up_encode(const struct local_up *up);
 json_t *local_ping_encode(const struct local_ping *ping);
 json_t *local_set_path_encode(const struct local_set_path *set);
+json_t *local_resolve_encode(const char *name);
 json_t *local_plain_encode(const char *verb);
 
 /* Answers. Each takes over the reference it is given (also on failure); NULL when out of memory. */
