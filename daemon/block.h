@@ -8,29 +8,30 @@
 #include "base/addr.h"
 
 /*
- * What the kernel lets out beside the tunnel while an exit is in use, as the text of one nftables
- * transaction. The table is `inet warren_block_TUN`.
+ * What the kernel lets out beside the tunnel while an exit is wanted, as the text of one nftables
+ * transaction: the loopback, the tunnel, packets with our mark, DHCP and neighbour discovery, and
+ * networks of this machine's links when they are kept, but never DNS. Everything else is refused,
+ * also what this machine forwards. Answers to our own packets get our mark back as they come in, so
+ * that the check of their way home (rp_filter) finds the one they were sent by.
  *
- * Names of the system are asked through the tunnel only: DNS beside it is refused always. With the
- * kill switch everything else is too, but: the loopback, the tunnel, packets with our mark, DHCP
- * and neighbour discovery, and local networks when they are kept. The table then belongs to nobody,
- * so that it stays when the daemon dies; without the kill switch it goes with its owner.
+ * Without the kill switch the table is `inet warren_exit_TUN` and goes with the process that made
+ * it; with it, `inet warren_block_TUN`, which stays until somebody takes it away.
  */
-#define BLOCK_LOCALS_MAX 64
-#define BLOCK_TEXT_MAX   8192
+#define BLOCK_LOCALS_MAX 128
+#define BLOCK_TEXT_MAX   16384
 
 struct block {
 	const char *tun;
 	uint32_t mark;
-	bool all; /* the kill switch */
-	bool keep_local;
-	const struct prefix *locals; /* networks of this machine's links, when they are kept */
+	uint16_t port;               /* the daemon's UDP port; 0: not known yet */
+	bool stays;                  /* the kill switch */
+	const struct prefix *locals; /* networks that stay beside the tunnel */
 	size_t local_count;          /* at most BLOCK_LOCALS_MAX */
 };
 
 /* Makes the table, or replaces it in one step. The length, or -ENOSPC. */
 int block_text(char *out, size_t size, const struct block *block);
 /* Takes it away, also when it is not there. The length, or -ENOSPC. */
-int block_remove_text(char *out, size_t size, const char *tun);
+int block_remove_text(char *out, size_t size, const char *tun, bool stays);
 
 #endif
