@@ -40,9 +40,11 @@ void name_service_refresh(struct mesh *mesh)
 	(void)mesh;
 }
 
-void name_service_set_exit(struct mesh *mesh, const struct ip_addr *servers, size_t count)
+void name_service_set_exit(struct mesh *mesh, bool wanted, const struct ip_addr *servers,
+			   size_t count)
 {
 	(void)mesh;
+	(void)wanted;
 	(void)servers;
 	(void)count;
 }

@@ -26,10 +26,14 @@ void name_service_end(struct mesh *mesh);
 void name_service_refresh(struct mesh *mesh);
 
 /*
- * An exit node is in use: everything but our own names and split domains is asked at these overlay
- * addresses of it. count 0: none is, and the original servers are asked again.
+ * An exit node is wanted: everything but our own names and split domains is asked at these overlay
+ * addresses of the one in use, and nowhere while count is 0, for no exit can be used now (what
+ * leaves with our mark would not be held back). Only what this daemon itself must resolve, the
+ * names of the coordinator and the relays, is still asked at the original servers. wanted false:
+ * those are asked everything again.
  */
-void name_service_set_exit(struct mesh *mesh, const struct ip_addr *servers, size_t count);
+void name_service_set_exit(struct mesh *mesh, bool wanted, const struct ip_addr *servers,
+			   size_t count);
 
 /* For status. */
 struct name_service_state {
