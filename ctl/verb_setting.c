@@ -6,6 +6,7 @@
 #include "ctl/format.h"
 #include "ctl/report.h"
 #include "ctl/verbs.h"
+#include "proto/setting.h"
 
 #define TEXT_MAX 256
 
@@ -20,7 +21,7 @@ static int call(const struct client *client, const char *verb, json_t *request, 
 	return code;
 }
 
-int verb_set(const struct client *client, int argc, char **argv)
+static int set_path(const struct client *client, int argc, char **argv)
 {
 	struct local_set_path set = { 0 };
 	json_t *reply = NULL;
@@ -29,8 +30,6 @@ int verb_set(const struct client *client, int argc, char **argv)
 
 	if (arguments_parse(argc, argv, NULL, 0, 1, 3, &operands))
 		return LOCAL_USAGE;
-	if (strcmp(argv[1], "path") != 0)
-		return report(LOCAL_USAGE, "set: there is no setting %s: path is one", argv[1]);
 	if (operands != 3)
 		return report(LOCAL_USAGE, "set: write set path NAME auto|direct|relay");
 	set.name = argv[2];
@@ -40,6 +39,70 @@ int verb_set(const struct client *client, int argc, char **argv)
 		return report(LOCAL_USAGE, "set: %s is not a path: auto, direct or relay",
 			      set.path);
 	code = call(client, "set", local_set_path_encode(&set), &reply);
+	json_decref(reply);
+	return code;
+}
+
+/* --NAME VALUE or --NAME=VALUE; which names there are is for the daemon to say. */
+static int take_option(struct setting *setting, int argc, char **argv, int *at)
+{
+	char *name = argv[*at] + 2;
+	char *equals = strchr(name, '=');
+	const char *value = equals ? equals + 1 : NULL;
+
+	if (!value && *at + 1 < argc)
+		value = argv[++*at];
+	if (equals)
+		*equals = '\0';
+	if (!value || !name[0])
+		return report(LOCAL_USAGE, "set: --%s needs a value", name);
+	if (setting->option_count == SETTING_OPTIONS_MAX)
+		return report(LOCAL_USAGE, "set: more than %d options", SETTING_OPTIONS_MAX);
+	setting->options[setting->option_count++] = (struct setting_option){ name, value };
+	return LOCAL_OK;
+}
+
+static int take_setting(struct setting *setting, int argc, char **argv)
+{
+	int code = LOCAL_OK;
+	int at;
+
+	for (at = 1; at < argc && code == LOCAL_OK; at++) {
+		if (strncmp(argv[at], "--", 2) == 0)
+			code = take_option(setting, argc, argv, &at);
+		else if (!setting->key)
+			setting->key = argv[at];
+		else if (!setting->value)
+			setting->value = argv[at];
+		else
+			code = report(LOCAL_USAGE, "set: too many arguments: write set KEY VALUE");
+	}
+	if (code == LOCAL_OK && (!setting->key || !setting->value))
+		code = report(LOCAL_USAGE, "set: write set KEY VALUE, such as set routes none");
+	if (code == LOCAL_OK && strlen(setting->value) > SETTING_VALUE_MAX)
+		code = report(LOCAL_USAGE, "set: a value has at most %d characters",
+			      SETTING_VALUE_MAX);
+	return code;
+}
+
+int verb_set(const struct client *client, int argc, char **argv)
+{
+	struct setting setting = { 0 };
+	json_t *request;
+	json_t *reply = NULL;
+	int code;
+
+	if (argc > 1 && strcmp(argv[1], "path") == 0)
+		return set_path(client, argc, argv);
+	code = take_setting(&setting, argc, argv);
+	if (code)
+		return code;
+	request = setting_encode(&setting);
+	if (!request || json_object_set_new(request, "verb", json_string("set")) < 0) {
+		json_decref(request);
+		return report(LOCAL_USAGE, "set: that is no text");
+	}
+	code = call(client, "set", request, &reply);
 	json_decref(reply);
 	return code;
 }

@@ -22,6 +22,7 @@
 #include "daemon/device.h"
 #include "daemon/enrolment.h"
 #include "daemon/http_proxy.h"
+#include "daemon/leftovers.h"
 #include "daemon/local_server.h"
 #include "daemon/mdns_service.h"
 #include "daemon/mesh_events.h"
@@ -45,6 +46,7 @@
 #include "daemon/verbs.h"
 #include "io/metrics_server.h"
 #include "io/ws.h"
+#include "kernel-iface/firewall.h"
 #include "kernel-iface/link.h"
 #include "kernel-iface/monitor.h"
 #include "kernel-iface/netlink.h"
@@ -475,6 +477,13 @@ static int open_base(struct mesh *mesh)
 
 	if (err < 0)
 		return err;
+	err = leftovers_open(&mesh->leftovers, mesh->config->state);
+	if (err == 0)
+		err = firewall_new(&mesh->firewall);
+	if (err < 0) {
+		log_error("start error=\"%s\"", strerror(-err));
+		return err;
+	}
 	mesh->peers = map_new(32, NETMAP_PEERS_MAX);
 	mesh->refused = map_new(32, NETMAP_PEERS_MAX);
 	mesh->stun = stun_index_new(2 * NETMAP_PEERS_MAX);
@@ -543,6 +552,8 @@ static int close_all(struct mesh *mesh)
 	documents_clear(&mesh->documents);
 	settings_clear(&mesh->settings);
 	secret_free(mesh->identity);
+	firewall_free(mesh->firewall);
+	leftovers_close(mesh->leftovers);
 	if (mesh->state_lock >= 0)
 		close(mesh->state_lock);
 	return err;

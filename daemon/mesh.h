@@ -29,7 +29,9 @@ struct dataplane;
 struct device;
 struct enrolment;
 struct filter_flows;
+struct firewall;
 struct ice_budget;
+struct leftovers;
 struct local_server;
 struct map;
 struct mesh_peer;
@@ -95,6 +97,8 @@ struct mesh {
 	struct http_proxy http_proxy;
 	struct mdns_service *mdns;
 	int state_lock; /* the state folder, ours alone; negative: not yet */
+	struct leftovers *leftovers;
+	struct firewall *firewall;
 
 	struct dataplane *dp;
 	struct device *device;

@@ -43,6 +43,7 @@ void settings_init(struct settings *settings)
 void settings_clear(struct settings *settings)
 {
 	free(settings->paths);
+	json_decref(settings->values);
 	settings_init(settings);
 }
 
@@ -94,6 +95,23 @@ int settings_set_path(struct settings *settings, const char *name, enum path_mod
 	return 0;
 }
 
+/* Of every version: keys that this one does not know are kept. */
+static int take_values(struct settings *settings, json_t *values)
+{
+	struct setting setting;
+	const char *key;
+	json_t *value;
+
+	if (values && !json_is_object(values))
+		return -EBADMSG;
+	json_object_foreach (values, key, value) {
+		if (setting_decode(&setting, value) < 0 || strcmp(setting.key, key) != 0)
+			return -EBADMSG;
+	}
+	settings->values = json_incref(values);
+	return 0;
+}
+
 static int parse(struct settings *settings, const char *text, size_t len)
 {
 	json_t *root = json_loadb(text, len, JSON_REJECT_DUPLICATES, NULL);
@@ -113,6 +131,8 @@ static int parse(struct settings *settings, const char *text, size_t len)
 		if (err == 0)
 			err = settings_set_path(settings, name, mode);
 	}
+	if (err == 0)
+		err = take_values(settings, json_object_get(root, "values"));
 	json_decref(root);
 	return err;
 }
@@ -149,7 +169,8 @@ int settings_save(const struct settings *settings, const char *path)
 	for (i = 0; i < settings->path_count; i++)
 		json_object_set_new(paths, settings->paths[i].name,
 				    json_string(path_mode_name(settings->paths[i].mode)));
-	root = json_pack("{s:b,s:o}", "up", settings->up, "paths", paths);
+	root = json_pack("{s:b,s:o,s:O*}", "up", settings->up, "paths", paths, "values",
+			 settings->values);
 	text = root ? json_dumps(root, JSON_COMPACT) : NULL;
 	json_decref(root);
 	if (!text)
@@ -170,5 +191,37 @@ int settings_store_path(struct settings *settings, const char *name, enum path_m
 	err = settings_save(settings, path);
 	if (err < 0)
 		settings_set_path(settings, name, former);
+	return err;
+}
+
+int settings_get(const struct settings *settings, const char *key, struct setting *setting)
+{
+	const json_t *value = json_object_get(settings->values, key);
+
+	return value && setting_decode(setting, value) == 0 ? 0 : -ENOENT;
+}
+
+bool settings_yes(const struct settings *settings, const char *key, bool fallback)
+{
+	struct setting setting;
+
+	if (settings_get(settings, key, &setting) < 0)
+		return fallback;
+	return strcmp(setting.value, "yes") == 0;
+}
+
+int settings_store(struct settings *settings, const struct setting *setting, const char *path)
+{
+	json_t *former = settings->values;
+	json_t *values = former ? json_copy(former) : json_object();
+	int err = 0;
+
+	if (!values || json_object_set_new(values, setting->key, setting_encode(setting)) < 0)
+		err = -ENOMEM;
+	settings->values = values;
+	if (err == 0)
+		err = settings_save(settings, path);
+	settings->values = err < 0 ? former : values;
+	json_decref(err < 0 ? values : former);
 	return err;
 }

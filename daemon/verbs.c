@@ -23,6 +23,7 @@
 #include "daemon/resolve.h"
 #include "daemon/rotation.h"
 #include "daemon/route_report.h"
+#include "daemon/setting_table.h"
 #include "proto/local_api.h"
 
 /* --- status --- */
@@ -304,6 +305,7 @@ static void handle_get(void *arg, struct local_request *request)
 		json_object_set_new(settings, key,
 				    json_string(path_mode_name(mesh->settings.paths[i].mode)));
 	}
+	setting_list(mesh, settings);
 	local_reply_end(request, json_pack("{s:o}", "settings", settings));
 }
 
@@ -352,6 +354,7 @@ static const struct local_verb verbs[] = {
 	{ "ping", false, handle_ping },
 	{ "netcheck", false, handle_netcheck },
 	{ "set-path", true, handle_set_path },
+	{ "set", true, setting_handle },
 	{ "get", false, handle_get },
 	{ "metrics", false, handle_metrics },
 	{ "version", false, handle_version },

@@ -56,6 +56,8 @@
  *                {"ok":true,"routes":{...}}  the object of daemon/route_report.h
  *   set-path     name, path: "auto"|"direct"|"relay"
  *                {"ok":true}
+ *   set          key, value, options?: [["map","192.168.1.0/24=10.77.1.0/24"],…]
+ *                {"ok":true}
  *   get          none
  *                {"ok":true,"settings":{"hostname":"laptop","path.db1":"direct"}}  all strings
  *   metrics      none
