@@ -7,11 +7,10 @@
 #include "base/buf.h"
 #include "coord/reach.h"
 
-/* What one node is in another's map; has a reference to the rules. */
+/* What one node is in another's map; has references to the rules. */
 struct view {
 	struct netmap_cert *cert; /* borrowed; NULL: policy keeps the two apart */
-	struct netmap_rules *rules;
-	bool may_send;
+	struct netmap_terms terms;
 };
 
 /* A peer for a map that is made as a whole. */
@@ -108,8 +107,9 @@ static int finish(struct network *network, const struct node *node, struct netma
 
 static bool is_same(const struct netmap_peer *peer, const struct view *view)
 {
-	return peer->may_send == view->may_send && peer->cert == view->cert &&
-	       peer->rules == view->rules;
+	return peer->may_send == view->terms.may_send && peer->cert == view->cert &&
+	       peer->routes_used == view->terms.routes_used && peer->rules == view->terms.rules &&
+	       peer->lan == view->terms.lan;
 }
 
 /* --- one peer --- */
@@ -120,26 +120,27 @@ static int refresh_peer(const struct network *network, const struct node *node,
 {
 	struct netmap_peer *before = netmap_find_peer(map, due->peer->device_key);
 	struct netmap_peer *entry = NULL;
-	struct view view = { .may_send = due->out };
+	struct view view = { .terms.may_send = due->out };
 	int err = 0;
 
 	if (due->in || due->out) {
 		err = place_rules(network, node, due->in, before ? before->rules : NULL,
-				  &view.rules);
+				  &view.terms.rules);
 		view.cert = shared_cert(due->peer);
 		if (err == 0 && !view.cert)
 			err = -ENOMEM;
 	}
 	if (err == 0 && (before ? !is_same(before, &view) : view.cert != NULL)) {
 		if (view.cert)
-			err = netmap_peer_share(&entry, view.cert, view.rules, view.may_send);
+			err = netmap_peer_share(&entry, view.cert, &view.terms);
 		if (err == 0) {
 			*changed = true;
 			netmap_remove_peer(map, due->peer->device_key);
 			err = entry ? netmap_add_peer(map, entry) : 0;
 		}
 	}
-	netmap_rules_unref(view.rules);
+	netmap_rules_unref(view.terms.rules);
+	netmap_rules_unref(view.terms.lan);
 	return err;
 }
 
@@ -253,7 +254,7 @@ static int look(const struct network *network, const struct node *node, struct p
 	struct netmap_peer *before = NULL;
 	int err;
 
-	candidate->view.may_send = candidate->out;
+	candidate->view.terms.may_send = candidate->out;
 	candidate->view.cert = shared_cert(candidate->peer);
 	if (!candidate->view.cert)
 		return -ENOMEM;
@@ -266,7 +267,7 @@ static int look(const struct network *network, const struct node *node, struct p
 			return err;
 		slot->grant = candidate->in;
 	}
-	candidate->view.rules = slot->rules;
+	candidate->view.terms.rules = slot->rules;
 	return 0;
 }
 
@@ -306,8 +307,7 @@ static int add_peers(struct netmap *map, const struct netmap *last, const struct
 		if (last && at < last->peer_count && is_same(last->peers[at], &list[i].view))
 			entry = netmap_peer_ref(last->peers[at]);
 		else
-			err = netmap_peer_share(&entry, list[i].view.cert, list[i].view.rules,
-						list[i].view.may_send);
+			err = netmap_peer_share(&entry, list[i].view.cert, &list[i].view.terms);
 		if (err == 0)
 			err = netmap_add_peer(map, entry);
 	}

@@ -235,8 +235,8 @@ int policy_change_find(const struct policy_rules *before, const struct policy_ru
 	if (same(before, after))
 		return 0;
 	c.edges = malloc((before->count + after->count) * 2 * sizeof(*c.edges));
-	c.before = filter_rules_new(before->rules, before->count);
-	c.after = filter_rules_new(after->rules, after->count);
+	c.before = filter_rules_new(before->rules, before->count, NULL);
+	c.after = filter_rules_new(after->rules, after->count, NULL);
 	if (!c.edges || !c.before || !c.after) {
 		free(c.edges);
 		filter_rules_free(c.before);

@@ -7,7 +7,7 @@
 #include "base/map.h"
 #include "crypto/hash.h"
 
-#define PACKED_RULE_SIZE (1 + 16 + 1 + 1 + 2 + 2 + 1)
+#define PACKED_RULE_SIZE (2 * (1 + 16 + 1) + 1 + 2 + 2 + 1)
 
 struct entry {
 	uint8_t key[HASH_SIZE];
@@ -55,6 +55,13 @@ void rule_lists_free(struct rule_lists *lists)
 	free(lists);
 }
 
+static void pack_prefix(struct writer *w, const struct prefix *prefix)
+{
+	writer_u8(w, prefix->addr.family);
+	writer_bytes(w, prefix->addr.bytes, 16);
+	writer_u8(w, prefix->len);
+}
+
 /* Field by field: between the fields of the struct may be anything. */
 static int hash_list(uint8_t key[static HASH_SIZE], const struct filter_rule *list, size_t count)
 {
@@ -65,9 +72,8 @@ static int hash_list(uint8_t key[static HASH_SIZE], const struct filter_rule *li
 		return -1;
 	writer_init(&w, packed, count * PACKED_RULE_SIZE);
 	for (size_t i = 0; i < count; i++) {
-		writer_u8(&w, list[i].dst.addr.family);
-		writer_bytes(&w, list[i].dst.addr.bytes, 16);
-		writer_u8(&w, list[i].dst.len);
+		pack_prefix(&w, &list[i].src);
+		pack_prefix(&w, &list[i].dst);
 		writer_u8(&w, list[i].proto);
 		writer_u16(&w, list[i].port_low);
 		writer_u16(&w, list[i].port_high);

@@ -219,6 +219,7 @@ void dataplane_free(struct dataplane *dp)
 	allowedips_free(dp->allowed);
 	map_free(dp->peers);
 	free(dp->worker);
+	free(dp->own);
 	free(dp);
 }
 
@@ -357,6 +358,25 @@ int dataplane_reopen_tun(struct dataplane *dp)
 void dataplane_set_flows(struct dataplane *dp, struct filter_flows *flows)
 {
 	dp_rcu_publish(dp->flows, flows);
+}
+
+static void free_own(struct rcu_head *rcu)
+{
+	free(dp_rcu_released(rcu, struct dp_own));
+}
+
+int dataplane_set_own(struct dataplane *dp, const struct ip_addr own[static 2])
+{
+	struct dp_own *old = dp->own;
+	struct dp_own *new = calloc(1, sizeof(*new));
+
+	if (!new)
+		return -ENOMEM;
+	memcpy(new->addr, own, sizeof(new->addr));
+	dp_rcu_publish(dp->own, new);
+	if (old)
+		dp_rcu_defer(&old->rcu, free_own);
+	return 0;
 }
 
 int dataplane_index_new(struct dp_peer *peer, uint32_t *index)

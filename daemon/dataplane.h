@@ -183,13 +183,29 @@ void dataplane_offload(const struct dataplane *dp, struct dp_offload *offload);
 /* Such an errno as a word for people: "EIO", "loss". */
 const char *dataplane_gso_reason(int error);
 /*
- * What the peer may start towards us, and the flow table that lets answers back in. NULL rules drop
- * everything inbound; without a call nothing is filtered (a plain WireGuard device). The rules are
- * owned by the data plane from here on. 0, or -ENOMEM and the old rules stay. The flow table is
- * borrowed, set before the first rules, and outlives the data plane.
+ * What the peer may start towards us, what the networks behind us may start towards the peer (lan),
+ * and the flow table that lets answers through, both ways. NULL rules drop everything inbound, NULL
+ * lan all that neither comes from our own addresses nor answers; without a call nothing is filtered
+ * (a plain WireGuard device). The rules are owned by the data plane from here on. 0, or -ENOMEM and
+ * the old rules stay. The flow table is borrowed, set before the first rules, and outlives the data
+ * plane.
  */
-int dataplane_peer_set_rules(struct dp_peer *peer, struct filter_rules *rules);
+int dataplane_peer_set_rules(struct dp_peer *peer, struct filter_rules *rules,
+			     struct filter_rules *lan);
 void dataplane_set_flows(struct dataplane *dp, struct filter_flows *flows);
+/*
+ * Our own addresses, v4 and v6, either of which may be of no family: what the host sends from them
+ * is its own; what it sends from others comes from the networks behind it. Without a call all is
+ * its own. 0 or -ENOMEM.
+ */
+int dataplane_set_own(struct dataplane *dp, const struct ip_addr own[static 2]);
+
+/*
+ * Prefixes from which the peer may send besides those that are routed to it: what it carries, also
+ * while another peer carries it for us. A packet whose source is routed to another peer by a longer
+ * prefix than any of these is not accepted. 0 or -ENOMEM.
+ */
+int dataplane_peer_set_sources(struct dp_peer *peer, const struct prefix *list, size_t count);
 
 /*
  * Longest-prefix table of inner addresses. Setting a prefix takes it from whoever had it. Changes

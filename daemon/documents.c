@@ -532,17 +532,18 @@ static int rule(const struct policy *policy, const struct view *own, const struc
 {
 	struct policy_rules outbound = { .count = 0 };
 	struct policy_rules inbound = { .count = 0 };
-	struct netmap_rules *rules = NULL;
+	struct netmap_terms terms = { .rules = NULL };
 	int err = policy_compile(policy, &own->node, &peer->node, &outbound);
 
 	*out = NULL;
 	if (err == 0)
 		err = policy_compile(policy, &peer->node, &own->node, &inbound);
 	if (err == 0 && outbound.count + inbound.count > 0) {
-		err = netmap_rules_new(&rules, inbound.rules, inbound.count);
+		terms.may_send = outbound.count > 0;
+		err = netmap_rules_new(&terms.rules, inbound.rules, inbound.count);
 		if (err == 0)
-			err = netmap_peer_share(out, cert, rules, outbound.count > 0);
-		netmap_rules_unref(rules);
+			err = netmap_peer_share(out, cert, &terms);
+		netmap_rules_unref(terms.rules);
 	}
 	policy_rules_clear(&outbound);
 	policy_rules_clear(&inbound);

@@ -21,6 +21,12 @@ struct map;
 
 #define DP_PEERS_MAX 65536
 
+/* Our own addresses, v4 and v6; published, replaced as a whole. */
+struct dp_own {
+	struct rcu_head rcu;
+	struct ip_addr addr[2];
+};
+
 /* A published copy of the table that the control thread changes. */
 struct dp_routes {
 	struct allowedips *table;
@@ -55,6 +61,7 @@ struct dataplane {
 	struct dp_routes *routes;       /* under RCU */
 	struct allowedips *allowed;     /* control thread only; published by commit */
 	struct filter_flows *flows;     /* under RCU, borrowed */
+	struct dp_own *own;             /* under RCU; NULL: everything that we send is ours */
 
 	struct dp_queue input; /* what streams brought since the last turn, to be opened together */
 	struct map *peers;     /* id to peer */

@@ -52,6 +52,7 @@ static void drop_rules(struct dp_rules *rules)
 	if (!rules)
 		return;
 	filter_rules_free(rules->rules);
+	filter_rules_free(rules->lan);
 	free(rules);
 }
 
@@ -66,6 +67,7 @@ static void free_peer(struct rcu_head *rcu)
 
 	free_staged(peer->staged_first);
 	drop_rules(peer->rules);
+	free(peer->sources);
 	/* A worker may have set one after the last was taken away. */
 	free(peer->hop);
 	pthread_mutex_destroy(&peer->staged_lock);
@@ -232,16 +234,42 @@ const char *dataplane_gso_reason(int error)
 	}
 }
 
-int dataplane_peer_set_rules(struct dp_peer *peer, struct filter_rules *filter)
+int dataplane_peer_set_rules(struct dp_peer *peer, struct filter_rules *inbound,
+			     struct filter_rules *lan)
 {
 	struct dp_rules *rules = calloc(1, sizeof(*rules));
 
 	if (!rules) {
-		filter_rules_free(filter);
+		filter_rules_free(inbound);
+		filter_rules_free(lan);
 		return -ENOMEM;
 	}
-	rules->rules = filter;
+	rules->rules = inbound;
+	rules->lan = lan;
 	replace_rules(peer, rules);
+	return 0;
+}
+
+static void free_sources(struct rcu_head *rcu)
+{
+	free(dp_rcu_released(rcu, struct dp_sources));
+}
+
+int dataplane_peer_set_sources(struct dp_peer *peer, const struct prefix *list, size_t count)
+{
+	struct dp_sources *sources = NULL;
+	struct dp_sources *old = peer->sources;
+
+	if (count) {
+		sources = calloc(1, sizeof(*sources) + count * sizeof(*list));
+		if (!sources)
+			return -ENOMEM;
+		sources->count = count;
+		memcpy(sources->list, list, count * sizeof(*list));
+	}
+	dp_rcu_publish(peer->sources, sources);
+	if (old)
+		dp_rcu_defer(&old->rcu, free_sources);
 	return 0;
 }
 

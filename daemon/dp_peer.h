@@ -30,7 +30,15 @@ struct dp_hop {
 /* Rules behind a pointer of our own, because "no filter" and "nothing allowed" differ. */
 struct dp_rules {
 	struct filter_rules *rules;
+	struct filter_rules *lan; /* of the networks behind us; NULL: they may start nothing */
 	struct rcu_head rcu;
+};
+
+/* What the peer may send from besides what is routed to it; published, replaced as a whole. */
+struct dp_sources {
+	struct rcu_head rcu;
+	size_t count;
+	struct prefix list[];
 };
 
 /* A packet as it was read from the TUN, waiting for a session. */
@@ -51,9 +59,10 @@ struct dp_peer {
 	struct dp_peer *next_leaving;
 	struct dp_path_mtu *probing; /* control thread only; NULL: nothing to probe */
 
-	struct dp_keypair *current; /* these three under RCU */
+	struct dp_keypair *current; /* these four under RCU */
 	struct dp_hop *hop;
 	struct dp_rules *rules;
+	struct dp_sources *sources; /* NULL: none */
 
 	pthread_mutex_t staged_lock; /* protects the queue; staging is written under it */
 	struct dp_staged *staged_first;

@@ -64,12 +64,21 @@ static int set_allowed_ips(struct mesh_peer *peer, const struct cert *cert)
 
 static int set_rules(struct mesh_peer *peer, const struct netmap_peer *info)
 {
-	struct filter_rules *rules = filter_rules_new(info->rules->list, info->rules->count);
+	const struct cert *cert = &info->cert->parsed;
+	const struct cert *own = &peer->mesh->membership.cert;
+	const struct ip_addr theirs[] = { cert->address4, cert->address6 };
+	const struct ip_addr ours[] = { own->address4, own->address6 };
+	struct filter_rules *rules =
+		filter_rules_new(info->rules->list, info->rules->count, theirs);
+	struct filter_rules *lan = NULL;
 
-	if (!rules)
+	if (rules && info->lan)
+		lan = filter_rules_new(info->lan->list, info->lan->count, ours);
+	if (!rules || (info->lan && !lan)) {
+		filter_rules_free(rules);
 		return -ENOMEM;
-	dataplane_peer_set_rules(peer_dp(peer->wireguard), rules);
-	return 0;
+	}
+	return dataplane_peer_set_rules(peer_dp(peer->wireguard), rules, lan);
 }
 
 static int add_wireguard(struct mesh_peer *peer, const struct netmap_peer *info)

@@ -6,15 +6,16 @@
 
 #include "proto/filter_tuple.h"
 
-#define PORT_MAX    65535
-#define LENGTHS_MAX (1 + 33 + 129) /* any, v4 prefix lengths, v6 prefix lengths */
+#define PORT_MAX 65535
 
 /*
- * Rules are sorted by prefix length, prefix, protocol and port, and ranges that touch are merged,
- * so a lookup is a binary search for each prefix length in use, of which there are few.
+ * Rules are sorted by source, prefix length, prefix, protocol and port, and ranges that touch are
+ * merged, so a lookup is a binary search for each prefix length in use, of which there are few:
+ * nearly always there is no source but the peer itself.
  */
-struct length_span {
-	uint8_t family;
+struct span {
+	struct prefix src;
+	uint8_t family; /* of dst */
 	uint8_t len;
 	size_t first; /* in rules */
 	size_t count;
@@ -24,8 +25,10 @@ struct filter_rules {
 	uint64_t id;
 	struct filter_rules *denied; /* what denying rules say, as a set of its own; may be NULL */
 	bool denies;                 /* this is such a set */
+	bool any_source;             /* nobody said what the peer's own addresses are */
+	struct ip_addr own[2];
 	size_t span_count;
-	struct length_span spans[LENGTHS_MAX];
+	struct span *spans;
 	size_t count;
 	struct filter_rule rules[];
 };
@@ -45,8 +48,10 @@ static int compare_rule(const void *left, const void *right)
 {
 	const struct filter_rule *a = left;
 	const struct filter_rule *b = right;
-	int order = compare_prefix(&a->dst, &b->dst);
+	int order = compare_prefix(&a->src, &b->src);
 
+	if (!order)
+		order = compare_prefix(&a->dst, &b->dst);
 	if (order)
 		return order;
 	if (a->proto != b->proto)
@@ -59,7 +64,8 @@ static int compare_rule(const void *left, const void *right)
 /* Joins b to a when they are about the same and overlap or touch. Both in sorted order. */
 static bool merge(struct filter_rule *a, const struct filter_rule *b)
 {
-	if (compare_prefix(&a->dst, &b->dst) || a->proto != b->proto)
+	if (compare_prefix(&a->src, &b->src) || compare_prefix(&a->dst, &b->dst) ||
+	    a->proto != b->proto)
 		return false;
 	if ((unsigned int)b->port_low > (unsigned int)a->port_high + 1)
 		return false;
@@ -69,14 +75,20 @@ static bool merge(struct filter_rule *a, const struct filter_rule *b)
 }
 
 /* Host bits and the prefix of "any" do not take part in matching: bring them to one form. */
+static struct prefix canonical_prefix(const struct prefix *prefix)
+{
+	struct prefix none;
+
+	memset(&none, 0, sizeof(none));
+	return prefix->addr.family ? prefix_from_addr(&prefix->addr, prefix->len) : none;
+}
+
 static struct filter_rule canonical(const struct filter_rule *rule)
 {
 	struct filter_rule copy = *rule;
 
-	if (copy.dst.addr.family)
-		copy.dst = prefix_from_addr(&copy.dst.addr, copy.dst.len);
-	else
-		memset(&copy.dst, 0, sizeof(copy.dst));
+	copy.src = canonical_prefix(&rule->src);
+	copy.dst = canonical_prefix(&rule->dst);
 	return copy;
 }
 
@@ -95,26 +107,42 @@ static void sort_and_merge(struct filter_rules *set)
 	set->count = kept + 1;
 }
 
-static void index_lengths(struct filter_rules *set)
+static bool in_span(const struct span *span, const struct filter_rule *rule)
 {
-	size_t i;
+	return span->family == rule->dst.addr.family && span->len == rule->dst.len &&
+	       compare_prefix(&span->src, &rule->src) == 0;
+}
 
-	for (i = 0; i < set->count; i++) {
-		const struct prefix *dst = &set->rules[i].dst;
-		struct length_span *span =
-			set->span_count ? &set->spans[set->span_count - 1] : NULL;
+/* Mostly there is one. */
+static struct span *shrink(struct span *spans, size_t count)
+{
+	struct span *less = realloc(spans, (count + 1) * sizeof(*spans));
 
-		if (span && span->family == dst->addr.family && span->len == dst->len) {
-			span->count++;
-			continue;
-		}
-		set->spans[set->span_count++] =
-			(struct length_span){ dst->addr.family, dst->len, i, 1 };
+	return less ? less : spans;
+}
+
+static int index_spans(struct filter_rules *set)
+{
+	set->spans = malloc((set->count + 1) * sizeof(*set->spans));
+	if (!set->spans)
+		return -1;
+	for (size_t i = 0; i < set->count; i++) {
+		const struct filter_rule *rule = &set->rules[i];
+
+		if (set->span_count && in_span(&set->spans[set->span_count - 1], rule))
+			set->spans[set->span_count - 1].count++;
+		else
+			set->spans[set->span_count++] =
+				(struct span){ rule->src, rule->dst.addr.family, rule->dst.len, i,
+					       1 };
 	}
+	set->spans = shrink(set->spans, set->span_count);
+	return 0;
 }
 
 /* The set of either the allowing or the denying rules among these. */
-static struct filter_rules *set_new(const struct filter_rule *rules, size_t count, bool denies)
+static struct filter_rules *set_new(const struct filter_rule *rules, size_t count,
+				    const struct ip_addr *own, bool denies)
 {
 	struct filter_rules *set = calloc(1, sizeof(*set) + count * sizeof(set->rules[0]));
 	size_t i;
@@ -122,14 +150,19 @@ static struct filter_rules *set_new(const struct filter_rule *rules, size_t coun
 	if (!set)
 		return NULL;
 	set->denies = denies;
+	set->any_source = !own;
+	if (own)
+		memcpy(set->own, own, sizeof(set->own));
 	for (i = 0; i < count; i++) {
 		/* An impossible range says nothing. */
 		if (rules[i].deny == denies && rules[i].port_low <= rules[i].port_high)
 			set->rules[set->count++] = canonical(&rules[i]);
 	}
 	sort_and_merge(set);
-	index_lengths(set);
-	return set;
+	if (index_spans(set) == 0)
+		return set;
+	filter_rules_free(set);
+	return NULL;
 }
 
 static bool any_denies(const struct filter_rule *rules, size_t count)
@@ -143,17 +176,18 @@ static bool any_denies(const struct filter_rule *rules, size_t count)
 	return false;
 }
 
-struct filter_rules *filter_rules_new(const struct filter_rule *rules, size_t count)
+struct filter_rules *filter_rules_new(const struct filter_rule *rules, size_t count,
+				      const struct ip_addr *own)
 {
 	struct filter_rules *set;
 
 	if (count > FILTER_RULES_MAX)
 		return NULL;
-	set = set_new(rules, count, false);
+	set = set_new(rules, count, own, false);
 	if (!set)
 		return NULL;
 	if (any_denies(rules, count)) {
-		set->denied = set_new(rules, count, true);
+		set->denied = set_new(rules, count, own, true);
 		if (!set->denied) {
 			filter_rules_free(set);
 			return NULL;
@@ -167,7 +201,8 @@ void filter_rules_free(struct filter_rules *rules)
 {
 	if (!rules)
 		return;
-	free(rules->denied);
+	filter_rules_free(rules->denied);
+	free(rules->spans);
 	free(rules);
 }
 
@@ -178,7 +213,7 @@ uint64_t filter_rules_id(const struct filter_rules *rules)
 
 /* The last rule of the span that sorts at or before what is wanted, or NULL. */
 static const struct filter_rule *find_before(const struct filter_rules *set,
-					     const struct length_span *span,
+					     const struct span *span,
 					     const struct filter_rule *wanted)
 {
 	size_t low = span->first;
@@ -197,20 +232,22 @@ static const struct filter_rule *find_before(const struct filter_rules *set,
 
 static bool covers(const struct filter_rule *rule, const struct filter_rule *wanted, bool ports)
 {
-	if (!rule || compare_prefix(&rule->dst, &wanted->dst) || rule->proto != wanted->proto)
+	if (!rule || compare_prefix(&rule->src, &wanted->src) ||
+	    compare_prefix(&rule->dst, &wanted->dst) || rule->proto != wanted->proto)
 		return false;
 	if (!ports)
 		return rule->deny || (rule->port_low == 0 && rule->port_high == PORT_MAX);
 	return wanted->port_low <= rule->port_high;
 }
 
-static bool span_matches(const struct filter_rules *set, const struct length_span *span,
+static bool span_matches(const struct filter_rules *set, const struct span *span,
 			 const struct filter_tuple *tuple)
 {
 	bool ports = !tuple->fragment && filter_proto_has_ports(tuple->proto);
 	struct filter_rule wanted;
 
 	memset(&wanted, 0, sizeof(wanted));
+	wanted.src = span->src;
 	if (span->family)
 		wanted.dst = prefix_from_addr(&tuple->dst, span->len);
 	/* Without ports: the rule for all of them, or any rule that denies one. */
@@ -222,15 +259,31 @@ static bool span_matches(const struct filter_rules *set, const struct length_spa
 	return covers(find_before(set, span, &wanted), &wanted, ports);
 }
 
+bool filter_is_internet(const struct ip_addr *addr)
+{
+	return addr_is_unicast(addr) && !addr_is_private(addr);
+}
+
+/* Is the span about this destination at all? */
+static bool is_to(const struct span *span, const struct ip_addr *dst)
+{
+	if (!span->family)
+		return true;
+	return span->family == dst->family && (span->len > 0 || filter_is_internet(dst));
+}
+
 static bool set_matches(const struct filter_rules *set, const struct filter_tuple *tuple)
 {
-	size_t i;
+	bool own = set->any_source || addr_equal(&tuple->src, &set->own[0]) ||
+		   addr_equal(&tuple->src, &set->own[1]);
 
-	for (i = 0; i < set->span_count; i++) {
-		const struct length_span *span = &set->spans[i];
+	for (size_t i = 0; i < set->span_count; i++) {
+		const struct span *span = &set->spans[i];
+		bool from = span->src.addr.family ? (set->any_source || !own) &&
+							    prefix_contains(&span->src, &tuple->src)
+						  : own;
 
-		if ((!span->family || span->family == tuple->dst.family) &&
-		    span_matches(set, span, tuple))
+		if (from && is_to(span, &tuple->dst) && span_matches(set, span, tuple))
 			return true;
 	}
 	return false;

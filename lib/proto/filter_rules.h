@@ -13,11 +13,12 @@ struct filter_tuple;
 #define FILTER_PROTO_ANY 0
 
 /*
- * One kind of flow, allowed or denied: to dst, proto (FILTER_PROTO_ANY: all), ports low..high
- * inclusive. A flow passes when some rule allows it and none denies it.
+ * One kind of flow, allowed or denied: from src to dst, proto (FILTER_PROTO_ANY: all), ports
+ * low..high inclusive. A flow passes when some rule allows it and none denies it.
  */
 struct filter_rule {
-	struct prefix dst; /* family 0: any */
+	struct prefix src; /* family 0: the peer's own addresses; else hosts behind the peer */
+	struct prefix dst; /* family 0: any; of length 0: the internet, see filter_is_internet */
 	uint8_t proto;
 	uint16_t port_low;
 	uint16_t port_high; /* 0 and 65535 together: any, also for protocols without ports */
@@ -27,8 +28,13 @@ struct filter_rule {
 /* What one peer may start towards this node. Immutable, so any thread may match at any time. */
 struct filter_rules;
 
-/* rules are copied. NULL when out of memory or above FILTER_RULES_MAX. */
-struct filter_rules *filter_rules_new(const struct filter_rule *rules, size_t count);
+/*
+ * rules are copied. own: the addresses of whoever the rules are about, v4 and v6, either of which
+ * may be of no family; a packet from elsewhere is not its own. NULL: every source is its own. NULL
+ * when out of memory or above FILTER_RULES_MAX.
+ */
+struct filter_rules *filter_rules_new(const struct filter_rule *rules, size_t count,
+				      const struct ip_addr *own);
 void filter_rules_free(struct filter_rules *rules);
 
 /*
@@ -36,6 +42,9 @@ void filter_rules_free(struct filter_rules *rules);
  * ports, and is denied with any port of its protocol. NULL rules allow nothing.
  */
 bool filter_rules_match(const struct filter_rules *rules, const struct filter_tuple *tuple);
+
+/* Is it out on the internet: unicast, and of no private network? */
+bool filter_is_internet(const struct ip_addr *addr);
 
 /* Differs between any two rule sets of this process; 0 for NULL. */
 uint64_t filter_rules_id(const struct filter_rules *rules);

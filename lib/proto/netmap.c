@@ -22,16 +22,18 @@ void netmap_free(struct netmap *map)
 }
 
 int netmap_peer_share(struct netmap_peer **out, struct netmap_cert *cert,
-		      struct netmap_rules *rules, bool may_send)
+		      const struct netmap_terms *terms)
 {
 	struct netmap_peer *peer = calloc(1, sizeof(*peer));
 
 	if (!peer)
 		return -ENOMEM;
 	peer->refs = 1;
-	peer->may_send = may_send;
+	peer->may_send = terms->may_send;
+	peer->routes_used = terms->routes_used;
 	peer->cert = netmap_cert_ref(cert);
-	peer->rules = netmap_rules_ref(rules);
+	peer->rules = netmap_rules_ref(terms->rules);
+	peer->lan = terms->lan ? netmap_rules_ref(terms->lan) : NULL;
 	*out = peer;
 	return 0;
 }
@@ -39,16 +41,16 @@ int netmap_peer_share(struct netmap_peer **out, struct netmap_cert *cert,
 int netmap_peer_new(struct netmap_peer **peer, const uint8_t *cert_bytes, size_t cert_len,
 		    const struct filter_rule *list, size_t rule_count, bool may_send)
 {
-	struct netmap_rules *rules = NULL;
+	struct netmap_terms terms = { .may_send = may_send };
 	struct netmap_cert *cert = NULL;
 	int err = netmap_cert_new(&cert, cert_bytes, cert_len);
 
 	if (err == 0)
-		err = netmap_rules_new(&rules, list, rule_count);
+		err = netmap_rules_new(&terms.rules, list, rule_count);
 	if (err == 0)
-		err = netmap_peer_share(peer, cert, rules, may_send);
+		err = netmap_peer_share(peer, cert, &terms);
 	netmap_cert_unref(cert);
-	netmap_rules_unref(rules);
+	netmap_rules_unref(terms.rules);
 	return err;
 }
 
@@ -64,14 +66,20 @@ void netmap_peer_unref(struct netmap_peer *peer)
 		return;
 	netmap_cert_unref(peer->cert);
 	netmap_rules_unref(peer->rules);
+	netmap_rules_unref(peer->lan);
 	free(peer);
+}
+
+static bool rules_equal(const struct netmap_rules *a, const struct netmap_rules *b)
+{
+	return a == b || (a && b && netmap_rules_hold(a, b->list, b->count));
 }
 
 bool netmap_peer_equal(const struct netmap_peer *a, const struct netmap_peer *b)
 {
-	return a == b || (a->may_send == b->may_send && netmap_cert_equal(a->cert, b->cert) &&
-			  (a->rules == b->rules ||
-			   netmap_rules_hold(a->rules, b->rules->list, b->rules->count)));
+	return a == b || (a->may_send == b->may_send && a->routes_used == b->routes_used &&
+			  netmap_cert_equal(a->cert, b->cert) && rules_equal(a->rules, b->rules) &&
+			  rules_equal(a->lan, b->lan));
 }
 
 /* The place of device_key among the peers, or where it belongs. */

@@ -36,6 +36,7 @@ struct netmap_cert {
 struct netmap_rules {
 	unsigned int refs;
 	uint16_t count; /* at most FILTER_RULES_MAX */
+	bool sources;   /* some have one */
 	struct filter_rule list[];
 };
 
@@ -45,9 +46,17 @@ struct netmap_rules {
  */
 struct netmap_peer {
 	unsigned int refs;
-	bool may_send; /* policy lets this node start something towards the peer */
+	/* Policy lets this node, or the networks behind it, start something towards the peer. */
+	bool may_send;
+	/*
+	 * Bit i: this node has to do with what lies behind cert's routes[i], as it, or what is
+	 * behind this node, may start something there, or the other way round.
+	 */
+	uint32_t routes_used;
 	struct netmap_cert *cert;
-	struct netmap_rules *rules; /* what the peer may start towards this node */
+	struct netmap_rules *rules; /* what the peer, and those behind it, may start towards us */
+	/* What the networks behind this node may start towards the peer; NULL: nothing. */
+	struct netmap_rules *lan;
 };
 
 enum netmap_relay_kind {
@@ -116,12 +125,20 @@ bool netmap_cert_equal(const struct netmap_cert *a, const struct netmap_cert *b)
 bool netmap_rules_hold(const struct netmap_rules *rules, const struct filter_rule *list,
 		       size_t count);
 
-/* A peer with one reference, and a reference of its own to both. 0 or -ENOMEM. */
+/* What a map says of a peer besides its certificate; for a while, so without references. */
+struct netmap_terms {
+	bool may_send;
+	uint32_t routes_used;
+	struct netmap_rules *rules;
+	struct netmap_rules *lan; /* may be NULL */
+};
+
+/* A peer with one reference, and references of its own to what it shares. 0 or -ENOMEM. */
 int netmap_peer_share(struct netmap_peer **peer, struct netmap_cert *cert,
-		      struct netmap_rules *rules, bool may_send);
+		      const struct netmap_terms *terms);
 /*
- * A peer with one reference and a certificate and rules of its own, made from copies. 0, -EBADMSG,
- * -EINVAL above FILTER_RULES_MAX, -ENOMEM.
+ * A peer that uses no routes, with a certificate and rules of its own, made from copies. 0,
+ * -EBADMSG, -EINVAL above FILTER_RULES_MAX, -ENOMEM.
  */
 int netmap_peer_new(struct netmap_peer **peer, const uint8_t *cert_bytes, size_t cert_len,
 		    const struct filter_rule *rules, size_t rule_count, bool may_send);

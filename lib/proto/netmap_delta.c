@@ -59,13 +59,14 @@ static void put_removed(struct writer *w, const struct netmap *old, const struct
 
 static void put_changed(struct writer *w, const struct netmap *old, const struct netmap *new)
 {
+	uint8_t version = netmap_wire_version(new);
 	uint8_t *count = writer_reserve(w, 4);
 	uint32_t changed = 0;
 
 	for (size_t i = 0; i < new->peer_count; i++) {
 		if (!peer_changed(old, new->peers[i]))
 			continue;
-		netmap_put_peer(w, new->peers[i]);
+		netmap_put_peer(w, version, new->peers[i]);
 		changed++;
 	}
 	if (count)
@@ -155,7 +156,8 @@ static int get_removed(struct netmap *map, struct reader *r)
 	return 0;
 }
 
-static int get_changed(struct netmap *map, struct reader *r, const struct netmap_trust *trust)
+static int get_changed(struct netmap *map, uint8_t wire, struct reader *r,
+		       const struct netmap_trust *trust)
 {
 	uint32_t count = reader_u32(r);
 
@@ -163,7 +165,7 @@ static int get_changed(struct netmap *map, struct reader *r, const struct netmap
 		return -EBADMSG;
 	for (uint32_t i = 0; i < count; i++) {
 		struct netmap_peer *peer;
-		int err = netmap_get_peer(&peer, r);
+		int err = netmap_get_peer(&peer, wire, r);
 
 		if (err < 0)
 			return err;
@@ -190,14 +192,14 @@ static int get_delta(struct netmap *map, uint8_t wire, struct reader *r,
 		return -EBADMSG;
 	if (changes & CHANGED_RELAYS)
 		err = netmap_get_relays(map, wire, r);
-	if (err == 0 && wire != netmap_wire_version(map))
-		err = -EBADMSG;
 	if (err == 0 && changes & CHANGED_REVOKED)
 		err = netmap_get_revoked(map, r);
 	if (err == 0)
 		err = get_removed(map, r);
 	if (err == 0)
-		err = get_changed(map, r, trust);
+		err = get_changed(map, wire, r, trust);
+	if (err == 0 && wire != netmap_wire_version(map))
+		err = -EBADMSG;
 	reader_copy(r, map->signature, CERT_SIGNATURE_SIZE);
 	return err == 0 && !reader_done(r) ? -EBADMSG : err;
 }
@@ -216,7 +218,7 @@ int netmap_apply(struct netmap **out, const struct netmap *old, const uint8_t *d
 		return -EBADMSG;
 	reader_init(&r, data, len);
 	wire = reader_u8(&r);
-	if (wire != NETMAP_WIRE_VERSION && wire != NETMAP_WIRE_VERSION_KINDS)
+	if (!netmap_wire_known(wire))
 		return -EBADMSG;
 	base_version = reader_u64(&r);
 	version = reader_u64(&r);

@@ -10,7 +10,9 @@
 
 static void put_signed(struct writer *w, const struct netmap *map)
 {
-	writer_u8(w, netmap_wire_version(map));
+	uint8_t version = netmap_wire_version(map);
+
+	writer_u8(w, version);
 	writer_bytes(w, map->network_id, sizeof(map->network_id));
 	netmap_put_text(w, map->network_name);
 	writer_bytes(w, map->node_key, sizeof(map->node_key));
@@ -19,7 +21,7 @@ static void put_signed(struct writer *w, const struct netmap *map)
 	netmap_put_revoked(w, map);
 	writer_u32(w, (uint32_t)map->peer_count);
 	for (size_t i = 0; i < map->peer_count; i++)
-		netmap_put_peer(w, map->peers[i]);
+		netmap_put_peer(w, version, map->peers[i]);
 }
 
 int netmap_encode_signed(const struct netmap *map, uint8_t **data, size_t *len)
@@ -105,7 +107,7 @@ int netmap_check(const struct netmap *map, const struct netmap_trust *trust)
 	return err;
 }
 
-static int get_peers(struct netmap *map, struct reader *r)
+static int get_peers(struct netmap *map, uint8_t version, struct reader *r)
 {
 	size_t count = reader_u32(r);
 
@@ -113,7 +115,7 @@ static int get_peers(struct netmap *map, struct reader *r)
 		return -EBADMSG;
 	for (size_t i = 0; i < count; i++) {
 		struct netmap_peer *peer;
-		int err = netmap_get_peer(&peer, r);
+		int err = netmap_get_peer(&peer, version, r);
 
 		if (err < 0)
 			return err;
@@ -135,7 +137,7 @@ static int get_signed(struct netmap *map, struct reader *r)
 	uint8_t version = reader_u8(r);
 	int err;
 
-	if (version != NETMAP_WIRE_VERSION && version != NETMAP_WIRE_VERSION_KINDS)
+	if (!netmap_wire_known(version))
 		return -EBADMSG;
 	reader_copy(r, map->network_id, sizeof(map->network_id));
 	err = netmap_get_text(map->network_name, sizeof(map->network_name), r);
@@ -144,13 +146,11 @@ static int get_signed(struct netmap *map, struct reader *r)
 	reader_copy(r, map->node_key, sizeof(map->node_key));
 	map->version = reader_u64(r);
 	err = netmap_get_relays(map, version, r);
-	if (err == 0 && version != netmap_wire_version(map))
-		err = -EBADMSG;
 	if (err == 0)
 		err = netmap_get_revoked(map, r);
 	if (err == 0)
-		err = get_peers(map, r);
-	if (err == 0 && !reader_done(r))
+		err = get_peers(map, version, r);
+	if (err == 0 && (!reader_done(r) || version != netmap_wire_version(map)))
 		err = -EBADMSG;
 	return err;
 }

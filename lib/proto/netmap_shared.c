@@ -54,6 +54,9 @@ int netmap_rules_new(struct netmap_rules **out, const struct filter_rule *list, 
 		return -ENOMEM;
 	rules->refs = 1;
 	rules->count = (uint16_t)count;
+	rules->sources = false;
+	for (size_t i = 0; i < count; i++)
+		rules->sources |= list[i].src.addr.family != 0;
 	if (count)
 		memcpy(rules->list, list, count * sizeof(*list));
 	*out = rules;
@@ -74,8 +77,9 @@ void netmap_rules_unref(struct netmap_rules *rules)
 
 static bool rule_equal(const struct filter_rule *a, const struct filter_rule *b)
 {
-	return prefix_equal(&a->dst, &b->dst) && a->proto == b->proto &&
-	       a->port_low == b->port_low && a->port_high == b->port_high && a->deny == b->deny;
+	return prefix_equal(&a->dst, &b->dst) && prefix_equal(&a->src, &b->src) &&
+	       a->proto == b->proto && a->port_low == b->port_low && a->port_high == b->port_high &&
+	       a->deny == b->deny;
 }
 
 bool netmap_rules_hold(const struct netmap_rules *rules, const struct filter_rule *list,

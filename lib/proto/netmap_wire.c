@@ -7,9 +7,12 @@
 
 /* Flags of a peer and of a rule. */
 #define PEER_MAY_SEND 1
+#define PEER_ROUTES   2 /* routes_used follows */
+#define PEER_LAN      4 /* rules of the networks behind us follow */
 #define RULE_DENY     1
+#define RULE_SOURCE   2 /* it follows */
 
-#define RULE_SIZE_MAX (2 + 16 + 2 + 4)
+#define RULE_SIZE_MAX (2 * (2 + 16) + 2 + 4)
 
 void netmap_put_text(struct writer *w, const char *text)
 {
@@ -32,8 +35,17 @@ int netmap_get_text(char *out, size_t size, struct reader *r)
 	return 0;
 }
 
+bool netmap_wire_known(uint8_t version)
+{
+	return version >= NETMAP_WIRE_VERSION && version <= NETMAP_WIRE_VERSION_ROUTES;
+}
+
 uint8_t netmap_wire_version(const struct netmap *map)
 {
+	for (size_t i = 0; i < map->peer_count; i++)
+		if (map->peers[i]->routes_used || map->peers[i]->lan ||
+		    map->peers[i]->rules->sources)
+			return NETMAP_WIRE_VERSION_ROUTES;
 	for (size_t i = 0; i < map->relay_count; i++)
 		if (map->relays[i].kind != NETMAP_RELAY_WARREN)
 			return NETMAP_WIRE_VERSION_KINDS;
@@ -53,7 +65,7 @@ void netmap_put_relay_list(struct writer *w, uint8_t version, const struct netma
 			netmap_put_text(w, relay->hosts[j]);
 		writer_u16(w, relay->udp_port);
 		writer_u16(w, relay->tls_port);
-		if (version == NETMAP_WIRE_VERSION_KINDS)
+		if (version >= NETMAP_WIRE_VERSION_KINDS)
 			writer_u8(w, (uint8_t)relay->kind);
 	}
 }
@@ -86,7 +98,7 @@ static int get_relay(struct netmap_relay *relay, uint8_t version, struct reader 
 			return -EBADMSG;
 	relay->udp_port = reader_u16(r);
 	relay->tls_port = reader_u16(r);
-	if (version == NETMAP_WIRE_VERSION_KINDS && get_kind(relay, r) < 0)
+	if (version >= NETMAP_WIRE_VERSION_KINDS && get_kind(relay, r) < 0)
 		return -EBADMSG;
 	return r->failed ? -EBADMSG : 0;
 }
@@ -157,30 +169,47 @@ int netmap_get_revoked(struct netmap *map, struct reader *r)
 	return 0;
 }
 
-static void put_rule(struct writer *w, const struct filter_rule *rule)
+static void put_prefix(struct writer *w, const struct prefix *prefix)
 {
-	size_t len = addr_len(&rule->dst.addr);
+	size_t len = addr_len(&prefix->addr);
 
 	writer_u8(w, (uint8_t)len);
-	if (len) {
-		writer_u8(w, rule->dst.len);
-		writer_bytes(w, rule->dst.addr.bytes, len);
-	}
-	writer_u8(w, rule->proto);
-	writer_u8(w, rule->deny ? RULE_DENY : 0);
-	writer_u16(w, rule->port_low);
-	writer_u16(w, rule->port_high);
+	if (!len)
+		return;
+	writer_u8(w, prefix->len);
+	writer_bytes(w, prefix->addr.bytes, len);
 }
 
-static int get_prefix(struct prefix *prefix, size_t len, struct reader *r)
+static void put_rule(struct writer *w, const struct filter_rule *rule)
 {
-	uint8_t bits = reader_u8(r);
-	const uint8_t *bytes = reader_bytes(r, len);
-	int family = len == 4 ? AF_INET : AF_INET6;
-	struct ip_addr addr;
+	bool source = rule->src.addr.family;
 
+	put_prefix(w, &rule->dst);
+	writer_u8(w, rule->proto);
+	writer_u8(w, (uint8_t)((rule->deny ? RULE_DENY : 0) | (source ? RULE_SOURCE : 0)));
+	writer_u16(w, rule->port_low);
+	writer_u16(w, rule->port_high);
+	if (source)
+		put_prefix(w, &rule->src);
+}
+
+static int get_prefix(struct prefix *prefix, struct reader *r)
+{
+	size_t len = reader_u8(r);
+	const uint8_t *bytes;
+	struct ip_addr addr;
+	uint8_t bits;
+	int family;
+
+	if (len == 0)
+		return r->failed ? -EBADMSG : 0;
+	if (len != 4 && len != 16)
+		return -EBADMSG;
+	bits = reader_u8(r);
+	bytes = reader_bytes(r, len);
 	if (!bytes || bits > len * 8)
 		return -EBADMSG;
+	family = len == 4 ? AF_INET : AF_INET6;
 	addr = addr_from_bytes(family, bytes);
 	if (addr.family != family)
 		return -EBADMSG;
@@ -188,52 +217,117 @@ static int get_prefix(struct prefix *prefix, size_t len, struct reader *r)
 	return addr_equal(&prefix->addr, &addr) ? 0 : -EBADMSG;
 }
 
-static int get_rule(struct filter_rule *rule, struct reader *r)
+/* Nobody lets the whole internet start anything. */
+static int get_source(struct prefix *prefix, struct reader *r)
 {
-	size_t len = reader_u8(r);
+	int err = get_prefix(prefix, r);
+
+	return err == 0 && prefix->len == 0 ? -EBADMSG : err;
+}
+
+static int get_rule(struct filter_rule *rule, uint8_t version, struct reader *r)
+{
+	uint8_t known = version >= NETMAP_WIRE_VERSION_ROUTES ? RULE_DENY | RULE_SOURCE : RULE_DENY;
 	uint8_t flags;
 
-	if (len != 0 && len != 4 && len != 16)
-		return -EBADMSG;
-	if (len && get_prefix(&rule->dst, len, r) < 0)
+	if (get_prefix(&rule->dst, r) < 0)
 		return -EBADMSG;
 	rule->proto = reader_u8(r);
 	flags = reader_u8(r);
 	rule->deny = flags & RULE_DENY;
 	rule->port_low = reader_u16(r);
 	rule->port_high = reader_u16(r);
-	return r->failed || flags & ~RULE_DENY || rule->port_low > rule->port_high ? -EBADMSG : 0;
+	if (r->failed || flags & ~known || rule->port_low > rule->port_high)
+		return -EBADMSG;
+	return flags & RULE_SOURCE ? get_source(&rule->src, r) : 0;
 }
 
-void netmap_put_peer(struct writer *w, const struct netmap_peer *peer)
+static void put_rules(struct writer *w, const struct netmap_rules *rules)
 {
-	writer_u16(w, peer->cert->len);
-	writer_bytes(w, peer->cert->bytes, peer->cert->len);
-	writer_u8(w, peer->may_send ? PEER_MAY_SEND : 0);
-	writer_u16(w, peer->rules->count);
-	for (size_t i = 0; i < peer->rules->count; i++)
-		put_rule(w, &peer->rules->list[i]);
+	writer_u16(w, rules->count);
+	for (size_t i = 0; i < rules->count; i++)
+		put_rule(w, &rules->list[i]);
 }
 
-int netmap_get_peer(struct netmap_peer **peer, struct reader *r)
+/* *rules has one reference. */
+static int get_rules(struct netmap_rules **rules, uint8_t version, struct reader *r)
 {
-	size_t cert_len = reader_u16(r);
-	const uint8_t *cert = reader_bytes(r, cert_len);
-	uint8_t flags = reader_u8(r);
 	size_t count = reader_u16(r);
-	struct filter_rule *rules;
+	struct filter_rule *list;
 	int err = 0;
 
-	if (!cert || r->failed || flags & ~PEER_MAY_SEND || count > FILTER_RULES_MAX)
+	if (r->failed || count > FILTER_RULES_MAX)
 		return -EBADMSG;
-	rules = calloc(count + 1, sizeof(*rules));
-	if (!rules)
+	list = calloc(count + 1, sizeof(*list));
+	if (!list)
 		return -ENOMEM;
 	for (size_t i = 0; i < count && err == 0; i++)
-		err = get_rule(&rules[i], r);
+		err = get_rule(&list[i], version, r);
 	if (err == 0)
-		err = netmap_peer_new(peer, cert, cert_len, rules, count, flags & PEER_MAY_SEND);
-	free(rules);
+		err = netmap_rules_new(rules, list, count);
+	free(list);
+	return err;
+}
+
+void netmap_put_peer(struct writer *w, uint8_t version, const struct netmap_peer *peer)
+{
+	uint8_t flags = peer->may_send ? PEER_MAY_SEND : 0;
+
+	if (version >= NETMAP_WIRE_VERSION_ROUTES)
+		flags |= (uint8_t)((peer->routes_used ? PEER_ROUTES : 0) |
+				   (peer->lan ? PEER_LAN : 0));
+	writer_u16(w, peer->cert->len);
+	writer_bytes(w, peer->cert->bytes, peer->cert->len);
+	writer_u8(w, flags);
+	put_rules(w, peer->rules);
+	if (flags & PEER_ROUTES)
+		writer_u32(w, peer->routes_used);
+	if (flags & PEER_LAN)
+		put_rules(w, peer->lan);
+}
+
+/* Those of its routes that there are, and some. */
+static int get_routes_used(uint32_t *used, const struct cert *cert, struct reader *r)
+{
+	*used = reader_u32(r);
+	return r->failed || !*used || (uint64_t)*used >> cert->route_count ? -EBADMSG : 0;
+}
+
+static int get_terms(struct netmap_terms *terms, const struct cert *cert, uint8_t version,
+		     struct reader *r)
+{
+	uint8_t known = version >= NETMAP_WIRE_VERSION_ROUTES
+				? PEER_MAY_SEND | PEER_ROUTES | PEER_LAN
+				: PEER_MAY_SEND;
+	uint8_t flags = reader_u8(r);
+	int err;
+
+	if (r->failed || flags & ~known)
+		return -EBADMSG;
+	terms->may_send = flags & PEER_MAY_SEND;
+	err = get_rules(&terms->rules, version, r);
+	if (err == 0 && flags & PEER_ROUTES)
+		err = get_routes_used(&terms->routes_used, cert, r);
+	if (err == 0 && flags & PEER_LAN)
+		err = get_rules(&terms->lan, version, r);
+	return err;
+}
+
+int netmap_get_peer(struct netmap_peer **peer, uint8_t version, struct reader *r)
+{
+	struct netmap_terms terms = { .rules = NULL };
+	size_t len = reader_u16(r);
+	const uint8_t *bytes = reader_bytes(r, len);
+	struct netmap_cert *cert = NULL;
+	int err = bytes ? netmap_cert_new(&cert, bytes, len) : -EBADMSG;
+
+	if (err == 0)
+		err = get_terms(&terms, &cert->parsed, version, r);
+	if (err == 0)
+		err = netmap_peer_share(peer, cert, &terms);
+	netmap_rules_unref(terms.rules);
+	netmap_rules_unref(terms.lan);
+	netmap_cert_unref(cert);
 	return err;
 }
 
@@ -257,7 +351,9 @@ int netmap_peer_verify(const struct netmap_peer *peer, const struct netmap_trust
 
 size_t netmap_peer_size(const struct netmap_peer *peer)
 {
-	return 5u + peer->cert->len + peer->rules->count * (size_t)RULE_SIZE_MAX;
+	size_t rules = peer->rules->count + (peer->lan ? peer->lan->count : 0u);
+
+	return 16u + peer->cert->len + rules * (size_t)RULE_SIZE_MAX;
 }
 
 size_t netmap_head_size(const struct netmap *map)

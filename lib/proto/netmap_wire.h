@@ -17,9 +17,14 @@
  * node that knows no kinds refuses what it would take for a relay of ours.
  */
 #define NETMAP_WIRE_VERSION_KINDS 2
-#define NETMAP_DOMAIN             "warren netmap 2" /* over the hash of the encoding */
+/*
+ * That, and of peers what concerns the networks behind nodes; written only where some peer has to
+ * do with any.
+ */
+#define NETMAP_WIRE_VERSION_ROUTES 3
+#define NETMAP_DOMAIN              "warren netmap 2" /* over the hash of the encoding */
 
-/* The version that a map with these relays is written in. */
+/* The version that this map is written in. */
 uint8_t netmap_wire_version(const struct netmap *map);
 
 void netmap_put_text(struct writer *w, const char *text);
@@ -27,6 +32,8 @@ int netmap_get_text(char *out, size_t size, struct reader *r);
 
 void netmap_put_relays(struct writer *w, const struct netmap *map);
 int netmap_get_relays(struct netmap *map, uint8_t version, struct reader *r);
+
+bool netmap_wire_known(uint8_t version);
 
 /* The lists alone; *relays is malloc'd. */
 void netmap_put_relay_list(struct writer *w, uint8_t version, const struct netmap_relay *relays,
@@ -37,9 +44,9 @@ int netmap_get_relay_list(struct netmap_relay **relays, size_t *count, uint8_t v
 void netmap_put_revoked(struct writer *w, const struct netmap *map);
 int netmap_get_revoked(struct netmap *map, struct reader *r);
 
-void netmap_put_peer(struct writer *w, const struct netmap_peer *peer);
+void netmap_put_peer(struct writer *w, uint8_t version, const struct netmap_peer *peer);
 /* *peer has one reference. No signature is checked. */
-int netmap_get_peer(struct netmap_peer **peer, struct reader *r);
+int netmap_get_peer(struct netmap_peer **peer, uint8_t version, struct reader *r);
 /* 0, -EPERM, -EXDEV: is the peer's certificate properly signed, and of this network? */
 int netmap_peer_verify(const struct netmap_peer *peer, const struct netmap_trust *trust);
 /* Notes why, if somebody asks; returns err. */

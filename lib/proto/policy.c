@@ -26,6 +26,10 @@ void policy_free(struct policy *policy)
 			free(policy->groups[i].members[j]);
 		free(policy->groups[i].members);
 	}
+	for (size_t i = 0; i < policy->approval_count; i++) {
+		free(policy->approvals[i].nodes);
+		free(policy->approvals[i].routes);
+	}
 	for (size_t i = 0; i < policy->selector_count; i++)
 		free(policy->selectors[i].name);
 	for (size_t i = 0; i < policy->port_count; i++)
@@ -37,6 +41,7 @@ void policy_free(struct policy *policy)
 	free(policy->hosts);
 	free(policy->rules);
 	free(policy->tests);
+	free(policy->approvals);
 	free(policy->selectors);
 	free(policy->ports);
 	free(policy->sources);
@@ -50,6 +55,40 @@ void policy_free(struct policy *policy)
 size_t policy_rule_count(const struct policy *policy)
 {
 	return policy->rule_count;
+}
+
+static bool names_node(const struct policy_approval *approval, const struct policy_hits *hits)
+{
+	for (size_t i = 0; i < approval->node_count; i++)
+		for (size_t j = 0; j < hits->count; j++)
+			if (hits->list[j].selector == approval->nodes[i])
+				return true;
+	return false;
+}
+
+static bool covers(const struct policy_approval *approval, const struct prefix *prefix)
+{
+	if (prefix->len == 0)
+		return approval->exit;
+	for (size_t i = 0; i < approval->route_count; i++)
+		if (approval->routes[i].len <= prefix->len &&
+		    prefix_contains(&approval->routes[i], &prefix->addr))
+			return true;
+	return false;
+}
+
+bool policy_approves(const struct policy *policy, const struct policy_node *node,
+		     const struct prefix *prefix)
+{
+	struct policy_hits hits = { .count = 0 };
+	bool approved = false;
+
+	if (policy->approval_count > 0 && policy_match(policy, node, &hits) == 0)
+		for (size_t i = 0; !approved && i < policy->approval_count; i++)
+			approved = covers(&policy->approvals[i], prefix) &&
+				   names_node(&policy->approvals[i], &hits);
+	free(hits.list);
+	return approved;
 }
 
 void policy_rules_clear(struct policy_rules *rules)

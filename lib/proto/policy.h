@@ -15,6 +15,7 @@
  *    "hosts":{"nas":"10.20.0.5"},
  *    "rules":[{"allow":["group:admins"],"to":["tag:db:tcp/5432","nas:tcp/443"]},
  *             {"deny":["tag:guest"],"to":["*:*"]}],
+ *    "approve":[{"nodes":["tag:gw"],"routes":["10.0.0.0/8"]},{"nodes":["tag:exit"],"exit":true}],
  *    "tests":[{"from":"alice-laptop","to":"tag:db","proto":"tcp","port":5432,"expect":"allow"}]}
  *
  * Selectors: `*`, a node's name, `group:G`, `tag:T`, `user:U`, a host's name, an address or prefix;
@@ -31,11 +32,13 @@
 #define POLICY_HOST_PREFIXES_MAX 16
 #define POLICY_RULES_MAX         16384
 #define POLICY_SELECTORS_MAX     1024 /* of one rule, each side */
-#define POLICY_REFERENCES_MAX                                                        \
-	(1u << 20)          /* of all rules, each side; a host's prefixes count each \
-			     */
-#define POLICY_PORTS_MAX 64 /* ranges in one destination */
-#define POLICY_TESTS_MAX 4096
+#define POLICY_REFERENCES_MAX                                                                  \
+	(1u << 20)                    /* of all rules, each side; a host's prefixes count each \
+				       */
+#define POLICY_PORTS_MAX           64 /* ranges in one destination */
+#define POLICY_TESTS_MAX           4096
+#define POLICY_APPROVALS_MAX       1024
+#define POLICY_APPROVAL_ROUTES_MAX 1024 /* of one approval; and as many nodes */
 
 struct policy;
 
@@ -76,6 +79,13 @@ int policy_protocol(uint8_t *proto, const char *text);
  */
 int policy_check(const struct policy *policy, const struct policy_node *nodes, size_t count,
 		 struct policy_error *error);
+
+/*
+ * Does the policy approve in advance that this node carries the prefix? A prefix of length 0: that
+ * it is an exit.
+ */
+bool policy_approves(const struct policy *policy, const struct policy_node *node,
+		     const struct prefix *prefix);
 
 /* A list of filter rules that grows; zero-initialise, policy_rules_clear frees. */
 struct policy_rules {

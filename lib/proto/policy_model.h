@@ -81,6 +81,15 @@ struct policy_group {
 	size_t member_count;
 };
 
+/* What may be carried without anybody being asked. */
+struct policy_approval {
+	uint32_t *nodes; /* selectors */
+	size_t node_count;
+	struct prefix *routes;
+	size_t route_count;
+	bool exit;
+};
+
 /* That `member` is in the group of this selector. */
 struct membership {
 	const char *member;
@@ -104,6 +113,8 @@ struct policy {
 	size_t rule_count;
 	struct policy_test *tests;
 	size_t test_count;
+	struct policy_approval *approvals;
+	size_t approval_count;
 
 	struct map *numbers; /* of selectors and port lists, plus one, by what they say */
 	struct selector *selectors;

@@ -439,17 +439,130 @@ static int parse_tests(struct context *context, struct policy *policy, json_t *t
 	return err;
 }
 
+/* --- approvals --- */
+
+/* Nodes by what they are; not by addresses, since what has those is what is to be approved. */
+static int parse_approved_node(const struct context *context, struct policy *policy,
+			       struct policy_approval *approval, const char *text)
+{
+	uint32_t numbers[POLICY_HOST_PREFIXES_MAX];
+	size_t count = 0;
+	int err =
+		text ? policy_selector_parse(policy, text, strlen(text), numbers, &count) : -EINVAL;
+	enum selector_kind kind = err == 0 ? policy->selectors[numbers[0]].kind : SELECT_PREFIX;
+
+	if (err < 0 && err != -EINVAL)
+		return err;
+	if (kind == SELECT_PREFIX)
+		return fail(context, text,
+			    "\"%.60s\" cannot be approved: want a name, group:G, tag:T or user:U",
+			    text ? text : "?");
+	approval->nodes[approval->node_count++] = numbers[0];
+	return 0;
+}
+
+static int parse_approved_route(const struct context *context, struct policy_approval *approval,
+				const char *text)
+{
+	struct prefix *prefix = &approval->routes[approval->route_count];
+
+	if (!text || prefix_parse(prefix, text) < 0)
+		return fail(context, text, "\"%.60s\" is no prefix without host bits",
+			    text ? text : "?");
+	if (prefix->len == 0)
+		return fail(context, text,
+			    "%.60s is no route: to approve an exit say \"exit\":true", text);
+	approval->route_count++;
+	return 0;
+}
+
+static bool is_list(json_t *value, size_t max)
+{
+	return json_is_array(value) && json_array_size(value) > 0 && json_array_size(value) <= max;
+}
+
+static int check_approval(const struct context *context, json_t *object)
+{
+	static const char *const known[] = { "nodes", "routes", "exit" };
+	json_t *routes = json_object_get(object, "routes");
+	json_t *exit = json_object_get(object, "exit");
+
+	if (!json_is_object(object) ||
+	    !is_list(json_object_get(object, "nodes"), POLICY_APPROVAL_ROUTES_MAX) ||
+	    (routes && !is_list(routes, POLICY_APPROVAL_ROUTES_MAX)) ||
+	    (exit && !json_is_boolean(exit)) || (!routes && !exit))
+		return fail(context, NULL,
+			    "an approval wants \"nodes\", and \"routes\" (lists of at most %d) or "
+			    "\"exit\":true",
+			    POLICY_APPROVAL_ROUTES_MAX);
+	return check_members(context, object, known, 3);
+}
+
+static int parse_approval(const struct context *context, struct policy *policy,
+			  struct policy_approval *approval, json_t *object)
+{
+	json_t *nodes = json_object_get(object, "nodes");
+	json_t *routes = json_object_get(object, "routes");
+	int err = check_approval(context, object);
+	json_t *value;
+	size_t i;
+
+	if (err < 0)
+		return err;
+	approval->nodes = calloc(json_array_size(nodes) + 1, sizeof(*approval->nodes));
+	approval->routes = calloc(json_array_size(routes) + 1, sizeof(*approval->routes));
+	if (!approval->nodes || !approval->routes)
+		return -ENOMEM;
+	approval->exit = json_is_true(json_object_get(object, "exit"));
+	json_array_foreach (nodes, i, value)
+		if (err == 0)
+			err = parse_approved_node(context, policy, approval,
+						  json_string_value(value));
+	json_array_foreach (routes, i, value)
+		if (err == 0)
+			err = parse_approved_route(context, approval, json_string_value(value));
+	return err;
+}
+
+static int parse_approvals(struct context *context, struct policy *policy, json_t *approvals)
+{
+	struct policy_span *spans;
+	json_t *object;
+	int err = 0;
+	size_t i;
+
+	if (!approvals)
+		return 0;
+	if (!json_is_array(approvals) || json_array_size(approvals) > POLICY_APPROVALS_MAX)
+		return fail(context, "approve", "approve wants a list of at most %d",
+			    POLICY_APPROVALS_MAX);
+	policy->approvals = calloc(json_array_size(approvals) + 1, sizeof(*policy->approvals));
+	spans = find_elements(context, "approve", json_array_size(approvals));
+	if (!policy->approvals || !spans)
+		err = -ENOMEM;
+	json_array_foreach (approvals, i, object) {
+		if (err < 0)
+			break;
+		context->at = spans[i].at;
+		err = parse_approval(context, policy, &policy->approvals[policy->approval_count++],
+				     object);
+	}
+	context->at = 0;
+	free(spans);
+	return err;
+}
+
 /* --- the whole --- */
 
 static int parse_root(struct context *context, struct policy *policy, json_t *root)
 {
-	static const char *const known[] = { "groups", "hosts", "rules", "tests" };
+	static const char *const known[] = { "groups", "hosts", "rules", "approve", "tests" };
 	int err;
 
 	if (!json_is_object(root))
 		return fail(context, NULL,
-			    "a policy is a JSON object with groups, hosts, rules, tests");
-	err = check_members(context, root, known, 4);
+			    "a policy is a JSON object with groups, hosts, rules, approve, tests");
+	err = check_members(context, root, known, 5);
 	if (err == 0)
 		err = parse_groups(context, policy, json_object_get(root, "groups"));
 	if (err == 0)
@@ -458,6 +571,8 @@ static int parse_root(struct context *context, struct policy *policy, json_t *ro
 		err = make_room(policy, json_object_get(root, "rules"));
 	if (err == 0)
 		err = parse_rules(context, policy, json_object_get(root, "rules"));
+	if (err == 0)
+		err = parse_approvals(context, policy, json_object_get(root, "approve"));
 	if (err == 0)
 		err = parse_tests(context, policy, json_object_get(root, "tests"));
 	return err < 0 ? err : policy_finish(policy);

@@ -22,7 +22,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 	if (!flows) {
 		flows = filter_flows_new(secret);
-		rules = filter_rules_new(&rule, 1);
+		rules = filter_rules_new(&rule, 1, NULL);
 	}
 	if (size < 1)
 		return 0;

@@ -11,7 +11,7 @@ static void explain(const struct policy *policy, const struct policy_node *from,
 		    const struct policy_node *to, const struct policy_rules *rules)
 {
 	struct filter_tuple tuple = { .dst = to->address4, .proto = 6 };
-	struct filter_rules *filter = filter_rules_new(rules->rules, rules->count);
+	struct filter_rules *filter = filter_rules_new(rules->rules, rules->count, NULL);
 	struct policy_verdict verdict;
 
 	for (uint16_t port = 20; filter && port < 30; port++) {

@@ -350,7 +350,7 @@ static void test_the_filter_lets_answers_in(void **state)
 
 	engine_open_session(e);
 	dataplane_set_flows(e->dp, flows);
-	assert_int_equal(dataplane_peer_set_rules(e->peer, NULL), 0);
+	assert_int_equal(dataplane_peer_set_rules(e->peer, NULL, NULL), 0);
 	engine_far_packet(e, packet, len, 0);
 	assert_int_equal(delivered(e), 0);
 	assert_int_equal(engine_activity(e).rx_dropped_filter, 1);

@@ -29,7 +29,7 @@ static struct filter_rules *one_rule(uint8_t proto, uint16_t low, uint16_t high)
 	rule.proto = proto;
 	rule.port_low = low;
 	rule.port_high = high;
-	return filter_rules_new(&rule, 1);
+	return filter_rules_new(&rule, 1, NULL);
 }
 
 static int setup(void **state)
@@ -38,7 +38,7 @@ static int setup(void **state)
 	flows = filter_flows_new(secret);
 	ssh = one_rule(IPPROTO_TCP, 22, 22);
 	all = one_rule(FILTER_PROTO_ANY, 0, 65535);
-	nobody = filter_rules_new(NULL, 0);
+	nobody = filter_rules_new(NULL, 0, NULL);
 	return flows && ssh && all && nobody ? 0 : -1;
 }
 

@@ -28,7 +28,7 @@ static void test_deny_wins(void **state)
 
 	(void)state;
 	prefix_parse(&list[1].dst, "100.64.0.2/32");
-	rules = filter_rules_new(list, 3);
+	rules = filter_rules_new(list, 3, NULL);
 	t = tuple(6, 21);
 	assert_true(filter_rules_match(rules, &t));
 	t = tuple(6, 22);
@@ -51,7 +51,7 @@ static void test_fragment_of_a_denied_protocol(void **state)
 		{ .proto = FILTER_PROTO_ANY, .port_high = 65535 },
 		{ .proto = 17, .port_low = 53, .port_high = 53, .deny = true },
 	};
-	struct filter_rules *rules = filter_rules_new(list, 2);
+	struct filter_rules *rules = filter_rules_new(list, 2, NULL);
 	struct filter_tuple t = tuple(17, 0);
 
 	(void)state;
@@ -65,7 +65,7 @@ static void test_fragment_of_a_denied_protocol(void **state)
 static void test_deny_alone_allows_nothing(void **state)
 {
 	struct filter_rule list[] = { { .proto = 6, .port_low = 1, .port_high = 2, .deny = true } };
-	struct filter_rules *rules = filter_rules_new(list, 1);
+	struct filter_rules *rules = filter_rules_new(list, 1, NULL);
 	struct filter_tuple t = tuple(6, 80);
 
 	(void)state;

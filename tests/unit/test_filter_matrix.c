@@ -133,7 +133,7 @@ static struct filter_rules *build(const struct policy_case *what)
 			rule->deny = line->deny;
 		}
 	}
-	set = filter_rules_new(rules, count);
+	set = filter_rules_new(rules, count, NULL);
 	assert_non_null(set);
 	return set;
 }

@@ -47,7 +47,7 @@ static bool match(const struct filter_rules *rules, const char *dst, uint8_t pro
 
 static void test_nothing_is_allowed_by_nothing(void **state)
 {
-	struct filter_rules *rules = filter_rules_new(NULL, 0);
+	struct filter_rules *rules = filter_rules_new(NULL, 0, NULL);
 
 	(void)state;
 	assert_non_null(rules);
@@ -73,7 +73,7 @@ static void test_protocol_by_port(void **state)
 		struct filter_rules *rules;
 
 		rule = rule_to("10.0.0.0/24", protos[i], 22, 22);
-		rules = filter_rules_new(&rule, 1);
+		rules = filter_rules_new(&rule, 1, NULL);
 		for (j = 0; j < sizeof(protos); j++) {
 			for (k = 0; k < sizeof(ports) / sizeof(ports[0]); k++) {
 				/* A port range says nothing of protocols without ports. */
@@ -94,19 +94,19 @@ static void test_any(void **state)
 	struct filter_rule all = rule_to(NULL, FILTER_PROTO_ANY, 0, 65535);
 	struct filter_rule web = rule_to(NULL, FILTER_PROTO_ANY, 443, 443);
 	struct filter_rule icmp = rule_to(NULL, IPPROTO_ICMP, 0, 65535);
-	struct filter_rules *rules = filter_rules_new(&all, 1);
+	struct filter_rules *rules = filter_rules_new(&all, 1, NULL);
 
 	(void)state;
 	assert_true(match(rules, "10.0.0.1", IPPROTO_GRE, 0));
 	assert_true(match(rules, "fd00::1", IPPROTO_TCP, 65535));
 	filter_rules_free(rules);
-	rules = filter_rules_new(&web, 1);
+	rules = filter_rules_new(&web, 1, NULL);
 	assert_true(match(rules, "10.0.0.1", IPPROTO_TCP, 443));
 	assert_true(match(rules, "fd00::1", IPPROTO_UDP, 443));
 	assert_false(match(rules, "10.0.0.1", IPPROTO_TCP, 442));
 	assert_false(match(rules, "10.0.0.1", IPPROTO_ICMP, 0));
 	filter_rules_free(rules);
-	rules = filter_rules_new(&icmp, 1);
+	rules = filter_rules_new(&icmp, 1, NULL);
 	assert_true(match(rules, "10.0.0.1", IPPROTO_ICMP, 7));
 	assert_false(match(rules, "10.0.0.1", IPPROTO_TCP, 7));
 	filter_rules_free(rules);
@@ -116,8 +116,8 @@ static void test_fragments_need_all_ports(void **state)
 {
 	struct filter_rule some = rule_to(NULL, IPPROTO_UDP, 1, 65535);
 	struct filter_rule all = rule_to(NULL, IPPROTO_UDP, 0, 65535);
-	struct filter_rules *a = filter_rules_new(&some, 1);
-	struct filter_rules *b = filter_rules_new(&all, 1);
+	struct filter_rules *a = filter_rules_new(&some, 1, NULL);
+	struct filter_rules *b = filter_rules_new(&all, 1, NULL);
 	struct filter_tuple t = tuple_to("10.0.0.1", IPPROTO_UDP, 0);
 
 	(void)state;
@@ -137,7 +137,7 @@ static void test_ranges_merge(void **state)
 		rule_to("10.0.0.1", IPPROTO_TCP, 300, 300),
 		rule_to("10.0.0.1", IPPROTO_TCP, 9, 5),
 	};
-	struct filter_rules *rules = filter_rules_new(set, 5);
+	struct filter_rules *rules = filter_rules_new(set, 5, NULL);
 	unsigned int port;
 
 	(void)state;
@@ -155,9 +155,9 @@ static void test_bounds(void **state)
 
 	(void)state;
 	assert_non_null(set);
-	assert_null(filter_rules_new(set, FILTER_RULES_MAX + 1));
-	a = filter_rules_new(set, FILTER_RULES_MAX);
-	b = filter_rules_new(set, FILTER_RULES_MAX);
+	assert_null(filter_rules_new(set, FILTER_RULES_MAX + 1, NULL));
+	a = filter_rules_new(set, FILTER_RULES_MAX, NULL);
+	b = filter_rules_new(set, FILTER_RULES_MAX, NULL);
 	assert_true(filter_rules_id(a) && filter_rules_id(a) != filter_rules_id(b));
 	assert_true(filter_rules_id(NULL) == 0);
 	filter_rules_free(a);
@@ -165,21 +165,29 @@ static void test_bounds(void **state)
 	free(set);
 }
 
-/* The obvious implementation, to hold the fast one against. */
-static bool slow_match(const struct filter_rule *set, size_t count, const struct filter_tuple *t)
+/* The obvious implementation, to hold the fast one against. own NULL: every source is. */
+static bool slow_match(const struct filter_rule *set, size_t count, const struct ip_addr *own,
+		       const struct filter_tuple *t, bool deny)
 {
 	bool ports = !t->fragment && filter_proto_has_ports(t->proto);
+	bool is_own = own && (addr_equal(&t->src, &own[0]) || addr_equal(&t->src, &own[1]));
 	size_t i;
 
 	for (i = 0; i < count; i++) {
 		const struct filter_rule *r = &set[i];
 
-		if (r->dst.addr.family && !prefix_contains(&r->dst, &t->dst))
+		if (r->deny != deny || (r->dst.addr.family && !prefix_contains(&r->dst, &t->dst)))
+			continue;
+		if (r->dst.addr.family && r->dst.len == 0 && addr_is_private(&t->dst))
+			continue;
+		if (own && r->src.addr.family == 0 && !is_own)
+			continue;
+		if (r->src.addr.family && (is_own || !prefix_contains(&r->src, &t->src)))
 			continue;
 		if (r->proto && r->proto != t->proto)
 			continue;
 		if (ports ? t->dst_port >= r->port_low && t->dst_port <= r->port_high
-			  : !r->port_low && r->port_high == 65535)
+			  : deny || (!r->port_low && r->port_high == 65535))
 			return true;
 	}
 	return false;
@@ -187,7 +195,8 @@ static bool slow_match(const struct filter_rule *set, size_t count, const struct
 
 static struct ip_addr random_addr(void)
 {
-	struct ip_addr addr = addr_from_v4(0x0a000000u | ((uint32_t)rand() & 0x3ff));
+	uint32_t net = rand() % 4 ? 0x0a000000u : 0xcb007100u; /* 203.0.113.0 */
+	struct ip_addr addr = addr_from_v4(net | ((uint32_t)rand() & 0x3f));
 
 	if (rand() % 2) {
 		uint8_t bytes[16] = { 0xfd, [1] = (uint8_t)(rand() % 2), [15] = (uint8_t)rand() };
@@ -207,6 +216,13 @@ static struct filter_rule random_rule(void)
 	rule.proto = protos[rand() % 4];
 	if (rand() % 8)
 		rule.dst = prefix_from_addr(&addr, (unsigned int)(rand() % 129));
+	if (rand() % 16 == 0)
+		rule.dst.len = 0, memset(rule.dst.addr.bytes, 0, 16);
+	if (rand() % 2) {
+		addr = random_addr();
+		rule.src = prefix_from_addr(&addr, (unsigned int)(1 + rand() % 128));
+	}
+	rule.deny = rand() % 6 == 0;
 	if (rand() % 8) {
 		rule.port_low = (uint16_t)(rand() % 16);
 		rule.port_high = (uint16_t)(rule.port_low + rand() % 3);
@@ -226,21 +242,26 @@ static void test_equals_the_obvious(void **state)
 	srand(1);
 	for (round = 0; round < 4000; round++) {
 		size_t count = (size_t)(rand() % 12);
+		struct ip_addr own[2] = { random_addr(), random_addr() };
+		const struct ip_addr *known = rand() % 4 ? own : NULL;
 		struct filter_rules *rules;
 		size_t i;
 
 		for (i = 0; i < count; i++)
 			set[i] = random_rule();
-		rules = filter_rules_new(set, count);
-		for (i = 0; i < 20; i++) {
+		rules = filter_rules_new(set, count, known);
+		for (i = 0; i < 40; i++) {
 			struct filter_tuple t;
 
 			memset(&t, 0, sizeof(t));
+			t.src = i % 2 ? random_addr() : own[i / 2 % 2];
 			t.dst = random_addr();
 			t.proto = protos[rand() % 4];
 			t.dst_port = (uint16_t)(rand() % 20);
 			t.fragment = rand() % 4 == 0;
-			assert_int_equal(filter_rules_match(rules, &t), slow_match(set, count, &t));
+			assert_int_equal(filter_rules_match(rules, &t),
+					 slow_match(set, count, known, &t, false) &&
+						 !slow_match(set, count, known, &t, true));
 		}
 		filter_rules_free(rules);
 	}

@@ -98,10 +98,12 @@ void dataplane_allowed_ips_clear(struct dp_peer *peer)
 	(void)peer;
 }
 
-int dataplane_peer_set_rules(struct dp_peer *peer, struct filter_rules *rules)
+int dataplane_peer_set_rules(struct dp_peer *peer, struct filter_rules *rules,
+			     struct filter_rules *lan)
 {
 	(void)peer;
 	filter_rules_free(rules);
+	filter_rules_free(lan);
 	return 0;
 }
 

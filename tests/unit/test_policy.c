@@ -67,7 +67,7 @@ static bool may(const struct policy *policy, const struct policy_node *from,
 	if (dst)
 		addr_parse(&tuple.dst, dst);
 	assert_int_equal(policy_compile(policy, from, to, &rules), 0);
-	compiled = filter_rules_new(rules.rules, rules.count);
+	compiled = filter_rules_new(rules.rules, rules.count, NULL);
 	allowed = filter_rules_match(compiled, &tuple);
 	filter_rules_free(compiled);
 	policy_rules_clear(&rules);

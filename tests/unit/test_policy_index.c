@@ -140,7 +140,7 @@ static void compare_flows(const struct policy *policy, unsigned int from, unsign
 					      "172.16.0.1" };
 	static const uint8_t protos[] = { 6, 17, 1, 58, 47 };
 	static const uint16_t ports[] = { 22, 80, 83, 90, 91, 0 };
-	struct filter_rules *filter = filter_rules_new(rules->rules, rules->count);
+	struct filter_rules *filter = filter_rules_new(rules->rules, rules->count, NULL);
 
 	for (unsigned int i = 0; i < 6 * 5 * 6; i++) {
 		struct filter_tuple tuple = { .proto = protos[i % 5],
