@@ -7,6 +7,7 @@
 #include "coord/admin_reply.h"
 #include "coord/policy_report.h"
 #include "coord/policy_tag.h"
+#include "coord/session_routes.h"
 #include "coord/sessions.h"
 
 void admin_policy_get(struct admin_request *request)
@@ -88,6 +89,7 @@ void admin_policy_set(struct admin_request *request)
 		return;
 	}
 	log_info("policy-set bytes=%zu", len);
+	sessions_review_routes(request->sessions, request->now_s);
 	sessions_want_flush(request->sessions);
 }
 

@@ -2,6 +2,8 @@
 
 #include <string.h>
 
+#include "coord/route_approval.h"
+
 void certificate_describe(const struct network *network, const struct node *node, struct cert *cert,
 			  uint64_t now_s)
 {
@@ -13,6 +15,7 @@ void certificate_describe(const struct network *network, const struct node *node
 	memcpy(cert->wireguard_key, node->wireguard_key, 32);
 	cert->address4 = node->address4;
 	cert->address6 = node->address6;
+	route_approval_certify(network, node, cert);
 	memcpy(cert->tags, node->tags.names, sizeof(cert->tags));
 	cert->tag_count = node->tags.count;
 	memcpy(cert->groups, node->groups.names, sizeof(cert->groups));

@@ -10,6 +10,7 @@
 #include "coord/coordinators.h"
 #include "coord/network_load.h"
 #include "coord/oidc.h"
+#include "coord/session_routes.h"
 #include "coord/sessions.h"
 #include "coord/store_change.h"
 
@@ -50,7 +51,8 @@ static bool is_same(const struct node *node, const struct node *stored)
 	       same_labels(&node->groups, &stored->groups) &&
 	       same_labels(&node->tags, &stored->tags) && node->revoked == stored->revoked &&
 	       node->state == stored->state && node->serial == stored->serial &&
-	       strcmp(node->owner, stored->owner) == 0 && node->cert_len == stored->cert_len &&
+	       strcmp(node->owner, stored->owner) == 0 &&
+	       node_routes_equal(&node->routes, &stored->routes) && node->cert_len == stored->cert_len &&
 	       memcmp(node->cert, stored->cert, node->cert_len) == 0;
 }
 
@@ -103,6 +105,8 @@ static void update_node(struct sessions *sessions, struct node *node, const stru
 		session_let_in(node->session, now_s);
 	else if (certified && node->session)
 		session_send_certificate(node->session);
+	else if (node->session && node->routes.offered_count > 0)
+		session_send_routes(node->session, "");
 }
 
 /*

@@ -31,20 +31,6 @@ struct placed {
 	size_t size; /* a power of two, more than there can be */
 };
 
-/* The node's present certificate, which all maps share; NULL when out of memory. */
-static struct netmap_cert *shared_cert(struct node *node)
-{
-	struct netmap_cert *cert;
-
-	if (node->shared_cert && node->shared_cert->parsed.serial == node->serial)
-		return node->shared_cert;
-	if (netmap_cert_new(&cert, node->cert, node->cert_len) < 0)
-		return NULL;
-	netmap_cert_unref(node->shared_cert);
-	node->shared_cert = cert;
-	return cert;
-}
-
 /* The grant as a list for this node; `before` when that is the same, which saves looking it up. */
 static int place_rules(const struct network *network, const struct node *node,
 		       const struct policy_grant *grant, struct netmap_rules *before,
@@ -126,7 +112,7 @@ static int refresh_peer(const struct network *network, const struct node *node,
 	if (due->in || due->out) {
 		err = place_rules(network, node, due->in, before ? before->rules : NULL,
 				  &view.terms.rules);
-		view.cert = shared_cert(due->peer);
+		view.cert = node_shared_cert(due->peer);
 		if (err == 0 && !view.cert)
 			err = -ENOMEM;
 	}
@@ -255,7 +241,7 @@ static int look(const struct network *network, const struct node *node, struct p
 	int err;
 
 	candidate->view.terms.may_send = candidate->out;
-	candidate->view.cert = shared_cert(candidate->peer);
+	candidate->view.cert = node_shared_cert(candidate->peer);
 	if (!candidate->view.cert)
 		return -ENOMEM;
 	if (!slot->rules) {

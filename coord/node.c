@@ -23,9 +23,28 @@ bool node_is_online(const struct node *node)
 	return node->session || node->elsewhere;
 }
 
+struct netmap_cert *node_shared_cert(const struct node *node)
+{
+	/* What is kept to save work is no change of the node. */
+	struct node *keeper = (struct node *)node;
+	struct netmap_cert *cert;
+
+	if (node->shared_cert && node->shared_cert->parsed.serial == node->serial)
+		return node->shared_cert;
+	if (node->cert_len == 0 || netmap_cert_new(&cert, node->cert, node->cert_len) < 0)
+		return NULL;
+	netmap_cert_unref(keeper->shared_cert);
+	keeper->shared_cert = cert;
+	return cert;
+}
+
 struct policy_node node_policy_view(const struct node *node)
 {
+	const struct netmap_cert *cert = node_shared_cert(node);
+
 	return (struct policy_node){
+		.routes = cert ? cert->parsed.routes : NULL,
+		.route_count = cert ? cert->parsed.route_count : 0,
 		.name = node->name,
 		.owner = node->owner,
 		.address4 = node->address4,

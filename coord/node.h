@@ -7,6 +7,7 @@
 
 #include "base/addr.h"
 #include "coord/labels.h"
+#include "coord/node_routes.h"
 #include "proto/cert.h"
 #include "proto/control_report.h"
 #include "proto/netmap.h"
@@ -51,6 +52,7 @@ struct node {
 	char os[64];
 	uint64_t logins;               /* the number of the newest one that it has confirmed */
 	char key_id[NODE_KEY_ID_SIZE]; /* the join key it came with, or "" */
+	struct node_routes routes;
 	/* Its present certificate. */
 	uint64_t serial;
 	uint64_t not_before_s;
@@ -97,7 +99,13 @@ void node_free(struct node *node);
 /* Is it connected, here or at another coordinator of the network? */
 bool node_is_online(const struct node *node);
 
-/* The node as policy sees it; borrows from node. */
+/*
+ * Its present certificate, which all maps and looks at it share; made when there is none yet. NULL:
+ * it has no certificate, or memory is out.
+ */
+struct netmap_cert *node_shared_cert(const struct node *node);
+
+/* The node as policy sees it, with the routes of its certificate; borrows from node. */
 struct policy_node node_policy_view(const struct node *node);
 
 #endif

@@ -17,6 +17,7 @@
 #include "coord/mapmaker.h"
 #include "coord/oidc.h"
 #include "coord/report.h"
+#include "coord/session_routes.h"
 #include "coord/sessions.h"
 #include "proto/control_channel.h"
 
@@ -168,6 +169,8 @@ void session_send_certificate(struct session *session)
 	message.document.data = session->node->cert;
 	message.document.len = session->node->cert_len;
 	session_send(session, &message);
+	if (session->state == SESSION_READY && session->node->routes.offered_count > 0)
+		session_send_routes(session, "");
 }
 
 static void send_welcome(struct session *session, uint64_t now_s)
@@ -564,6 +567,8 @@ static void handle_update(struct session *session, const struct control_update *
 	}
 	if (update->has_wireguard_key)
 		change_wireguard_key(session, update->wireguard_key, now_s);
+	if (update->has_routes && session->state == SESSION_READY)
+		session_take_routes(session, update, now_s);
 }
 
 static void handle_ping(struct session *session, const struct control_ping *ping, uint64_t now_s)
@@ -702,8 +707,10 @@ static void renew(struct session *session, uint64_t now_s)
 
 	if (now_s >= session->credentials_s + CREDENTIALS_RENEW_S || now_s < session->credentials_s)
 		sessions_send_credentials(session, now_s);
+	if (!store_is_away(network->store))
+		session_review_routes(session, now_s);
 	/* In strict mode admins are asked, see strict_tick. */
-	if (network->strict.on || !certificate_is_due(node, now_s))
+	if (session->state != SESSION_READY || network->strict.on || !certificate_is_due(node, now_s))
 		return;
 	if (network_rekey(network, node, node->wireguard_key, now_s) < 0) {
 		log_error("store-failed node=%s what=certificate", node->name);

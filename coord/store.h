@@ -45,7 +45,8 @@ struct store_key {
 	enum key_approval approval;
 	char for_node[NODE_KEY_TEXT_SIZE]; /* its node takes the place of this one; or "" */
 	char created_by[STORE_WHO_MAX];
-	uint64_t used_s; /* last; 0: never */
+	uint64_t used_s;          /* last; 0: never */
+	struct route_list routes; /* that its nodes may carry, without further approval */
 };
 
 #define STORE_RELAY_SECRET_MAX 128

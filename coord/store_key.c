@@ -7,16 +7,17 @@
 
 #define COLUMNS                                                                                     \
 	"id, secret_hash, name, reusable, ephemeral, revoked, groups, tags, created_s, expires_s, " \
-	"uses, uses_max, approval, for_node, created_by, used_s"
+	"uses, uses_max, approval, for_node, created_by, used_s, routes"
 
 int store_key_add(struct store *store, const struct store_key *key)
 {
+	char routes[NODE_ROUTES_TEXT_SIZE];
 	struct statement s;
 
 	statement_init(&s, store,
 		       "INSERT INTO key (" COLUMNS ")"
 		       " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14,"
-		       " $15, $16)");
+		       " $15, $16, $17)");
 	statement_blob(&s, key->id, sizeof(key->id));
 	statement_blob(&s, key->secret_hash, sizeof(key->secret_hash));
 	statement_text(&s, key->name);
@@ -33,11 +34,14 @@ int store_key_add(struct store *store, const struct store_key *key)
 	statement_text(&s, key->for_node);
 	statement_text(&s, key->created_by);
 	statement_u64(&s, key->used_s);
+	route_list_format(routes, &key->routes);
+	statement_text(&s, routes);
 	return statement_run(&s);
 }
 
 static void read_key(struct statement *s, struct store_key *key)
 {
+	char routes[NODE_ROUTES_TEXT_SIZE] = "";
 	uint64_t approval;
 
 	memset(key, 0, sizeof(*key));
@@ -57,6 +61,9 @@ static void read_key(struct statement *s, struct store_key *key)
 	statement_get_text(s, key->for_node, sizeof(key->for_node));
 	statement_get_text(s, key->created_by, sizeof(key->created_by));
 	key->used_s = statement_get_u64(s);
+	statement_get_text(s, routes, sizeof(routes));
+	if (route_list_parse(&key->routes, routes) < 0 && s->err == 0)
+		s->err = -EUCLEAN;
 	if (approval < KEY_APPROVAL_COUNT)
 		key->approval = (enum key_approval)approval;
 	else if (s->err == 0)

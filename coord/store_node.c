@@ -9,7 +9,19 @@
 #define COLUMNS                                                                                   \
 	"device_key, box_key, wireguard_key, name, address4, address6, groups, tags, ephemeral, " \
 	"revoked, created_s, last_seen_s, version, os, serial, not_before_s, not_after_s, cert, " \
-	"owner, login_until_s, state, logins, key_id"
+	"owner, login_until_s, state, logins, key_id, offered, decided, advance"
+
+static void put_routes(struct statement *s, const struct node_routes *routes)
+{
+	char text[NODE_ROUTES_TEXT_SIZE];
+
+	node_routes_format_offered(text, routes);
+	statement_text(s, text);
+	node_routes_format_decided(text, routes);
+	statement_text(s, text);
+	route_list_format(text, &routes->advance);
+	statement_text(s, text);
+}
 
 int store_node_put(struct store *store, const struct node *node)
 {
@@ -20,7 +32,7 @@ int store_node_put(struct store *store, const struct node *node)
 	statement_init(&s, store,
 		       "INSERT INTO node (" COLUMNS
 		       ") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14,"
-		       " $15, $16, $17, $18, $19, $20, $21, $22, $23)"
+		       " $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25, $26)"
 		       " ON CONFLICT (device_key) DO UPDATE SET box_key = excluded.box_key,"
 		       " wireguard_key = excluded.wireguard_key, name = excluded.name,"
 		       " groups = excluded.groups, tags = excluded.tags,"
@@ -30,7 +42,8 @@ int store_node_put(struct store *store, const struct node *node)
 		       " not_before_s = excluded.not_before_s, not_after_s = excluded.not_after_s,"
 		       " cert = excluded.cert, owner = excluded.owner,"
 		       " login_until_s = excluded.login_until_s, state = excluded.state,"
-		       " logins = excluded.logins");
+		       " logins = excluded.logins, offered = excluded.offered,"
+		       " decided = excluded.decided, advance = excluded.advance");
 	statement_blob(&s, node->device_key, 32);
 	statement_blob(&s, node->box_key, 32);
 	statement_blob(&s, node->wireguard_key, 32);
@@ -54,6 +67,7 @@ int store_node_put(struct store *store, const struct node *node)
 	statement_u64(&s, node->state);
 	statement_u64(&s, node->logins);
 	statement_text(&s, node->key_id);
+	put_routes(&s, &node->routes);
 	return statement_run(&s);
 }
 
@@ -79,6 +93,25 @@ int store_node_delete(struct store *store, const uint8_t device_key[static 32])
 	statement_init(&s, store, "DELETE FROM node WHERE device_key = $1");
 	statement_blob(&s, device_key, 32);
 	return statement_run(&s);
+}
+
+static void read_routes(struct statement *s, struct node_routes *routes)
+{
+	char text[NODE_ROUTES_TEXT_SIZE] = "";
+	int err;
+
+	statement_get_text(s, text, sizeof(text));
+	err = node_routes_parse_offered(routes, text);
+	text[0] = '\0';
+	statement_get_text(s, text, sizeof(text));
+	if (err == 0)
+		err = node_routes_parse_decided(routes, text);
+	text[0] = '\0';
+	statement_get_text(s, text, sizeof(text));
+	if (err == 0)
+		err = route_list_parse(&routes->advance, text);
+	if (err < 0 && s->err == 0)
+		s->err = -EUCLEAN;
 }
 
 static void read_node(struct statement *s, struct node *node)
@@ -109,6 +142,7 @@ static void read_node(struct statement *s, struct node *node)
 	state = statement_get_u64(s);
 	node->logins = statement_get_u64(s);
 	statement_get_text(s, node->key_id, sizeof(node->key_id));
+	read_routes(s, &node->routes);
 	if (state < NODE_STATE_COUNT)
 		node->state = (enum node_state)state;
 	else if (s->err == 0)

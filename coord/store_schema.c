@@ -7,7 +7,7 @@
 #include "coord/store.h"
 #include "coord/store_driver.h"
 
-#define SCHEMA_VERSION 4
+#define SCHEMA_VERSION 5
 
 static const char version_3[] =
 	"CREATE TABLE value (name TEXT PRIMARY KEY, value BLOB NOT NULL) STRICT;"
@@ -86,11 +86,19 @@ static const char from_version_3[] =
 	"CREATE TABLE revoked_device (device_key BLOB PRIMARY KEY, until_s INTEGER NOT NULL) STRICT;"
 	"CREATE INDEX audit_time ON audit (time_s);";
 
+/* From version 4, whose nodes carried nothing for others; likewise for new databases. */
+static const char from_version_4[] =
+	"ALTER TABLE node ADD COLUMN offered TEXT NOT NULL DEFAULT '';"
+	"ALTER TABLE node ADD COLUMN decided TEXT NOT NULL DEFAULT '';"
+	"ALTER TABLE node ADD COLUMN advance TEXT NOT NULL DEFAULT '';"
+	"ALTER TABLE key ADD COLUMN routes TEXT NOT NULL DEFAULT '';";
+
 /* By the version that it leaves behind. */
 static const char *const migrations[SCHEMA_VERSION] = {
 	[1] = from_version_1,
 	[2] = from_version_2,
 	[3] = from_version_3,
+	[4] = from_version_4,
 };
 
 /* The next step towards the present version, and the version that it leads to: both or neither. */

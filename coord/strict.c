@@ -380,40 +380,96 @@ static int is_requested(struct network *network, const struct cert *cert)
 	       cert->not_before_s < asked.not_before_s + network->strict.life_s / 3;
 }
 
-int strict_request_certificate(struct network *network, const struct node *wanted, uint64_t now_s)
+/* The certificate as it would be read, with its lists in order. */
+static int normalise(struct cert *cert)
 {
 	uint8_t body[CERT_ENCODED_MAX];
-	struct cert cert;
 	size_t len;
-	int err;
+	int err = cert_encode(body, &len, cert);
 
-	certificate_describe(network, wanted, &cert, now_s);
-	/* As it would be read, with its lists in order. */
-	err = cert_encode(body, &len, &cert);
-	if (err == 0)
-		err = cert_parse_body(&cert, body, len);
-	if (err == 0)
-		err = is_requested(network, &cert);
+	return err < 0 ? err : cert_parse_body(cert, body, len);
+}
+
+static int request_certificate(struct network *network, struct cert *cert, uint64_t now_s)
+{
+	uint8_t body[CERT_ENCODED_MAX];
+	size_t len;
+	int err = is_requested(network, cert);
+
 	if (err != 0)
 		return err < 0 ? err : 0;
-	err = network_take_serial(network, &cert.serial);
+	err = network_take_serial(network, &cert->serial);
 	if (err == 0)
-		err = cert_encode(body, &len, &cert);
+		err = cert_encode(body, &len, cert);
 	if (err == 0)
 		err = store_begin(network->store);
 	if (err < 0)
 		return err;
 	err = network_store_serial(network);
 	if (err == 0)
-		err = put_request(network, SIGNING_CERTIFICATE, cert.device_key, body, len, "",
+		err = put_request(network, SIGNING_CERTIFICATE, cert->device_key, body, len, "",
 				  now_s);
 	if (err == 0)
 		err = store_commit(network->store);
 	if (err < 0)
 		store_rollback(network->store);
 	else
-		log_info("signature-wanted what=certificate node=%s", cert.name);
+		log_info("signature-wanted what=certificate node=%s", cert->name);
 	return err;
+}
+
+int strict_request_certificate(struct network *network, const struct node *wanted, uint64_t now_s)
+{
+	struct cert cert;
+	int err;
+
+	certificate_describe(network, wanted, &cert, now_s);
+	err = normalise(&cert);
+	return err < 0 ? err : request_certificate(network, &cert, now_s);
+}
+
+/* Puts into cert what was asked for before, but for routes. 0, -ENOENT: nothing was. */
+static int take_asked(struct network *network, struct cert *cert)
+{
+	struct store_request request;
+	struct cert asked;
+	int err = store_request_about(network->store, SIGNING_CERTIFICATE, cert->device_key,
+				      &request);
+
+	if (err < 0)
+		return err;
+	err = cert_parse_body(&asked, request.request.body, request.request.body_len);
+	store_request_clear(&request);
+	if (err < 0)
+		return err;
+	memcpy(asked.routes, cert->routes, sizeof(asked.routes));
+	memcpy(asked.route_facts, cert->route_facts, sizeof(asked.route_facts));
+	asked.route_count = cert->route_count;
+	asked.not_before_s = cert->not_before_s;
+	asked.not_after_s = cert->not_after_s;
+	*cert = asked;
+	return 0;
+}
+
+int strict_request_routes(struct network *network, const struct node *node, uint64_t now_s)
+{
+	const struct netmap_cert *held = node_shared_cert(node);
+	struct cert cert;
+	bool asked;
+	int err;
+
+	certificate_describe(network, node, &cert, now_s);
+	err = take_asked(network, &cert);
+	asked = err == 0;
+	if (err < 0 && err != -ENOENT)
+		return err;
+	err = normalise(&cert);
+	if (err < 0)
+		return err;
+	if (!held || !same_statement(&cert, &held->parsed) || certificate_is_due(node, now_s))
+		return request_certificate(network, &cert, now_s);
+	return asked ? store_request_delete(network->store, SIGNING_CERTIFICATE, cert.device_key)
+		     : 0;
 }
 
 /* No version is asked for twice, so that of two texts signed one is newer for everybody. */

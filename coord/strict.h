@@ -69,6 +69,11 @@ int strict_export(struct network *network, const struct strict_export *wanted, u
  * the store's error.
  */
 int strict_request_certificate(struct network *network, const struct node *wanted, uint64_t now_s);
+/*
+ * The same for the routes that the node may carry now: whatever else is asked for stays so, and
+ * when nothing is wanted any more the request goes.
+ */
+int strict_request_routes(struct network *network, const struct node *node, uint64_t now_s);
 /* Asks for a policy, whose text was checked. who: for the signers. */
 int strict_request_policy(struct network *network, const char *text, size_t len, const char *who,
 			  uint64_t now_s);

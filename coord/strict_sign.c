@@ -6,6 +6,7 @@
 
 #include "base/log.h"
 #include "coord/network.h"
+#include "coord/session_routes.h"
 #include "coord/sessions.h"
 #include "coord/store_signing.h"
 #include "coord/strict.h"
@@ -269,7 +270,8 @@ static int enforce(struct sessions *sessions, struct document *document, const u
 	return 0;
 }
 
-static int put_document(struct sessions *sessions, const struct store_request *request)
+static int put_document(struct sessions *sessions, const struct store_request *request,
+			uint64_t now_s)
 {
 	const struct signing_request *r = &request->request;
 	struct document document;
@@ -285,6 +287,8 @@ static int put_document(struct sessions *sessions, const struct store_request *r
 		err = document_join(r->body, r->body_len, r->set, r->set_len, &data, &len);
 	if (err == 0)
 		err = enforce(sessions, &document, data, len);
+	if (err == 0 && document.kind == DOCUMENT_POLICY)
+		sessions_review_routes(sessions, now_s);
 	free(data);
 	document_clear(&document);
 	return err;
@@ -327,7 +331,7 @@ int strict_sign(struct sessions *sessions, const uint8_t id[static SIGNING_ID_SI
 	if (err == 0 && trust_check(trust, signing_domain(r->kind), r->body, r->body_len, r->set,
 				    r->set_len) == 0) {
 		err = r->kind == SIGNING_CERTIFICATE ? put_certificate(sessions, &request, now_s)
-						     : put_document(sessions, &request);
+						     : put_document(sessions, &request, now_s);
 		err = err == 0 ? 1 : err;
 	}
 	store_request_clear(&request);
