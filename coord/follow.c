@@ -52,7 +52,8 @@ static bool is_same(const struct node *node, const struct node *stored)
 	       same_labels(&node->tags, &stored->tags) && node->revoked == stored->revoked &&
 	       node->state == stored->state && node->serial == stored->serial &&
 	       strcmp(node->owner, stored->owner) == 0 &&
-	       node_routes_equal(&node->routes, &stored->routes) && node->cert_len == stored->cert_len &&
+	       node_routes_equal(&node->routes, &stored->routes) &&
+	       node->cert_len == stored->cert_len &&
 	       memcmp(node->cert, stored->cert, node->cert_len) == 0;
 }
 

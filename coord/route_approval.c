@@ -210,9 +210,8 @@ int route_approval_offer(struct network *network, struct node *node,
 	return err;
 }
 
-int route_approval_decide(struct network *network, struct node *node,
-			  const struct prefix *prefixes, size_t count, bool approved,
-			  uint64_t now_s)
+int route_approval_decide(struct network *network, struct node *node, const struct prefix *prefixes,
+			  size_t count, bool approved, uint64_t now_s)
 {
 	struct node_routes before = node->routes;
 	struct node_routes *routes = &node->routes;

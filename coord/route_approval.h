@@ -49,9 +49,8 @@ int route_approval_offer(struct network *network, struct node *node,
  * An admin decides. Revoking what is neither offered nor approved otherwise only forgets an
  * approval. 0, -ENOSPC: too many decisions about this node, or the store's error.
  */
-int route_approval_decide(struct network *network, struct node *node,
-			  const struct prefix *prefixes, size_t count, bool approved,
-			  uint64_t now_s);
+int route_approval_decide(struct network *network, struct node *node, const struct prefix *prefixes,
+			  size_t count, bool approved, uint64_t now_s);
 /* The policy changed, or its certificate could not be made when it was due. As above. */
 int route_approval_review(struct network *network, struct node *node, uint64_t now_s);
 

@@ -710,7 +710,8 @@ static void renew(struct session *session, uint64_t now_s)
 	if (!store_is_away(network->store))
 		session_review_routes(session, now_s);
 	/* In strict mode admins are asked, see strict_tick. */
-	if (session->state != SESSION_READY || network->strict.on || !certificate_is_due(node, now_s))
+	if (session->state != SESSION_READY || network->strict.on ||
+	    !certificate_is_due(node, now_s))
 		return;
 	if (network_rekey(network, node, node->wireguard_key, now_s) < 0) {
 		log_error("store-failed node=%s what=certificate", node->name);

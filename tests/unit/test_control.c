@@ -57,7 +57,13 @@ static void test_node_messages(void **state)
 	strcpy(update.update.home_relay, "fra");
 	update.update.has_routes = true;
 	prefix_parse(&update.update.routes[0], "192.168.0.0/24");
-	update.update.route_count = 1;
+	prefix_parse(&update.update.routes[1], "10.77.1.0/24");
+	update.update.route_count = 2;
+	update.update.route_facts[0].weight = update.update.route_facts[1].weight = 100;
+	round_trip(&update, &parsed);
+	assert_memory_equal(&parsed.update, &update.update, sizeof(update.update));
+	update.update.route_facts[1].weight = 7;
+	addr_parse(&update.update.route_facts[1].real, "192.168.1.0");
 	round_trip(&update, &parsed);
 	assert_memory_equal(&parsed.update, &update.update, sizeof(update.update));
 	round_trip(&resync, &parsed);
@@ -170,6 +176,31 @@ static void test_coordinator_messages(void **state)
 	control_message_clear(&parsed);
 }
 
+static void test_what_became_of_routes(void **state)
+{
+	struct control_route routes[CERT_ROUTES_MAX] = { { .state = CONTROL_ROUTE_APPROVED } };
+	struct control_message message = { .type = CONTROL_ROUTES, .routes = { routes, 3, "" } };
+	struct control_message parsed;
+
+	(void)state;
+	prefix_parse(&routes[0].prefix, "10.20.0.0/16");
+	prefix_parse(&routes[1].prefix, "2001:db8::/32");
+	prefix_parse(&routes[2].prefix, "0.0.0.0/0");
+	routes[1].state = CONTROL_ROUTE_WAITING;
+	routes[2].state = CONTROL_ROUTE_REFUSED;
+	strcpy(routes[2].why, "an admin has revoked it");
+	round_trip(&message, &parsed);
+	assert_int_equal(parsed.routes.count, 3);
+	assert_memory_equal(parsed.routes.routes, routes, 3 * sizeof(routes[0]));
+	control_message_clear(&parsed);
+	message.routes.count = 0;
+	strcpy(message.routes.problem, "1000 routes are offered");
+	round_trip(&message, &parsed);
+	assert_int_equal(parsed.routes.count, 0);
+	assert_string_equal(parsed.routes.problem, message.routes.problem);
+	control_message_clear(&parsed);
+}
+
 static void test_errors(void **state)
 {
 	struct control_message message = { .type = CONTROL_ERROR };
@@ -219,6 +250,16 @@ static void test_malformed(void **state)
 		"{\"type\":\"map\",\"v\":1,\"data\":\"====\"}",
 		"{\"type\":\"update\",\"v\":1,\"routes\":[\"ten\"]}",
 		"{\"type\":\"update\",\"v\":1,\"routes\":{}}",
+		"{\"type\":\"update\",\"v\":1,\"routes\":[],\"route_facts\":[{}]}",
+		("{\"type\":\"update\",\"v\":1,\"routes\":[\"10.0.0.0/8\"],\"route_facts\":"
+		 "[{\"weight\":256}]}"),
+		("{\"type\":\"update\",\"v\":1,\"routes\":[\"10.0.0.0/8\"],\"route_facts\":"
+		 "[{\"weight\":0}]}"),
+		("{\"type\":\"update\",\"v\":1,\"routes\":[\"10.0.0.0/8\"],\"route_facts\":"
+		 "[{\"real\":\"x\"}]}"),
+		"{\"type\":\"routes\",\"v\":1}",
+		"{\"type\":\"routes\",\"v\":1,\"offered\":[{\"prefix\":\"10.0.0.1/8\","
+		"\"state\":\"waiting\"}]}",
 		"{\"type\":\"update\",\"v\":1,\"home_relay\":\"a\\nb\"}",
 		("{\"type\":\"update\",\"v\":1,\"home_relay\":"
 		 "\"0123456789012345678901234567890123456789\"}"),
@@ -235,6 +276,42 @@ static void test_malformed(void **state)
 	assert_int_equal(parse("{\"type\":\"dance\",\"v\":1}"), -EPROTONOSUPPORT);
 	assert_int_equal(parse("{\"type\":\"resync\",\"v\":1,\"new\":true}"), 0);
 	assert_int_equal(parse("{\"type\":\"error\",\"v\":1,\"code\":\"new\",\"text\":\"x\"}"), 0);
+}
+
+/* Lists that can be read and are none of routes: the node hears why, and no route of it counts. */
+static void test_bad_offers_are_told(void **state)
+{
+	static const struct {
+		const char *text;
+		const char *problem;
+	} cases[] = {
+		{ "{\"type\":\"update\",\"v\":1,\"routes\":[\"10.1.0.0/16\",\"10.0.0.1/8\"]}",
+		  "10.0.0.1/8 is no prefix; host bits have to be zero" },
+		{ "{\"type\":\"update\",\"v\":1,\"routes\":[\"10.0.0.0/33\"]}",
+		  "10.0.0.0/33 is no prefix; host bits have to be zero" },
+		{ "{\"type\":\"update\",\"v\":1,\"routes\":[\"10.0.0.0/8\"],"
+		  "\"route_facts\":[{\"real\":\"192.168.1.0\"}]}",
+		  "10.0.0.0/8 is no route: what it is mapped from has host bits that are not zero" },
+	};
+	struct control_message parsed;
+	char *text = malloc(60000);
+	size_t len;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		assert_int_equal(control_parse(&parsed, cases[i].text, strlen(cases[i].text)), 0);
+		assert_string_equal(parsed.update.routes_problem, cases[i].problem);
+		assert_int_equal(parsed.update.route_count, 0);
+	}
+	len = (size_t)sprintf(text, "{\"type\":\"update\",\"v\":1,\"routes\":[\"10.0.0.0/24\"");
+	for (int i = 1; i < 3000; i++)
+		len += (size_t)sprintf(text + len, ",\"10.%d.%d.0/24\"", i >> 8, i & 255);
+	len += (size_t)sprintf(text + len, "]}");
+	assert_int_equal(control_parse(&parsed, text, len), 0);
+	assert_string_equal(parsed.update.routes_problem,
+			    "3000 routes are offered, and at most 32 can be");
+	assert_int_equal(parsed.update.route_count, 0);
+	free(text);
 }
 
 static void test_deep_nesting_is_refused_early(void **state)
@@ -271,8 +348,10 @@ int main(void)
 		cmocka_unit_test(test_pending),
 		cmocka_unit_test(test_signal),
 		cmocka_unit_test(test_coordinator_messages),
+		cmocka_unit_test(test_what_became_of_routes),
 		cmocka_unit_test(test_errors),
 		cmocka_unit_test(test_malformed),
+		cmocka_unit_test(test_bad_offers_are_told),
 		cmocka_unit_test(test_deep_nesting_is_refused_early),
 		cmocka_unit_test(test_proof),
 	};
