@@ -37,6 +37,7 @@
 #include "daemon/reporter.h"
 #include "daemon/routing.h"
 #include "daemon/self_test.h"
+#include "daemon/speed_service.h"
 #include "daemon/startup.h"
 #include "daemon/stun_index.h"
 #include "daemon/timestamp.h"
@@ -240,6 +241,7 @@ void mesh_quiet(struct mesh *mesh)
 	loop_timer_clear(&mesh->housekeeping);
 	portmap_stop(mesh->portmap);
 	name_service_end(mesh);
+	speed_service_stop(mesh);
 	mesh_map_suspend(mesh);
 	relays_set_list(mesh->relays, NULL, 0);
 	link_set_down(mesh->netlink, dataplane_tun_ifindex(mesh->dp));
@@ -433,6 +435,8 @@ static int open_parts(struct mesh *mesh)
 	    !mesh->routing)
 		return -ENOMEM;
 	err = name_service_new(&mesh->names, mesh);
+	if (err == 0)
+		err = speed_service_new(&mesh->speed, mesh);
 	if (err < 0)
 		return err;
 	err = uapi_new(&mesh->uapi, mesh->loop, mesh->device, mesh->config->fwmark, true);
@@ -528,6 +532,8 @@ static int close_all(struct mesh *mesh)
 	reporter_free(mesh->reporter);
 	portmap_free(mesh->portmap);
 	pings_free(mesh->pings);
+	speed_service_free(mesh->speed);
+	mesh->speed = NULL;
 	relays_free(mesh->relays);
 	enrolment_free(mesh->enrolment);
 	if (mesh->dp)

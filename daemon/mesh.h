@@ -43,6 +43,7 @@ struct portmap;
 struct relays;
 struct reporter;
 struct routing;
+struct speed_service;
 struct stun_index;
 struct uapi;
 struct ws_client;
@@ -143,6 +144,7 @@ struct mesh {
 	struct local_server *local_server;
 	struct metrics_server *metrics; /* NULL: not wanted */
 	struct pings *pings;
+	struct speed_service *speed;
 	char health[MESH_HEALTH_MAX][MESH_HEALTH_SIZE];
 };
 

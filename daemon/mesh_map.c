@@ -15,6 +15,7 @@
 #include "daemon/record.h"
 #include "daemon/relays.h"
 #include "daemon/routing.h"
+#include "daemon/speed_service.h"
 #include "daemon/tunnel.h"
 
 #define KIND "map"
@@ -192,6 +193,7 @@ void mesh_map_apply(struct mesh *mesh)
 			/* First of all, since another peer may get these addresses now. */
 			tunnel_remove_routes(mesh, &mesh_peer_info(peer)->cert->parsed);
 	}
+	speed_service_refresh(mesh);
 	apply_peers(mesh);
 	routing_map_changed(mesh);
 	show_expired(mesh);

@@ -17,6 +17,7 @@
 #include "daemon/relays.h"
 #include "daemon/routing.h"
 #include "daemon/signalling.h"
+#include "daemon/speed_service.h"
 #include "daemon/status.h"
 #include "daemon/tunnel.h"
 #include "proto/filter.h"
@@ -62,14 +63,31 @@ static int set_allowed_ips(struct mesh_peer *peer, const struct cert *cert)
 	return err;
 }
 
-static int set_rules(struct mesh_peer *peer, const struct netmap_peer *info)
+/* What the map lets the peer start, and what we do ourselves. */
+static struct filter_rules *make_rules(const struct mesh *mesh, const struct netmap_peer *info)
 {
 	const struct cert *cert = &info->cert->parsed;
-	const struct cert *own = &peer->mesh->membership.cert;
 	const struct ip_addr theirs[] = { cert->address4, cert->address6 };
+	const struct netmap_rules *given = info->rules;
+	struct filter_rule *list = calloc(given->count + 2u, sizeof(*list));
+	struct filter_rules *rules = NULL;
+	size_t count = given->count;
+
+	if (!list)
+		return NULL;
+	memcpy(list, given->list, count * sizeof(*list));
+	if (count + 2 <= FILTER_RULES_MAX)
+		count += speed_service_rules(mesh, list + count);
+	rules = filter_rules_new(list, count, theirs);
+	free(list);
+	return rules;
+}
+
+static int set_rules(struct mesh_peer *peer, const struct netmap_peer *info)
+{
+	const struct cert *own = &peer->mesh->membership.cert;
 	const struct ip_addr ours[] = { own->address4, own->address6 };
-	struct filter_rules *rules =
-		filter_rules_new(info->rules->list, info->rules->count, theirs);
+	struct filter_rules *rules = make_rules(peer->mesh, info);
 	struct filter_rules *lan = NULL;
 
 	if (rules && info->lan)
@@ -159,6 +177,13 @@ int mesh_peer_update(struct mesh_peer *peer, struct netmap_peer *info)
 		peer_start_handshake(peer->wireguard);
 	}
 	return err;
+}
+
+void mesh_peer_refresh_rules(struct mesh_peer *peer)
+{
+	if (peer->wireguard && set_rules(peer, peer->info) < 0)
+		log_error("rules-not-set peer=%s error=\"out of memory\"",
+			  peer->info->cert->parsed.name);
 }
 
 const struct netmap_peer *mesh_peer_info(const struct mesh_peer *peer)

@@ -35,6 +35,9 @@ void mesh_peer_free(struct mesh_peer *peer);
  */
 int mesh_peer_update(struct mesh_peer *peer, struct netmap_peer *info);
 
+/* What this node itself lets peers to (speed_service.h) changed. */
+void mesh_peer_refresh_rules(struct mesh_peer *peer);
+
 const struct netmap_peer *mesh_peer_info(const struct mesh_peer *peer);
 const uint8_t *mesh_peer_key(const struct mesh_peer *peer);
 struct peer *mesh_peer_wireguard(const struct mesh_peer *peer);
