@@ -12,14 +12,23 @@ static const struct {
 	const char *name;
 	int (*run)(const struct client *client, int argc, char **argv);
 } verbs[] = {
-	{ "up", verb_up },           { "down", verb_down },
-	{ "logout", verb_logout },   { "status", verb_status },
-	{ "ping", verb_ping },       { "netcheck", verb_netcheck },
-	{ "routes", verb_routes },   { "nc", verb_nc },
-	{ "ip", verb_ip },           { "whois", verb_whois },
-	{ "set", verb_set },         { "get", verb_get },
-	{ "wait", verb_wait },       { "rotate-key", verb_rotate_key },
-	{ "metrics", verb_metrics }, { "bugreport", verb_bugreport },
+	{ "up", verb_up },
+	{ "down", verb_down },
+	{ "logout", verb_logout },
+	{ "status", verb_status },
+	{ "ping", verb_ping },
+	{ "netcheck", verb_netcheck },
+	{ "routes", verb_routes },
+	{ "nc", verb_nc },
+	{ "speed", verb_speed },
+	{ "ip", verb_ip },
+	{ "whois", verb_whois },
+	{ "set", verb_set },
+	{ "get", verb_get },
+	{ "wait", verb_wait },
+	{ "rotate-key", verb_rotate_key },
+	{ "metrics", verb_metrics },
+	{ "bugreport", verb_bugreport },
 	{ "version", verb_version },
 };
 #define VERBS (sizeof(verbs) / sizeof(verbs[0]))
@@ -39,6 +48,8 @@ static const char help[] =
 	"  routes [--json]         networks behind nodes: offered, approved, used and why not\n"
 	"  ip [NAME]               addresses of this node, or of another\n"
 	"  nc HOST PORT [-w T]     standard input and output to a port there, as ssh's ProxyCommand\n"
+	"  speed NAME [--time 6s] [--json]\n"
+	"                          latency and throughput to a node, in both directions\n"
 	"  whois ADDRESS           who has an address\n"
 	"  set path NAME auto|direct|relay\n"
 	"                          force the path to a node\n"

@@ -13,6 +13,7 @@ int verb_ping(const struct client *client, int argc, char **argv);
 int verb_netcheck(const struct client *client, int argc, char **argv);
 int verb_routes(const struct client *client, int argc, char **argv);
 int verb_nc(const struct client *client, int argc, char **argv);
+int verb_speed(const struct client *client, int argc, char **argv);
 int verb_ip(const struct client *client, int argc, char **argv);
 int verb_whois(const struct client *client, int argc, char **argv);
 int verb_set(const struct client *client, int argc, char **argv);

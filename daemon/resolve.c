@@ -35,14 +35,15 @@ static int add_address(json_t *array, const struct ip_addr *addr)
 }
 
 /* A node: this one, or a peer, to which policy may let us start nothing. */
-static void answer_node(struct local_request *request, const struct cert *cert, bool allowed)
+static void answer_node(struct local_request *request, const struct cert *cert, bool self,
+			bool allowed)
 {
 	json_t *addresses = json_array();
 
 	add_address(addresses, &cert->address4);
 	add_address(addresses, &cert->address6);
-	local_reply_end(request, json_pack("{s:o, s:s, s:b}", "addresses", addresses, "node",
-					   cert->name, "allowed", allowed));
+	local_reply_end(request, json_pack("{s:o, s:s, s:b, s:b}", "addresses", addresses, "node",
+					   cert->name, "self", self, "allowed", allowed));
 }
 
 static void answer_address(struct local_request *request, const struct ip_addr *addr)
@@ -50,8 +51,8 @@ static void answer_address(struct local_request *request, const struct ip_addr *
 	json_t *addresses = json_array();
 
 	add_address(addresses, addr);
-	local_reply_end(request, json_pack("{s:o, s:n, s:b}", "addresses", addresses, "node",
-					   "allowed", true));
+	local_reply_end(request, json_pack("{s:o, s:n, s:b, s:b}", "addresses", addresses, "node",
+					   "self", false, "allowed", true));
 }
 
 void resolve_handle(void *arg, struct local_request *request)
@@ -71,12 +72,12 @@ void resolve_handle(void *arg, struct local_request *request)
 	strip_name(label, name, mesh->membership.network_name);
 	peer = mesh_find_peer_text(mesh, label);
 	if (peer)
-		answer_node(request, &mesh_peer_info(peer)->cert->parsed,
+		answer_node(request, &mesh_peer_info(peer)->cert->parsed, false,
 			    mesh_peer_info(peer)->may_send);
 	else if (addr_parse(&addr, name) == 0)
 		answer_address(request, &addr);
 	else if (strcmp(label, mesh->membership.cert.name) == 0)
-		answer_node(request, &mesh->membership.cert, true);
+		answer_node(request, &mesh->membership.cert, true, true);
 	else
 		local_reply_error(request, LOCAL_FAILURE,
 				  "no node and no record is called %s; `warren status` lists the "

@@ -1,6 +1,8 @@
 #include "daemon/speed_connection.h"
 
 #include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/socket.h>
@@ -61,7 +63,7 @@ static void serve_take(int fd, uint8_t *buffer, uint32_t duration_ms)
 			first_ns = last_ns;
 		result.bytes += (uint64_t)n;
 		if (last_ns - first_ns > (duration_ms + SPEED_DRAIN_MS) * NS_PER_MS)
-			return;
+			break;
 	}
 	result.time_ns = last_ns - first_ns;
 	speed_result_write(text, &result);
@@ -155,6 +157,8 @@ int speed_connection_begin(struct speed_connection *connection, int fd, int done
 
 	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &silence, sizeof(silence));
 	setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &silence, sizeof(silence));
+	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &(int){ 1 }, sizeof(int));
+	setsockopt(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &(int){ SPEED_UNSENT }, sizeof(int));
 	connection->fd = fd;
 	connection->done_fd = done_fd;
 	connection->load_ms = load_ms;

@@ -50,7 +50,8 @@
  *                   "relays":[{"name":"fra","latency_ms":8.2|null,"transport":"udp"|"tls"|null,
  *                              "home":true}]}}
  *   resolve      name: a node, a record, a name in a split domain, or an address
- *                {"ok":true,"addresses":["100.64.0.2","fd.."],"node":"db1"|null,"allowed":true}
+ *                {"ok":true,"addresses":["100.64.0.2","fd.."],"node":"db1"|null,
+ *                 "self":false,"allowed":true}
  *                allowed: false when policy lets this node start nothing towards it at all
  *   routes       none
  *                {"ok":true,"routes":{...}}  the object of daemon/route_report.h

@@ -23,6 +23,7 @@
 #define SPEED_ANSWER_SIZE 8
 #define SPEED_RESULT_SIZE 16
 #define SPEED_STEP        (256 << 10) /* bytes of one read or write */
+#define SPEED_UNSENT      (128 << 10) /* bytes that may wait in a sender's socket */
 #define SPEED_PROBE_SIZE  16          /* bytes of one echo */
 #define SPEED_CONNECTIONS 4           /* of one measurement at once */
 
