@@ -43,23 +43,43 @@ static void put_removal(struct text *text, const char *tun, bool stays)
 	put(text, "delete table inet warren_%s_%s\n", stays ? "block" : "exit", tun);
 }
 
+static bool is_inside(const struct prefix *prefix, const struct prefix *wide)
+{
+	return wide->len <= prefix->len && prefix_contains(wide, &prefix->addr);
+}
+
+/* A set names nothing twice, nor parts of what it holds. */
+static bool is_covered(const struct block *block, size_t i)
+{
+	const struct prefix *prefix = &block->locals[i];
+
+	if (addr_is_multicast(&prefix->addr) ||
+	    (prefix->addr.family == AF_INET6 && addr_is_link_local(&prefix->addr)))
+		return true;
+	for (size_t k = 0; k < block->local_count; k++) {
+		const struct prefix *other = &block->locals[k];
+
+		if (k != i && is_inside(prefix, other) && (k < i || !prefix_equal(prefix, other)))
+			return true;
+	}
+	return false;
+}
+
 static void put_locals(struct text *text, const struct block *block, int family)
 {
-	const char *before = family == AF_INET ? "\t\tip daddr { " : "\t\tip6 daddr { ";
 	char prefix[PREFIX_TEXT_SIZE];
-	bool any = false;
 
-	for (size_t i = 0; i < block->local_count; i++) {
-		if (block->locals[i].addr.family != family)
-			continue;
-		put(text, "%s%s", any ? ", " : before, prefix_format(prefix, &block->locals[i]));
-		any = true;
-	}
-	if (!any)
+	if (!block->local_count)
 		return;
-	/* What stays within a link, whoever is asked: broadcast and multicast. */
-	put(text, "%s } accept\n",
-	    family == AF_INET ? ", 224.0.0.0/4, 255.255.255.255" : ", fe80::/10, ff02::/16");
+	/* What stays within a link, whoever is asked: broadcast, multicast and such. */
+	put(text, "\t\t%s",
+	    family == AF_INET ? "ip daddr { 224.0.0.0/4, 255.255.255.255"
+			      : "ip6 daddr { fe80::/10, ff02::/16");
+	for (size_t i = 0; i < block->local_count; i++) {
+		if (block->locals[i].addr.family == family && !is_covered(block, i))
+			put(text, ", %s", prefix_format(prefix, &block->locals[i]));
+	}
+	put(text, " } accept\n");
 }
 
 /* DNS comes before the local networks: their servers ask the world beside the tunnel. */

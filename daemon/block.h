@@ -26,7 +26,7 @@ struct block {
 	uint16_t port;               /* the daemon's UDP port; 0: not known yet */
 	bool stays;                  /* the kill switch */
 	const struct prefix *locals; /* networks that stay beside the tunnel */
-	size_t local_count;          /* at most BLOCK_LOCALS_MAX */
+	size_t local_count;          /* at most BLOCK_LOCALS_MAX; 0: none is kept */
 };
 
 /* Makes the table, or replaces it in one step. The length, or -ENOSPC. */

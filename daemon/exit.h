@@ -4,8 +4,10 @@
 #include <stdbool.h>
 
 #include "base/addr.h"
+#include "daemon/setting_table.h"
 
 struct cert;
+struct exit_use;
 struct mesh;
 struct mesh_peer;
 struct route_report;
@@ -26,23 +28,30 @@ bool exit_wanted(const struct mesh *mesh);
 bool exit_keeps_local(const struct mesh *mesh);
 /* May this peer carry the prefixes of length 0 for us? By the user's choice and its certificate. */
 bool exit_may_carry(const struct mesh *mesh, const struct cert *cert, const struct prefix *prefix);
-/* Who carries that family (AF_INET, AF_INET6) now; NULL: nobody. */
-struct mesh_peer *exit_carrier(const struct mesh *mesh, int family);
 
-/* From routing: another peer, or none, carries that family from now on. */
+/* From routing: another peer, or none, carries that family (AF_INET, AF_INET6) from now on. */
 void exit_carrier_changed(struct mesh *mesh, int family, struct mesh_peer *peer);
 
 /*
- * Before anything of the network is touched: what was blocked when the daemon ended stays, or comes
- * back. 0, or -errno when it cannot be blocked; then nothing may be connected.
+ * Before anything of the network is touched: what the kill switch blocked when the daemon ended
+ * stays blocked. 0 or -ENOMEM.
  */
 int exit_begin(struct mesh *mesh);
-/* After `up`, with every map, and when settings changed: blocks, offers, says in status. */
+/*
+ * Makes it as it is to be: after up, down and logout, with every map, when settings or the links of
+ * this machine changed, and now and then, since others may have removed what we made.
+ */
 void exit_update(struct mesh *mesh);
-/* `down` and `logout`: everything open again, the choice is kept for the next up. */
-void exit_stop(struct mesh *mesh);
 /* The daemon ends: all is taken back but what the kill switch blocks. */
 void exit_end(struct mesh *mesh);
+/* `warrend --cleanup --open`: nothing is blocked any more. 0 or -errno. */
+int exit_open(const char *tun);
+
+/* The rows of the table of settings: may it be set, and it is. */
+int exit_check_node(const struct mesh *mesh, const struct setting *setting,
+		    char why[static SETTING_WHY_SIZE]);
+int exit_check_offer(const struct mesh *mesh, const struct setting *setting,
+		     char why[static SETTING_WHY_SIZE]);
 
 /* What this node's own exits are, for `warren routes`. */
 void exit_report(struct route_report *report, const struct mesh *mesh);

@@ -21,6 +21,7 @@
 #include "daemon/dataplane.h"
 #include "daemon/device.h"
 #include "daemon/enrolment.h"
+#include "daemon/exit.h"
 #include "daemon/http_proxy.h"
 #include "daemon/leftovers.h"
 #include "daemon/local_server.h"
@@ -189,6 +190,7 @@ static void on_housekeeping(void *arg, uint64_t now_ns)
 		mesh_set_health(mesh, HEALTH_CERTIFICATE, NULL);
 	check_clock(mesh);
 	tunnel_restore(mesh);
+	exit_update(mesh);
 	mesh_map_refresh(mesh);
 	mesh_plan_housekeeping(mesh);
 }
@@ -229,6 +231,7 @@ void mesh_start(struct mesh *mesh)
 		load_credentials(mesh);
 	}
 	name_service_begin(mesh);
+	exit_update(mesh);
 	portmap_update(mesh->portmap);
 	loop_timer_set(&mesh->housekeeping, loop_now_ns(mesh->loop) + HOUSEKEEPING_S * NS_PER_S);
 	mesh_plan_housekeeping(mesh);
@@ -253,6 +256,7 @@ void mesh_stop(struct mesh *mesh)
 
 	coordination_stop(mesh);
 	mesh_quiet(mesh);
+	exit_update(mesh);
 	/* What was wrong with being connected is not wrong any more. */
 	for (what = 0; what < MESH_HEALTH_MAX; what++) {
 		if (what != HEALTH_STATE && what != HEALTH_CIPHER)
@@ -558,6 +562,7 @@ static int close_all(struct mesh *mesh)
 	documents_clear(&mesh->documents);
 	settings_clear(&mesh->settings);
 	secret_free(mesh->identity);
+	exit_end(mesh);
 	firewall_free(mesh->firewall);
 	leftovers_close(mesh->leftovers);
 	if (mesh->state_lock >= 0)
@@ -570,6 +575,8 @@ static int run(struct mesh *mesh)
 	int err = open_base(mesh);
 
 	if (err < 0 || load_state(mesh) < 0 || load_proxy(mesh) < 0)
+		return 1;
+	if (exit_begin(mesh) < 0)
 		return 1;
 	err = open_device(mesh);
 	if (err < 0) {

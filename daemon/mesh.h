@@ -29,6 +29,7 @@ struct dataplane;
 struct device;
 struct enrolment;
 struct filter_flows;
+struct exit_use;
 struct firewall;
 struct ice_budget;
 struct leftovers;
@@ -79,6 +80,9 @@ enum mesh_health {
 	HEALTH_CLOCK,     /* this machine's is wrong by the coordinator's */
 	HEALTH_DNS,       /* names do not work, or not all */
 	HEALTH_ROUTING,   /* prefixes of peers that cannot be used here */
+	HEALTH_EXIT,      /* wanted, and nobody carries */
+	HEALTH_BLOCK,     /* what goes beside it cannot be held back */
+	HEALTH_OFFER,     /* an exit that this node cannot be */
 	MESH_HEALTH_MAX,
 };
 
@@ -100,6 +104,7 @@ struct mesh {
 	int state_lock; /* the state folder, ours alone; negative: not yet */
 	struct leftovers *leftovers;
 	struct firewall *firewall;
+	struct exit_use *exit;
 
 	struct dataplane *dp;
 	struct device *device;

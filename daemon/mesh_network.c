@@ -7,6 +7,7 @@
 #include "base/map.h"
 #include "daemon/coordination.h"
 #include "daemon/dataplane.h"
+#include "daemon/exit.h"
 #include "daemon/mdns_service.h"
 #include "daemon/mesh.h"
 #include "daemon/mesh_map.h"
@@ -127,6 +128,7 @@ static void on_network_changed(struct mesh *mesh, bool all)
 		mesh_map_apply(mesh);
 	}
 	routing_network_changed(mesh);
+	exit_update(mesh);
 }
 
 static void on_monitor_timer(void *arg, uint64_t now_ns)

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "daemon/exit.h"
 #include "daemon/local_server.h"
 #include "daemon/mesh.h"
 #include "daemon/router.h"
@@ -13,6 +14,9 @@
 static const struct setting_row rows[] = {
 	{ "routes", "PREFIX,…|none [--map REAL=SEEN]… [--snat yes|no] [--weight 1..255]", "none",
 	  " map snat weight ", router_check_setting, router_apply_setting },
+	{ "exit-node", "NAME|auto|none [--keep-local yes|no] [--kill-switch yes|no]", "none",
+	  " keep-local kill-switch ", exit_check_node, exit_update },
+	{ "offer-exit", "yes|no", "no", NULL, exit_check_offer, exit_update },
 };
 
 #define ROW_COUNT (sizeof(rows) / sizeof(*rows))
@@ -69,9 +73,30 @@ static int check(const struct mesh *mesh, const struct setting_row *row,
 	return -EINVAL;
 }
 
-int setting_set(struct mesh *mesh, const struct setting *setting, char why[static SETTING_WHY_SIZE])
+/*
+ * With the options of before that are not given now: who names another exit node must not lose the
+ * kill switch by it.
+ */
+static struct setting complete(const struct mesh *mesh, const struct setting_row *row,
+			       const struct setting *given)
 {
-	const struct setting_row *row = find(setting->key);
+	struct setting all = *given, former;
+
+	if (strcmp(row->key, "exit-node") != 0 ||
+	    settings_get(&mesh->settings, row->key, &former) < 0)
+		return all;
+	for (size_t i = 0; i < former.option_count && all.option_count < SETTING_OPTIONS_MAX; i++) {
+		if (!setting_option(&all, former.options[i].name, NULL))
+			all.options[all.option_count++] = former.options[i];
+	}
+	return all;
+}
+
+int setting_set(struct mesh *mesh, const struct setting *given, char why[static SETTING_WHY_SIZE])
+{
+	const struct setting_row *row = find(given->key);
+	const struct setting all = row ? complete(mesh, row, given) : *given;
+	const struct setting *setting = &all;
 	int err = row ? check(mesh, row, setting, why) : refuse_key(setting->key, why);
 
 	if (err < 0)
