@@ -35,8 +35,7 @@ struct names_source {
 
 /*
  * Copies all it needs. With thousands of peers this takes milliseconds: make one when a question
- * comes and the map has changed, not for each map. 0, -EINVAL: the network's name is no name,
- * -ENOMEM.
+ * comes and the map has changed, not for each map. 0 or -ENOMEM.
  */
 int names_zone_new(struct names_zone **zone, const struct names_source *source);
 /* Accepts NULL. */

@@ -83,6 +83,9 @@ int names_document_split(struct names_document *document, const char *domain,
 			 const char *const *servers, size_t count, const char *network,
 			 char error[static NAMES_ERROR_SIZE]);
 
+/* An address, with its port when that is not 53. */
+const char *names_server_format(char out[static ENDPOINT_TEXT_SIZE], const struct endpoint *server);
+
 /* "A", "CNAME" and so on; NULL for what a document cannot hold. */
 const char *names_type_text(enum names_type type);
 /* 0: none that a document can hold. Upper or lower case. */

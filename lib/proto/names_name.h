@@ -6,6 +6,7 @@
 #include <stdint.h>
 
 #include "base/addr.h"
+#include "base/buf.h"
 
 /*
  * Domain names in the two forms they have (RFC 1035 2.3.4, 3.1): text, without a dot at the end,
@@ -27,13 +28,18 @@ struct names_name {
  * label where `wildcard`. Made lower case. A dot at the end is accepted. 0 or -EINVAL.
  */
 int names_name_parse(struct names_name *name, const char *text, bool wildcard);
-/* Appends origin to a relative name; "@" is the origin. What ends in a dot is taken as it is. */
+/*
+ * Appends origin to a relative name; "@" is the origin. What ends in a dot, or in the origin, is
+ * taken as it is.
+ */
 int names_name_parse_in(struct names_name *name, const char *text, const struct names_name *origin,
 			bool wildcard);
+/* As it is in a message, uncompressed; any bytes, and their case kept. 0 or -EBADMSG. */
+int names_name_get(struct names_name *name, struct reader *r);
 /* Lower case; bytes that are no letters of names are '?'. */
 const char *names_name_format(char out[static NAMES_TEXT_NAME_SIZE], const struct names_name *name);
-/* NETWORK.internal. -EINVAL: the network's name has what domain names have not. */
-int names_name_origin(struct names_name *name, const char *network);
+/* NETWORK.internal; what no domain name may have becomes '-', as in acme-ltd.internal. */
+void names_name_origin(struct names_name *name, const char *network);
 /* d.c.b.a.in-addr.arpa or the 32 nibbles under ip6.arpa; of the prefix's whole octets or nibbles.
  */
 void names_name_reverse(struct names_name *name, const struct prefix *prefix);
