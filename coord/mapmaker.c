@@ -50,6 +50,37 @@ static int place_rules(const struct network *network, const struct node *node,
 	return err;
 }
 
+/*
+ * What grants say of the networks behind the peer and behind the node: which of the routes in the
+ * peer's certificate matter, and what those behind the node may start.
+ */
+static int place_routes(const struct network *network, const struct node *peer,
+			const struct policy_grant *in, const struct policy_grant *out,
+			struct view *view)
+{
+	const struct cert *cert = &view->cert->parsed;
+	bool lan = out && policy_grant_has_lan(out);
+	struct policy_rules rules = { .count = 0 };
+	struct policy_node to;
+	int err;
+
+	if (!lan && cert->route_count == 0)
+		return 0;
+	to = node_policy_view(peer);
+	to.routes = cert->routes;
+	to.route_count = cert->route_count;
+	view->terms.routes_used = policy_grant_routes_used(in, out, &to);
+	if (!lan)
+		return 0;
+	err = policy_grant_lan(out, &to, &rules);
+	if (err == 0 && rules.count > 0) {
+		view->terms.lan = rule_lists_share(network->rule_lists, rules.rules, rules.count);
+		err = view->terms.lan ? 0 : -ENOMEM;
+	}
+	policy_rules_clear(&rules);
+	return err;
+}
+
 static int set_head(const struct network *network, const struct node *node, struct netmap *map)
 {
 	struct netmap_relay relays[NETMAP_RELAYS_MAX];
@@ -115,6 +146,8 @@ static int refresh_peer(const struct network *network, const struct node *node,
 		view.cert = node_shared_cert(due->peer);
 		if (err == 0 && !view.cert)
 			err = -ENOMEM;
+		if (err == 0)
+			err = place_routes(network, due->peer, due->in, due->out, &view);
 	}
 	if (err == 0 && (before ? !is_same(before, &view) : view.cert != NULL)) {
 		if (view.cert)
@@ -254,7 +287,8 @@ static int look(const struct network *network, const struct node *node, struct p
 		slot->grant = candidate->in;
 	}
 	candidate->view.terms.rules = slot->rules;
-	return 0;
+	return place_routes(network, candidate->peer, candidate->in, candidate->out,
+			    &candidate->view);
 }
 
 static bool same_peers(const struct netmap *map, const struct candidate *list, size_t count)
@@ -324,6 +358,8 @@ static int make_whole(const struct network *network, const struct node *node, bo
 		err = add_peers(map, node->map, list, count);
 	}
 	placed_clear(&placed);
+	for (size_t i = 0; i < count; i++)
+		netmap_rules_unref(list[i].view.terms.lan);
 	free(list);
 	if (err < 0)
 		netmap_free(map);

@@ -532,6 +532,7 @@ static int rule(const struct policy *policy, const struct view *own, const struc
 {
 	struct policy_rules outbound = { .count = 0 };
 	struct policy_rules inbound = { .count = 0 };
+	struct policy_rules lan = { .count = 0 };
 	struct netmap_terms terms = { .rules = NULL };
 	int err = policy_compile(policy, &own->node, &peer->node, &outbound);
 
@@ -540,11 +541,18 @@ static int rule(const struct policy *policy, const struct view *own, const struc
 		err = policy_compile(policy, &peer->node, &own->node, &inbound);
 	if (err == 0 && outbound.count + inbound.count > 0) {
 		terms.may_send = outbound.count > 0;
+		terms.routes_used = policy_routes_used(&inbound, &outbound, &peer->node);
 		err = netmap_rules_new(&terms.rules, inbound.rules, inbound.count);
+		if (err == 0)
+			err = policy_rules_lan(&outbound, &lan);
+		if (err == 0 && lan.count > 0)
+			err = netmap_rules_new(&terms.lan, lan.rules, lan.count);
 		if (err == 0)
 			err = netmap_peer_share(out, cert, &terms);
 		netmap_rules_unref(terms.rules);
+		netmap_rules_unref(terms.lan);
 	}
+	policy_rules_clear(&lan);
 	policy_rules_clear(&outbound);
 	policy_rules_clear(&inbound);
 	return err;

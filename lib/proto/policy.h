@@ -18,11 +18,13 @@
  *    "approve":[{"nodes":["tag:gw"],"routes":["10.0.0.0/8"]},{"nodes":["tag:exit"],"exit":true}],
  *    "tests":[{"from":"alice-laptop","to":"tag:db","proto":"tcp","port":5432,"expect":"allow"}]}
  *
- * Selectors: `*`, a node's name, `group:G`, `tag:T`, `user:U`, a host's name, an address or prefix;
- * as a source the last two mean nodes with such an address. After the last colon of a `to` come
- * ports: `*` for all, `icmp`, `tcp/22`, `udp/53,5353`, `sctp/8000-8999`, a protocol with `*` for
- * all its ports, `gre`, `proto/47` for one by number, or numbers alone for both TCP and UDP.
- * Nothing is allowed that no rule allows; a deny wins.
+ * Selectors: `*`, a node's name, `group:G`, `tag:T`, `user:U`, a host's name, an address or prefix:
+ * these two mean nodes with such an address and whoever has one behind a node that carries it for
+ * others; the rest means nodes alone, but for a deny of `*`. `internet` (in `to`) is what is behind
+ * exits, and their DNS. After the last colon of a `to` come ports: `*` for all, `icmp`, `tcp/22`,
+ * `udp/53,5353`, `sctp/8000-8999`, a protocol with `*` for all its ports, `gre`, `proto/47` for one
+ * by number, or numbers alone for both TCP and UDP. Nothing is allowed that no rule allows; a deny
+ * wins.
  */
 
 #define POLICY_TEXT_MAX          (4u << 20) /* bytes */
@@ -96,13 +98,25 @@ struct policy_rules {
 void policy_rules_clear(struct policy_rules *rules);
 
 /*
- * What `from` may start towards `to`, as rules for to's filter; emptied first. It needs nothing but
+ * What `from`, and whoever is behind it, may start towards `to` and what is behind that, as rules
+ * for to's filter; emptied first. It needs nothing but
  * what certificates say, so a node can ask for each of its peers, too; for many of them
  * policy_index.h is quicker. None at all: nothing may be started. Two nodes see each other when
  * this is not empty in one of the directions. 0, -ENOSPC above FILTER_RULES_MAX, -ENOMEM.
  */
 int policy_compile(const struct policy *policy, const struct policy_node *from,
 		   const struct policy_node *to, struct policy_rules *rules);
+
+/* Those of the rules that are about who is behind the node that starts; emptied first. 0, -ENOMEM.
+ */
+int policy_rules_lan(const struct policy_rules *all, struct policy_rules *lan);
+
+/*
+ * Which of a peer's routes matter to a node: bit i when the rules of what the node may start
+ * towards the peer (out) lead to routes[i], or those of what the peer may start (in) come from it.
+ */
+uint32_t policy_routes_used(const struct policy_rules *in, const struct policy_rules *out,
+			    const struct policy_node *peer);
 
 /* The policy that init writes: group trusted may reach group trusted. */
 extern const char policy_starter_text[];

@@ -14,6 +14,10 @@
 #define PAIRS_MAX      50000
 #define TEST_PAIRS_MIN 64
 
+/* Somewhere on the internet (RFC 5737, RFC 3849). */
+#define SOMEWHERE_V4 "198.51.100.1"
+#define SOMEWHERE_V6 "2001:db8::100"
+
 /* A node that is only what the selector says, for tests about nodes that do not exist yet. */
 struct stand_in {
 	struct policy_node node;
@@ -43,6 +47,10 @@ struct side {
 	struct guest guest; /* who is alone */
 };
 
+/* What an exit carries. */
+static const struct prefix everywhere[] = { { .addr = { .family = AF_INET } },
+					    { .addr = { .family = AF_INET6 } } };
+
 static void make_stand_in(struct stand_in *s, const struct selector *selector, const char *v4,
 			  const char *v6)
 {
@@ -68,6 +76,10 @@ static void make_stand_in(struct stand_in *s, const struct selector *selector, c
 		s->node.routes = &selector->prefix;
 		s->node.route_count = 1;
 		break;
+	case SELECT_INTERNET:
+		s->node.routes = everywhere;
+		s->node.route_count = 2;
+		break;
 	case SELECT_ANY:
 		break;
 	}
@@ -88,15 +100,6 @@ static int take_stand_in(struct side *side, const struct crowd *crowd, bool sour
 
 	make_stand_in(&side->alone, selector, source ? "192.0.2.1" : "192.0.2.2",
 		      source ? "2001:db8::1" : "2001:db8::2");
-	/* As a source, an address is somebody's own. */
-	if (source && selector->kind == SELECT_PREFIX) {
-		struct ip_addr *own = selector->prefix.addr.family == AF_INET6
-					      ? &side->alone.node.address6
-					      : &side->alone.node.address4;
-
-		side->alone.node.route_count = 0;
-		*own = selector->prefix.addr;
-	}
 	side->guest.node = &side->alone.node;
 	side->guests[0] = &side->guest;
 	side->count = 1;
@@ -114,33 +117,67 @@ static int choose(struct side *side, const struct crowd *crowd, uint32_t number,
 	return side->count > 0 ? 0 : take_stand_in(side, crowd, source);
 }
 
+/* An address of the prefix that the node has, or carries for others; of no family: none. */
+static struct ip_addr address_in(const struct policy_node *node, const struct prefix *prefix)
+{
+	struct ip_addr none = { .family = 0 };
+
+	if (prefix_contains(prefix, &node->address4))
+		return node->address4;
+	if (prefix_contains(prefix, &node->address6))
+		return node->address6;
+	for (size_t i = 0; i < node->route_count; i++) {
+		const struct prefix *route = &node->routes[i];
+
+		if (route->len > 0 && prefix_overlaps(route, prefix))
+			return route->len > prefix->len ? route->addr : prefix->addr;
+	}
+	return none;
+}
+
 static void ask(const struct policy *policy, const struct policy_test *test,
-		const struct guest *from, const struct guest *to, const struct ip_addr *dst,
-		struct policy_verdict *verdict)
+		const struct side *from, const struct guest *source, const struct guest *to,
+		const struct ip_addr *dst, struct policy_verdict *verdict)
 {
 	struct filter_tuple tuple = { .dst = *dst, .proto = test->proto, .dst_port = test->port };
 
+	if (from->selector->kind == SELECT_PREFIX)
+		tuple.src = address_in(source->node, &from->selector->prefix);
+	/* A node that has the one address has the other. */
+	if (addr_equal(&tuple.src, &source->node->address4) ||
+	    addr_equal(&tuple.src, &source->node->address6))
+		tuple.src.family = 0;
 	if (test->proto == IPPROTO_ICMP && dst->family == AF_INET6)
 		tuple.proto = IPPROTO_ICMPV6;
-	policy_decide(policy, &from->hits, &to->hits, to->node, &tuple, verdict);
+	policy_decide(policy, &(struct policy_side){ source->node, &source->hits },
+		      &(struct policy_side){ to->node, &to->hits }, &tuple, verdict);
 }
 
 /* Allowed over one of the families is allowed. */
 static void decide(const struct policy *policy, const struct policy_test *test,
-		   const struct guest *from, const struct side *to, const struct guest *guest,
-		   struct policy_verdict *verdict)
+		   const struct side *from, const struct guest *source, const struct side *to,
+		   const struct guest *guest, struct policy_verdict *verdict)
 {
-	const struct policy_node *node = guest->node;
-	bool both = node->address4.family && node->address6.family;
+	struct ip_addr list[2] = { guest->node->address4, guest->node->address6 };
+	size_t count = 2;
 
 	if (to->selector->kind == SELECT_PREFIX) {
-		ask(policy, test, from, guest, &to->selector->prefix.addr, verdict);
-		return;
+		list[0] = address_in(guest->node, &to->selector->prefix);
+		count = 1;
+	} else if (to->selector->kind == SELECT_INTERNET) {
+		addr_parse(&list[0], SOMEWHERE_V4);
+		addr_parse(&list[1], SOMEWHERE_V6);
 	}
-	ask(policy, test, from, guest, node->address4.family ? &node->address4 : &node->address6,
-	    verdict);
-	if (!verdict->allowed && both)
-		ask(policy, test, from, guest, &node->address6, verdict);
+	*verdict = (struct policy_verdict){ .allowed = false };
+	for (size_t i = 0; i < count && !verdict->allowed; i++) {
+		struct policy_verdict found;
+
+		if (!list[i].family)
+			continue;
+		ask(policy, test, from, source, guest, &list[i], &found);
+		if (found.allowed || !verdict->line)
+			*verdict = found;
+	}
 }
 
 static const char *guest_label(const struct guest *guest, const struct selector *selector)
@@ -178,7 +215,7 @@ static int run_pairs(const struct crowd *crowd, const struct policy_test *test,
 		/* Nobody needs leave to speak to himself. */
 		if (a->node == b->node && pairs > 1)
 			continue;
-		decide(crowd->policy, test, a, to, b, &verdict);
+		decide(crowd->policy, test, from, a, to, b, &verdict);
 		if (verdict.allowed != test->allow)
 			return refuse(test, &verdict, guest_label(a, from->selector),
 				      guest_label(b, to->selector), error);

@@ -1,6 +1,7 @@
 #include "proto/policy_explain.h"
 
 #include <ctype.h>
+#include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -26,12 +27,42 @@ static uint32_t hit_of(const struct policy_hits *hits, uint32_t selector)
 	return 0;
 }
 
-static bool is_source(const struct policy *policy, const struct policy_rule *rule,
-		      const struct policy_hits *from)
+static bool carries(const struct policy_node *node, const struct ip_addr *addr)
 {
-	for (size_t i = 0; i < rule->source_count; i++)
-		if (hit_of(from, policy->sources[rule->source + i]) & HIT_SELF)
+	for (size_t i = 0; i < node->route_count; i++)
+		if (node->routes[i].len > 0 && prefix_contains(&node->routes[i], addr))
 			return true;
+	return false;
+}
+
+static bool is_exit(const struct policy_node *node, uint8_t family)
+{
+	for (size_t i = 0; i < node->route_count; i++)
+		if (node->routes[i].len == 0 && node->routes[i].addr.family == family)
+			return true;
+	return false;
+}
+
+static bool is_own(const struct policy_node *node, const struct ip_addr *addr)
+{
+	return addr_equal(addr, &node->address4) || addr_equal(addr, &node->address6);
+}
+
+/* src: of somebody behind the node; NULL: the node itself starts it. */
+static bool is_source(const struct policy *policy, const struct policy_rule *rule,
+		      const struct policy_side *from, const struct ip_addr *src)
+{
+	for (size_t i = 0; i < rule->source_count; i++) {
+		uint32_t number = policy->sources[rule->source + i];
+		const struct selector *selector = &policy->selectors[number];
+		uint32_t how = policy_source_how(policy, rule, number, hit_of(from->hits, number));
+
+		if (!src && how & HIT_SELF)
+			return true;
+		if (src && how & HIT_ROUTE && carries(from->node, src) &&
+		    (selector->kind == SELECT_ANY || prefix_contains(&selector->prefix, src)))
+			return true;
+	}
 	return false;
 }
 
@@ -50,21 +81,38 @@ static bool is_port(const struct port_list *ports, const struct filter_tuple *tu
 	return false;
 }
 
-/* Is the flow's destination what the selector names: the node's own address, or one behind it? */
-static bool is_address(const struct selector *who, uint32_t how, const struct policy_node *to,
-		       const struct ip_addr *dst)
+/* What is behind an exit, and its DNS: asking for that is allowed with anything out there. */
+static bool is_internet(const struct policy_node *to, const struct port_list *ports, bool deny,
+			const struct filter_tuple *tuple)
 {
-	bool own = addr_equal(dst, &to->address4) || addr_equal(dst, &to->address6);
+	bool dns = tuple->proto == IPPROTO_UDP || tuple->proto == IPPROTO_TCP;
 
-	if (who->kind == SELECT_ANY)
+	if (filter_is_internet(&tuple->dst) && is_exit(to, tuple->dst.family) &&
+	    is_port(ports, tuple))
 		return true;
-	if (who->kind != SELECT_PREFIX)
-		return how && own;
-	if (!how || !prefix_contains(&who->prefix, dst))
+	return dns && tuple->dst_port == 53 && is_own(to, &tuple->dst) &&
+	       (!deny || is_port(ports, tuple));
+}
+
+/* Does the destination, which names the node somehow, speak of this flow? */
+static bool is_destination(const struct policy *policy, const struct destination *destination,
+			   uint32_t how, const struct policy_node *to,
+			   const struct filter_tuple *tuple)
+{
+	const struct selector *who = &policy->selectors[destination->who];
+	const struct port_list *ports = &policy->ports[destination->ports];
+	bool deny = policy->rules[destination->rule].deny;
+	bool own = is_own(to, &tuple->dst);
+
+	if (who->kind == SELECT_INTERNET)
+		return is_internet(to, ports, deny, tuple);
+	if (!how || !is_port(ports, tuple))
 		return false;
-	for (size_t i = 0; !own && i < to->route_count; i++)
-		own = prefix_contains(&to->routes[i], dst);
-	return own;
+	if (who->kind == SELECT_ANY)
+		return own || deny;
+	if (who->kind != SELECT_PREFIX)
+		return own;
+	return prefix_contains(&who->prefix, &tuple->dst) && (own || carries(to, &tuple->dst));
 }
 
 /* Blanks become one. */
@@ -115,29 +163,32 @@ static void describe(const struct policy *policy, size_t number, struct policy_v
 	quote(verdict->text, policy->text + rule->at, rule->len);
 }
 
-void policy_decide(const struct policy *policy, const struct policy_hits *from,
-		   const struct policy_hits *hits, const struct policy_node *to,
-		   const struct filter_tuple *tuple, struct policy_verdict *verdict)
+void policy_decide(const struct policy *policy, const struct policy_side *from,
+		   const struct policy_side *to, const struct filter_tuple *tuple,
+		   struct policy_verdict *verdict)
 {
 	const struct postings *postings = &policy->as_destination;
+	bool behind = tuple->src.family && !is_own(from->node, &tuple->src);
 	size_t allows = policy->rule_count;
 	size_t denies = policy->rule_count;
 
-	for (size_t i = 0; i < hits->count; i++) {
-		uint32_t who = hits->list[i].selector;
+	*verdict = (struct policy_verdict){ .allowed = false };
+	if (tuple->src.family && tuple->src.family != tuple->dst.family)
+		return; /* no such packet can be */
+	for (size_t i = 0; i < to->hits->count; i++) {
+		const struct policy_hit *hit = &to->hits->list[i];
 
-		if (!is_address(&policy->selectors[who], hits->list[i].how, to, &tuple->dst))
-			continue;
-		for (uint32_t j = postings->first[who]; j < postings->first[who + 1]; j++) {
+		for (uint32_t j = postings->first[hit->selector];
+		     j < postings->first[hit->selector + 1]; j++) {
 			const struct destination *destination =
 				&policy->destinations[postings->list[j]];
 
-			if (is_port(&policy->ports[destination->ports], tuple) &&
-			    is_source(policy, &policy->rules[destination->rule], from))
+			if (is_destination(policy, destination, hit->how, to->node, tuple) &&
+			    is_source(policy, &policy->rules[destination->rule], from,
+				      behind ? &tuple->src : NULL))
 				consider(policy, destination->rule, &denies, &allows);
 		}
 	}
-	*verdict = (struct policy_verdict){ .allowed = false };
 	if (denies < policy->rule_count)
 		describe(policy, denies, verdict);
 	else if (allows < policy->rule_count)
@@ -155,7 +206,8 @@ int policy_explain(const struct policy *policy, const struct policy_node *from,
 	if (err == 0)
 		err = policy_match(policy, to, &to_hits);
 	if (err == 0)
-		policy_decide(policy, &from_hits, &to_hits, to, tuple, verdict);
+		policy_decide(policy, &(struct policy_side){ from, &from_hits },
+			      &(struct policy_side){ to, &to_hits }, tuple, verdict);
 	free(from_hits.list);
 	free(to_hits.list);
 	return err;

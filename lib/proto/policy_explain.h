@@ -22,8 +22,9 @@ struct policy_verdict {
 
 /*
  * Which rule decides whether `from` may start this flow towards `to`: the first that denies it,
- * else the first that allows it. Of the tuple, dst, proto and dst_port count. It asks the rules as
- * they are written, not what they were compiled to.
+ * else the first that allows it. Of the tuple, src (of no family: from's own; any other but its own
+ * addresses: a host behind from), dst, proto and dst_port count. It asks the rules as they are
+ * written, not what they were compiled to.
  */
 int policy_explain(const struct policy *policy, const struct policy_node *from,
 		   const struct policy_node *to, const struct filter_tuple *tuple,

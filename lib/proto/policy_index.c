@@ -43,10 +43,17 @@ struct class_list {
 	size_t count;
 };
 
+/* What of a use matters; see make_key. */
+struct use_key {
+	uint64_t what;
+	uint64_t source;
+};
+
 struct policy_grant {
 	uint32_t number;
-	bool nothing;  /* all of it is denied */
-	uint64_t *key; /* the uses it was made from */
+	bool nothing;        /* all of it is denied */
+	bool lan;            /* some of it is about who is behind the node that starts */
+	struct use_key *key; /* the uses it was made from */
 	size_t key_count;
 	struct policy_rules rules;
 };
@@ -55,6 +62,8 @@ struct policy_grant {
 struct bucket {
 	uint32_t first; /* in steps; NONE: nothing */
 	uint32_t last;
+	uint32_t own; /* the last destination that the node itself may reach; NONE: none */
+	uint32_t count;
 };
 
 struct step {
@@ -72,9 +81,9 @@ struct scratch {
 	size_t step_count;
 	size_t step_cap;
 	struct policy_use *uses;
-	uint32_t *rules;
-	uint64_t *key;
-	size_t cap; /* of uses, rules and key */
+	struct use_key *key;
+	size_t cap;      /* of uses and key */
+	uint32_t *rules; /* as many as there are sources */
 	struct policy_reach *row;
 	uint32_t *places; /* of a class in row */
 	size_t row_count;
@@ -95,7 +104,8 @@ struct policy_index {
 	uint64_t age;     /* changes when classes come */
 };
 
-#define ROWS_KEPT_MAX (1u << 20) /* reaches */
+#define ROWS_KEPT_MAX (1u << 20)                                 /* reaches */
+#define SOURCES_MAX   (POLICY_REFERENCES_MAX + FILTER_RULES_MAX) /* that name one pair */
 
 /* --- tables --- */
 
@@ -315,7 +325,7 @@ static int add_class(struct policy_index *index, const struct policy_node *node,
 		return err;
 	}
 	index->classes[index->class_count++] = class;
-	index->scratch.buckets[number] = (struct bucket){ NONE, NONE };
+	index->scratch.buckets[number] = (struct bucket){ NONE, NONE, NONE, 0 };
 	index->scratch.places[number] = NONE;
 	table_add(&index->class_table, hash, number);
 	for (size_t i = 0; i < index->hits.count; i++) {
@@ -398,31 +408,58 @@ int policy_grant_rules(const struct policy_grant *grant, const struct policy_nod
 	return policy_rules_place(grant->rules.rules, grant->rules.count, to, rules);
 }
 
+bool policy_grant_has_lan(const struct policy_grant *grant)
+{
+	return grant->lan;
+}
+
+int policy_grant_lan(const struct policy_grant *grant, const struct policy_node *to,
+		     struct policy_rules *rules)
+{
+	return policy_rules_place_lan(grant->rules.rules, grant->rules.count, to, rules);
+}
+
+uint32_t policy_grant_routes_used(const struct policy_grant *in, const struct policy_grant *out,
+				  const struct policy_node *peer)
+{
+	return policy_list_routes_used(in ? &in->rules : NULL, out ? &out->rules : NULL,
+				       peer->routes, peer->route_count);
+}
+
 /*
  * What of a use matters: its ports, whether it denies, and how it names the receiver; when that is
- * by a route, all of it.
+ * by a route, all of it. And the source, which is mostly the node itself.
  */
-static uint64_t use_key(const struct policy *policy, const struct policy_use *use, uint32_t to)
+static struct use_key make_key(const struct policy *policy, const struct policy_use *use,
+			       uint32_t from, uint32_t to)
 {
 	const struct destination *destination = &policy->destinations[use->destination];
 	bool any = policy->selectors[destination->who].kind == SELECT_ANY;
 	bool deny = policy->rules[destination->rule].deny;
 	uint32_t self = use->how & HIT_NODE ? HIT_V4 | HIT_V6 : use->how & HIT_SELF;
+	struct use_key key = { .source = 0 };
 
-	if (use->how & HIT_ROUTE)
-		return 1u << 7 | (uint64_t)use->destination << 8 | (uint64_t)to << 40;
-	return (uint64_t)destination->ports << 8 | (uint64_t)deny << 4 | (any ? 0 : self);
+	if (!any && use->how & (HIT_ROUTE | HIT_EXIT))
+		key.what = 1u << 7 | (uint64_t)use->destination << 8 | (uint64_t)to << 40;
+	else
+		key.what = (uint64_t)destination->ports << 8 | (uint64_t)deny << 4 |
+			   (any && deny ? 0 : self);
+	if (use->source != POLICY_OWN)
+		key.source = 1ull << 63 | (uint64_t)use->source << 32 | from;
+	return key;
 }
 
 static int compare_keys(const void *a, const void *b)
 {
-	const uint64_t *x = a;
-	const uint64_t *y = b;
+	const struct use_key *x = a;
+	const struct use_key *y = b;
 
-	return *x < *y ? -1 : *x > *y;
+	if (x->what != y->what)
+		return x->what < y->what ? -1 : 1;
+	return x->source < y->source ? -1 : x->source > y->source;
 }
 
-static struct policy_grant *find_grant(const struct policy_index *index, const uint64_t *key,
+static struct policy_grant *find_grant(const struct policy_index *index, const struct use_key *key,
 				       size_t count, uint64_t hash)
 {
 	const struct table *table = &index->grant_table;
@@ -438,13 +475,24 @@ static struct policy_grant *find_grant(const struct policy_index *index, const u
 	return NULL;
 }
 
-static int add_grant(struct policy_index *index, uint32_t to, size_t count, uint64_t hash,
-		     size_t key_count, struct policy_grant **out)
+static struct policy_node class_view(const struct class *class)
 {
-	const struct class *class = &index->classes[to];
-	struct policy_node node = { .name = "",
-				    .routes = class->routes,
-				    .route_count = class->route_count };
+	return (struct policy_node){ .name = "",
+				     .routes = class->routes,
+				     .route_count = class->route_count };
+}
+
+/* The two classes that a grant is for. */
+struct direction {
+	uint32_t from;
+	uint32_t to;
+};
+
+static int add_grant(struct policy_index *index, const struct direction *way, size_t count,
+		     uint64_t hash, size_t key_count, struct policy_grant **out)
+{
+	struct policy_node from = class_view(&index->classes[way->from]);
+	struct policy_node to = class_view(&index->classes[way->to]);
 	struct policy_grant *grant = calloc(1, sizeof(*grant));
 	int err = make_room((void **)&index->grants, index->grant_count,
 			    sizeof(struct policy_grant *));
@@ -456,7 +504,7 @@ static int add_grant(struct policy_index *index, uint32_t to, size_t count, uint
 	if (err == 0 && (!grant || !grant->key))
 		err = -ENOMEM;
 	if (err == 0)
-		err = policy_rules_make(index->policy, index->scratch.uses, count, &node,
+		err = policy_rules_make(index->policy, index->scratch.uses, count, &from, &to,
 					&grant->rules);
 	if (err < 0) {
 		grant_free(grant);
@@ -465,6 +513,8 @@ static int add_grant(struct policy_index *index, uint32_t to, size_t count, uint
 	memcpy(grant->key, index->scratch.key, key_count * sizeof(*grant->key));
 	grant->key_count = key_count;
 	grant->nothing = grant->rules.count == 0;
+	for (size_t i = 0; i < grant->rules.count; i++)
+		grant->lan |= grant->rules.rules[i].src.addr.family != 0;
 	grant->number = (uint32_t)index->grant_count;
 	table_add(&index->grant_table, hash, grant->number);
 	index->grants[index->grant_count++] = grant;
@@ -472,31 +522,53 @@ static int add_grant(struct policy_index *index, uint32_t to, size_t count, uint
 	return 0;
 }
 
+static int need_uses(struct scratch *s, size_t count)
+{
+	struct policy_use *uses;
+	struct use_key *key;
+
+	if (count <= s->cap)
+		return 0;
+	count *= 2;
+	uses = realloc(s->uses, count * sizeof(*uses));
+	if (uses)
+		s->uses = uses;
+	key = realloc(s->key, count * sizeof(*key));
+	if (key)
+		s->key = key;
+	if (!uses || !key)
+		return -ENOMEM;
+	s->cap = count;
+	return 0;
+}
+
 /* The grant for these uses of a pair; NULL when all is denied. */
-static int get_grant(struct policy_index *index, uint32_t to, const struct bucket *bucket,
-		     const struct policy_grant **out)
+static int get_grant(struct policy_index *index, const struct direction *way,
+		     const struct bucket *bucket, const struct policy_grant **out)
 {
 	struct scratch *s = &index->scratch;
 	struct policy_grant *grant;
 	size_t count = 0;
 	size_t kept = 0;
 	uint64_t hash = 0;
-	int err = 0;
+	int err = need_uses(s, bucket->count);
 
+	if (err < 0)
+		return err;
 	for (uint32_t at = bucket->first; at != NONE; at = s->steps[at].next) {
 		s->uses[count] = s->steps[at].use;
-		s->key[count++] = use_key(index->policy, &s->steps[at].use, to);
+		s->key[count++] = make_key(index->policy, &s->steps[at].use, way->from, way->to);
 	}
 	if (count > 1)
 		qsort(s->key, count, sizeof(*s->key), compare_keys);
 	for (size_t i = 0; i < count; i++)
-		if (i == 0 || s->key[i] != s->key[kept - 1])
+		if (i == 0 || compare_keys(&s->key[i], &s->key[kept - 1]) != 0)
 			s->key[kept++] = s->key[i];
 	for (size_t i = 0; i < kept; i++)
-		hash = mix(hash, s->key[i]);
+		hash = mix(mix(hash, s->key[i].what), s->key[i].source);
 	grant = find_grant(index, s->key, kept, hash);
 	if (!grant)
-		err = add_grant(index, to, count, hash, kept, &grant);
+		err = add_grant(index, way, count, hash, kept, &grant);
 	if (err == 0)
 		*out = grant->nothing ? NULL : grant;
 	return err;
@@ -522,14 +594,21 @@ static int append(struct scratch *s, uint32_t class, struct policy_use use)
 {
 	struct bucket *bucket = &s->buckets[class];
 	uint32_t at = (uint32_t)s->step_count;
+	bool own = use.source == POLICY_OWN;
 	int err;
 
 	/* Named by two sources of one rule. */
-	if (bucket->first != NONE && s->steps[bucket->last].use.destination == use.destination)
+	if (own && bucket->own == use.destination)
 		return 0;
+	/* Each is at least one rule. */
+	if (!own && bucket->count >= SOURCES_MAX)
+		return -ENOSPC;
 	err = need_steps(s);
 	if (err < 0)
 		return err;
+	if (own)
+		bucket->own = use.destination;
+	bucket->count++;
 	s->steps[s->step_count++] = (struct step){ use, NONE };
 	if (bucket->first == NONE) {
 		s->touched[s->touched_count++] = class;
@@ -551,11 +630,12 @@ static int drain(struct policy_index *index, uint32_t subject, bool inbound)
 		uint32_t other = s->touched[i];
 		struct bucket *bucket = &s->buckets[other];
 		const struct policy_grant *grant = NULL;
+		struct direction way = { inbound ? other : subject, inbound ? subject : other };
 		struct policy_reach *reach;
 
 		if (err == 0)
-			err = get_grant(index, inbound ? subject : other, bucket, &grant);
-		*bucket = (struct bucket){ NONE, NONE };
+			err = get_grant(index, &way, bucket, &grant);
+		*bucket = (struct bucket){ NONE, NONE, NONE, 0 };
 		if (err < 0 || !grant)
 			continue;
 		if (s->places[other] == NONE) {
@@ -573,29 +653,13 @@ static int drain(struct policy_index *index, uint32_t subject, bool inbound)
 	return err;
 }
 
-/* What can be in one list: all destinations, or all rules. */
-static int need_lists(struct policy_index *index)
+static int need_rules(struct policy_index *index)
 {
 	struct scratch *s = &index->scratch;
-	const struct policy *policy = index->policy;
-	size_t cap = policy->destination_count + policy->source_count + policy->rule_count + 1;
 
-	if (s->cap)
-		return 0;
-	s->uses = malloc(cap * sizeof(*s->uses));
-	s->key = malloc(cap * sizeof(*s->key));
-	s->rules = malloc(cap * sizeof(*s->rules));
-	if (!s->uses || !s->key || !s->rules) {
-		free(s->uses);
-		free(s->key);
-		free(s->rules);
-		s->uses = NULL;
-		s->key = NULL;
-		s->rules = NULL;
-		return -ENOMEM;
-	}
-	s->cap = cap;
-	return 0;
+	if (!s->rules)
+		s->rules = malloc((index->policy->source_count + 1) * sizeof(*s->rules));
+	return s->rules ? 0 : -ENOMEM;
 }
 
 static int append_sources(struct policy_index *index, struct policy_use use)
@@ -605,11 +669,20 @@ static int append_sources(struct policy_index *index, struct policy_use use)
 	int err = 0;
 
 	for (uint32_t i = 0; i < rule->source_count; i++) {
-		const struct class_list *named = &index->named[policy->sources[rule->source + i]];
+		uint32_t selector = policy->sources[rule->source + i];
+		const struct class_list *named = &index->named[selector];
+		uint32_t counts = policy_source_how(policy, rule, selector, HIT_SELF | HIT_ROUTE);
 
-		for (size_t j = 0; err == 0 && j < named->count; j++)
-			if (named->list[j].how & HIT_SELF)
+		for (size_t j = 0; err == 0 && j < named->count; j++) {
+			uint32_t how = named->list[j].how & counts;
+
+			use.source = POLICY_OWN;
+			if (how & HIT_SELF)
 				err = append(&index->scratch, named->list[j].class, use);
+			use.source = selector;
+			if (err == 0 && how & HIT_ROUTE)
+				err = append(&index->scratch, named->list[j].class, use);
+		}
 	}
 	return err;
 }
@@ -625,8 +698,8 @@ static int collect_inbound(struct policy_index *index, const struct class *class
 
 		for (uint32_t j = postings->first[hit->selector];
 		     err == 0 && j < postings->first[hit->selector + 1]; j++)
-			err = append_sources(index,
-					     (struct policy_use){ postings->list[j], hit->how });
+			err = append_sources(index, (struct policy_use){ postings->list[j],
+									 hit->how, POLICY_OWN });
 	}
 	return err;
 }
@@ -663,34 +736,64 @@ static size_t collect_rules(struct policy_index *index, const struct class *clas
 	return kept;
 }
 
-/* What this class may start towards others. */
-static int collect_outbound(struct policy_index *index, const struct class *class)
+/* Whom a rule's destinations name, from this source of it. */
+static int append_destinations(struct policy_index *index, const struct policy_rule *rule,
+			       uint32_t source)
 {
 	const struct policy *policy = index->policy;
-	size_t count = collect_rules(index, class);
 	int err = 0;
 
-	for (size_t i = 0; i < count; i++) {
-		const struct policy_rule *rule = &policy->rules[index->scratch.rules[i]];
+	for (uint32_t i = 0; i < rule->destination_count; i++) {
+		uint32_t number = rule->destination + i;
+		const struct class_list *named = &index->named[policy->destinations[number].who];
 
-		for (uint32_t j = 0; j < rule->destination_count; j++) {
-			uint32_t number = rule->destination + j;
-			const struct class_list *named =
-				&index->named[policy->destinations[number].who];
+		for (size_t j = 0; err == 0 && j < named->count; j++)
+			err = append(&index->scratch, named->list[j].class,
+				     (struct policy_use){ number, named->list[j].how, source });
+	}
+	return err;
+}
 
-			for (size_t k = 0; err == 0 && k < named->count; k++)
-				err = append(&index->scratch, named->list[k].class,
-					     (struct policy_use){ number, named->list[k].how });
+/* What those behind the class may start, by the selectors that name them. */
+static int collect_lan(struct policy_index *index, const struct class *class)
+{
+	const struct policy *policy = index->policy;
+	const struct postings *postings = &policy->as_source;
+	int err = 0;
+
+	for (size_t i = 0; i < class->hit_count; i++) {
+		const struct policy_hit *hit = &class->hits[i];
+
+		if (!(hit->how & HIT_ROUTE))
+			continue;
+		for (uint32_t j = postings->first[hit->selector];
+		     err == 0 && j < postings->first[hit->selector + 1]; j++) {
+			const struct policy_rule *rule = &policy->rules[postings->list[j]];
+
+			if (policy_source_how(policy, rule, hit->selector, HIT_ROUTE))
+				err = append_destinations(index, rule, hit->selector);
 		}
 	}
 	return err;
+}
+
+/* What this class may start towards others. */
+static int collect_outbound(struct policy_index *index, const struct class *class)
+{
+	size_t count = collect_rules(index, class);
+	int err = 0;
+
+	for (size_t i = 0; err == 0 && i < count; i++)
+		err = append_destinations(index, &index->policy->rules[index->scratch.rules[i]],
+					  POLICY_OWN);
+	return err < 0 ? err : collect_lan(index, class);
 }
 
 static int make_row(struct policy_index *index, uint32_t number)
 {
 	struct scratch *s = &index->scratch;
 	const struct class *class = &index->classes[number];
-	int err = need_lists(index);
+	int err = need_rules(index);
 	int drained;
 
 	s->row_count = 0;

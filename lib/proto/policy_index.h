@@ -65,5 +65,13 @@ size_t policy_index_classes(const struct policy_index *index);
 /* The grant as rules for the filter of this node; emptied first. 0, -ENOSPC, -ENOMEM. */
 int policy_grant_rules(const struct policy_grant *grant, const struct policy_node *to,
 		       struct policy_rules *rules);
+/* Does it say anything of who is behind the node that starts? */
+bool policy_grant_has_lan(const struct policy_grant *grant);
+/* Of its rules those alone; emptied first. 0, -ENOSPC, -ENOMEM. */
+int policy_grant_lan(const struct policy_grant *grant, const struct policy_node *to,
+		     struct policy_rules *rules);
+/* As policy_routes_used; either grant may be NULL. */
+uint32_t policy_grant_routes_used(const struct policy_grant *in, const struct policy_grant *out,
+				  const struct policy_node *peer);
 
 #endif

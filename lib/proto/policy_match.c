@@ -210,24 +210,51 @@ static int hit_address(const struct policy *policy, struct policy_hits *hits,
 	return err;
 }
 
-static int hit_routes(const struct policy *policy, struct policy_hits *hits,
-		      const struct policy_node *node)
+static int hit_prefixes(const struct policy *policy, struct policy_hits *hits,
+			const struct policy_node *node)
 {
 	int err = 0;
 
-	if (node->route_count == 0)
-		return 0;
 	for (size_t i = 0; i < policy->prefix_count; i++) {
 		const struct prefix *prefix = &policy->selectors[policy->prefixes[i]].prefix;
 
 		for (size_t j = 0; err == 0 && j < node->route_count; j++) {
-			if (!prefix_overlaps(prefix, &node->routes[j]))
+			if (node->routes[j].len == 0 || !prefix_overlaps(prefix, &node->routes[j]))
 				continue;
 			err = add_hit(hits, policy->prefixes[i], HIT_ROUTE);
 			break;
 		}
 	}
 	return err;
+}
+
+/* What the node carries for others; that of an exit is the internet, and no prefix. */
+static int hit_routes(const struct policy *policy, struct policy_hits *hits,
+		      const struct policy_node *node)
+{
+	uint32_t any = policy_number_find(policy, SELECT_ANY, NULL, NULL);
+	uint32_t internet = policy_number_find(policy, SELECT_INTERNET, NULL, NULL);
+	bool carries = false;
+	bool exit = false;
+	int err = 0;
+
+	for (size_t i = 0; i < node->route_count; i++) {
+		carries |= node->routes[i].len > 0;
+		exit |= node->routes[i].len == 0;
+	}
+	if (exit && internet)
+		err = add_hit(hits, internet - 1, HIT_EXIT);
+	if (err == 0 && carries && any)
+		err = add_hit(hits, any - 1, HIT_ROUTE);
+	return err == 0 && carries ? hit_prefixes(policy, hits, node) : err;
+}
+
+uint32_t policy_source_how(const struct policy *policy, const struct policy_rule *rule,
+			   uint32_t selector, uint32_t how)
+{
+	if (policy->selectors[selector].kind == SELECT_ANY && !rule->deny)
+		return how & HIT_SELF;
+	return how & (HIT_SELF | HIT_ROUTE);
 }
 
 static int compare_hits(const void *a, const void *b)

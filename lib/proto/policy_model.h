@@ -21,6 +21,7 @@ enum selector_kind {
 	SELECT_TAG,
 	SELECT_USER,
 	SELECT_PREFIX,
+	SELECT_INTERNET, /* as a destination only */
 };
 
 struct selector {
@@ -177,7 +178,8 @@ int policy_finish(struct policy *policy);
 #define HIT_NODE  1u /* the node itself, by name or label */
 #define HIT_V4    2u /* its v4 address */
 #define HIT_V6    4u
-#define HIT_ROUTE 8u /* some of what it carries for others; not as a source */
+#define HIT_ROUTE 8u  /* some of what it carries for others, an exit's 0.0.0.0/0 and ::/0 aside */
+#define HIT_EXIT  16u /* that: it is an exit */
 #define HIT_SELF  (HIT_NODE | HIT_V4 | HIT_V6)
 
 struct policy_hit {
@@ -196,28 +198,52 @@ struct policy_hits {
 int policy_match(const struct policy *policy, const struct policy_node *node,
 		 struct policy_hits *hits);
 
+/*
+ * What of a hit counts where the selector stands as a source of a rule: HIT_SELF for the node, and
+ * HIT_ROUTE for those behind it. Everybody is every node when something is allowed, and really
+ * everybody when something is denied.
+ */
+uint32_t policy_source_how(const struct policy *policy, const struct policy_rule *rule,
+			   uint32_t selector, uint32_t how);
+
+/* A node, and what names it. */
+struct policy_side {
+	const struct policy_node *node;
+	const struct policy_hits *hits;
+};
+
 /* As policy_explain, between nodes that were matched. */
 struct filter_tuple;
 struct policy_verdict;
-void policy_decide(const struct policy *policy, const struct policy_hits *from,
-		   const struct policy_hits *hits, const struct policy_node *to,
-		   const struct filter_tuple *tuple, struct policy_verdict *verdict);
+void policy_decide(const struct policy *policy, const struct policy_side *from,
+		   const struct policy_side *to, const struct filter_tuple *tuple,
+		   struct policy_verdict *verdict);
 
-/* A destination that names a node, and how. */
+#define POLICY_OWN UINT32_MAX
+
+/* A destination that names a node, and how; and from where. */
 struct policy_use {
 	uint32_t destination;
 	uint32_t how;
+	uint32_t source; /* POLICY_OWN, or the selector that names what is behind the other node */
 };
 
 /*
- * Rules from those of a pair's destinations that apply, ascending: the node's own addresses stand
- * in them as prefixes that cannot be, for policy_rules_place. `to` is needed for HIT_ROUTE only.
- * Nothing when all is denied. 0, -ENOSPC, -ENOMEM.
+ * Rules from those of a pair's destinations that apply, in any order: the node's own addresses
+ * stand in them as prefixes that cannot be, for policy_rules_place. Of the nodes routes are needed
+ * only. Nothing when all is denied. 0, -ENOSPC, -ENOMEM.
  */
 int policy_rules_make(const struct policy *policy, const struct policy_use *uses, size_t count,
-		      const struct policy_node *to, struct policy_rules *rules);
+		      const struct policy_node *from, const struct policy_node *to,
+		      struct policy_rules *rules);
 /* Puts the node's addresses in. 0, -ENOSPC, -ENOMEM. */
 int policy_rules_place(const struct filter_rule *list, size_t count, const struct policy_node *to,
 		       struct policy_rules *rules);
+/* The same of those alone that have a source. */
+int policy_rules_place_lan(const struct filter_rule *list, size_t count,
+			   const struct policy_node *to, struct policy_rules *rules);
+/* As policy_routes_used, also of lists that were not placed. */
+uint32_t policy_list_routes_used(const struct policy_rules *in, const struct policy_rules *out,
+				 const struct prefix *routes, size_t count);
 
 #endif

@@ -116,6 +116,10 @@ static int parse_host(const struct context *context, struct policy_host *host, c
 {
 	size_t count = json_is_array(value) ? json_array_size(value) : 1;
 
+	if (strcmp(name, "internet") == 0)
+		return fail(context, name,
+			    "internet is what is behind exits and no host: give "
+			    "the host another name");
 	if (cert_name_check(name) < 0)
 		return fail(
 			context, name,
@@ -178,6 +182,16 @@ static int too_many(const struct context *context)
 		    POLICY_REFERENCES_MAX);
 }
 
+/* The internet starts nothing. */
+static int take_source(struct policy *policy, const char *text,
+		       uint32_t numbers[static POLICY_HOST_PREFIXES_MAX], size_t *count)
+{
+	int err =
+		text ? policy_selector_parse(policy, text, strlen(text), numbers, count) : -EINVAL;
+
+	return err == 0 && policy->selectors[numbers[0]].kind == SELECT_INTERNET ? -EINVAL : err;
+}
+
 static int parse_sources(const struct context *context, struct policy *policy,
 			 struct policy_rule *rule, json_t *list)
 {
@@ -192,8 +206,7 @@ static int parse_sources(const struct context *context, struct policy *policy,
 		const char *text = json_string_value(value);
 		uint32_t numbers[POLICY_HOST_PREFIXES_MAX];
 		size_t count = 0;
-		int err = text ? policy_selector_parse(policy, text, strlen(text), numbers, &count)
-			       : -EINVAL;
+		int err = take_source(policy, text, numbers, &count);
 
 		if (err == -EINVAL)
 			return fail(context, text,
@@ -371,11 +384,6 @@ static int parse_test_protocol(const struct context *context, struct policy_test
 	return 0;
 }
 
-static int parse_side(struct policy *policy, uint32_t *out, size_t *count, const char *text)
-{
-	return text ? policy_selector_parse(policy, text, strlen(text), out, count) : -EINVAL;
-}
-
 static int parse_test(const struct context *context, struct policy *policy,
 		      struct policy_test *test, json_t *object)
 {
@@ -390,12 +398,13 @@ static int parse_test(const struct context *context, struct policy *policy,
 	err = check_members(context, object, known, 5);
 	if (err < 0)
 		return err;
-	err = parse_side(policy, test->from, &test->from_count, from);
+	err = take_source(policy, from, test->from, &test->from_count);
 	if (err == -EINVAL)
 		return fail(context, from,
 			    "a test wants \"from\": a name, group:G, tag:T, user:U or address");
 	if (err == 0)
-		err = parse_side(policy, test->to, &test->to_count, to);
+		err = to ? policy_selector_parse(policy, to, strlen(to), test->to, &test->to_count)
+			 : -EINVAL;
 	if (err == -EINVAL)
 		return fail(context, to,
 			    "a test wants \"to\": a name, group:G, tag:T, user:U, host or address");
@@ -453,7 +462,7 @@ static int parse_approved_node(const struct context *context, struct policy *pol
 
 	if (err < 0 && err != -EINVAL)
 		return err;
-	if (kind == SELECT_PREFIX)
+	if (kind == SELECT_PREFIX || kind == SELECT_INTERNET)
 		return fail(context, text,
 			    "\"%.60s\" cannot be approved: want a name, group:G, tag:T or user:U",
 			    text ? text : "?");

@@ -163,6 +163,8 @@ int policy_selector_parse(struct policy *policy, const char *text, size_t len,
 	*count = 1;
 	if (strcmp(copy, "*") == 0)
 		return selector_number(policy, SELECT_ANY, NULL, NULL, out);
+	if (strcmp(copy, "internet") == 0)
+		return selector_number(policy, SELECT_INTERNET, NULL, NULL, out);
 	if (strncmp(copy, "group:", 6) == 0)
 		return take_named(policy, SELECT_GROUP, copy + 6, cert_label_check, out);
 	if (strncmp(copy, "tag:", 4) == 0)
