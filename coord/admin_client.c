@@ -48,6 +48,9 @@ static const char *verb_name(enum command command)
 		[COMMAND_POLICY_GET] = "policy-get",
 		[COMMAND_POLICY_SET] = "policy-set",
 		[COMMAND_POLICY_CHECK] = "policy-check",
+		[COMMAND_ROUTE_LIST] = "route-list",
+		[COMMAND_ROUTE_APPROVE] = "route-approve",
+		[COMMAND_ROUTE_REVOKE] = "route-revoke",
 		[COMMAND_RELAY_LIST] = "relay-list",
 		[COMMAND_RELAY_ADD] = "relay-add",
 		[COMMAND_RELAY_REMOVE] = "relay-remove",
@@ -93,7 +96,22 @@ static int add_key(json_t *request, const struct options *options)
 			    json_string(options->for_node ? options->for_node : ""));
 	json_object_set_new(request, "groups", labels_json(&options->groups));
 	json_object_set_new(request, "tags", labels_json(&options->tags));
+	if (options->routes.count)
+		json_object_set_new(request, "routes", route_list_json(&options->routes));
+	if (options->exit)
+		json_object_set_new(request, "exit", json_true());
 	return 0;
+}
+
+/* A node, and what it offers. */
+static int add_routes(json_t *request, const struct options *options)
+{
+	json_t *prefixes = json_array();
+
+	for (int i = 1; i < options->name_count; i++)
+		json_array_append_new(prefixes, json_string(options->names[i]));
+	json_object_set_new(request, "prefixes", prefixes);
+	return json_object_set_new(request, "name", json_string(options->names[0]));
 }
 
 static int add_policy(json_t *request, const char *path)
@@ -218,6 +236,9 @@ static int add_arguments(json_t *request, const struct options *options)
 	case COMMAND_SETTING_SET:
 		json_object_set_new(request, "value", json_string(options->arguments[1]));
 		return json_object_set_new(request, "name", json_string(argument));
+	case COMMAND_ROUTE_APPROVE:
+	case COMMAND_ROUTE_REVOKE:
+		return add_routes(request, options);
 	case COMMAND_OIDC_SET:
 		return json_object_update(request, options->oidc);
 	case COMMAND_USER_REVOKE:
@@ -408,7 +429,8 @@ int admin_client_run(const struct options *options)
 	struct options one = *options;
 	int code = 0;
 
-	if (!options->names)
+	if (!options->names || options->command == COMMAND_ROUTE_APPROVE ||
+	    options->command == COMMAND_ROUTE_REVOKE)
 		return run_one(options);
 	/* What fails for one name is said, and the others are not left out for that. */
 	for (int i = 0; i < options->name_count; i++) {

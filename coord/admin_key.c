@@ -61,6 +61,42 @@ static void get_treatment(struct admin_request *request, struct enrolment_key *w
 		admin_fail(request, ADMIN_NOT_FOUND, "no node %s; see node list", node);
 }
 
+/* What its nodes may carry: "routes", and "exit" for both families. */
+static void get_routes(struct admin_request *request, struct route_list *list)
+{
+	static const struct prefix exits[] = { { .addr.family = AF_INET },
+					       { .addr.family = AF_INET6 } };
+	struct json_fields *f = &request->fields;
+	bool is_exit = false;
+	json_t *array = NULL;
+	json_t *value;
+	size_t i;
+
+	if (json_fields_has(f, "exit"))
+		json_fields_bool(f, "exit", &is_exit);
+	if (json_fields_has(f, "routes"))
+		array = json_fields_array(f, "routes", NODE_ROUTES_ADVANCE_MAX - 2);
+	for (i = 0; is_exit && i < 2; i++)
+		route_list_add(list, &exits[i]);
+	json_array_foreach (array, i, value) {
+		const char *text = json_string_value(value);
+		const char *problem = NULL;
+		struct prefix prefix;
+
+		if (!text || prefix_parse(&prefix, text) < 0)
+			problem = "want a prefix such as 10.20.0.0/16, without host bits";
+		else if (route_is_exit(&prefix))
+			problem = "an exit is approved by exit, not as a route";
+		if (problem) {
+			admin_fail(request, ADMIN_INVALID, "%.64s: %s", text ? text : "routes",
+				   problem);
+			return;
+		}
+		if (route_list_add(list, &prefix) < 0)
+			f->failed = true;
+	}
+}
+
 void admin_key_create(struct admin_request *request)
 {
 	struct enrolment_key wanted = { .life_s = 0 };
@@ -77,6 +113,7 @@ void admin_key_create(struct admin_request *request)
 	get_labels(request, "groups", &wanted.groups);
 	get_labels(request, "tags", &wanted.tags);
 	get_treatment(request, &wanted);
+	get_routes(request, &wanted.routes);
 	wanted.name = name;
 	wanted.created_by = request->caller->who;
 	if (request->fields.failed || request->kind != ADMIN_OK)
@@ -127,15 +164,16 @@ static json_t *key_json(const struct admin_request *request, const struct store_
 	static const char *const approvals[KEY_APPROVAL_COUNT] = { "network", "needed", "given",
 								   "sign-in" };
 
-	return json_pack("{s:s,s:s,s:s,s:b,s:b,s:I,s:I,s:I,s:I,s:I,s:s,s:s,s:s,s:o,s:o}", "id", id,
-			 "name", key->name, "state", key_state(key, request->now_s), "reusable",
+	return json_pack("{s:s,s:s,s:s,s:b,s:b,s:I,s:I,s:I,s:I,s:I,s:s,s:s,s:s,s:o,s:o,s:o}", "id",
+			 id, "name", key->name, "state", key_state(key, request->now_s), "reusable",
 			 key->reusable, "ephemeral", key->ephemeral, "uses", (json_int_t)key->uses,
 			 "uses_max", (json_int_t)(key->reusable ? key->uses_max : 1), "created_s",
 			 (json_int_t)key->created_s, "expires_s", (json_int_t)key->expires_s,
 			 "used_s", (json_int_t)key->used_s, "created_by", key->created_by,
 			 "approval", approvals[key->approval], "for",
 			 for_name(request->sessions->network, key), "groups",
-			 labels_json(&key->groups), "tags", labels_json(&key->tags));
+			 labels_json(&key->groups), "tags", labels_json(&key->tags), "routes",
+			 route_list_json(&key->routes));
 }
 
 /* "one-use", "reusable", "ephemeral", and what else is special about it. */
@@ -144,13 +182,13 @@ static void describe_kind(const struct network *network, const struct store_key 
 {
 	const char *node = for_name(network, key);
 
-	snprintf(out, size, "%s%s%s%s%s", key->reusable ? "reusable" : "one-use",
+	snprintf(out, size, "%s%s%s%s%s%s", key->reusable ? "reusable" : "one-use",
 		 key->ephemeral ? ",ephemeral" : "",
 		 key->approval == KEY_APPROVAL_NEEDED    ? ",needs-approval"
 		 : key->approval == KEY_APPROVAL_GIVEN   ? ",approved"
 		 : key->approval == KEY_APPROVAL_SIGN_IN ? ",sign-in"
 							 : "",
-		 node[0] ? ",for:" : "", node);
+		 node[0] ? ",for:" : "", node, key->routes.count ? ",routes" : "");
 }
 
 static void print_key(struct admin_request *request, const struct store_key *key, const char *id)

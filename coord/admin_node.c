@@ -32,7 +32,7 @@ static void print_node(struct admin_request *request, const struct node *node)
 		tags[0] ? tags : "-", node->owner[0] ? node->owner : "-");
 }
 
-static json_t *node_json(const struct node *node)
+static json_t *node_json(struct admin_request *request, const struct node *node)
 {
 	char key[BASE64_KEY_SIZE];
 	char wireguard_key[BASE64_KEY_SIZE];
@@ -54,12 +54,13 @@ static json_t *node_json(const struct node *node)
 			   (json_int_t)node->login_until_s);
 	admin_path_describe(object, node);
 	admin_approval_describe(object, node);
+	admin_route_describe(request, object, node);
 	return object;
 }
 
 void admin_answer_node(struct admin_request *request, const struct node *node)
 {
-	admin_answer(request, json_pack("{s:o}", "node", node_json(node)));
+	admin_answer(request, json_pack("{s:o}", "node", node_json(request, node)));
 }
 
 void admin_node_list(struct admin_request *request)
@@ -79,7 +80,7 @@ void admin_node_list(struct admin_request *request)
 			"OWNER");
 	for (size_t i = 0; i < count; i++) {
 		if (request->json)
-			json_array_append_new(array, node_json(nodes[i]));
+			json_array_append_new(array, node_json(request, nodes[i]));
 		else
 			print_node(request, nodes[i]);
 	}

@@ -57,6 +57,9 @@ void admin_node_delete(struct admin_request *request);
 void admin_node_rename(struct admin_request *request);
 void admin_node_approve(struct admin_request *request);
 void admin_node_reject(struct admin_request *request);
+void admin_route_list(struct admin_request *request);
+void admin_route_approve(struct admin_request *request);
+void admin_route_revoke(struct admin_request *request);
 void admin_policy_get(struct admin_request *request);
 void admin_policy_set(struct admin_request *request);
 void admin_policy_check(struct admin_request *request);
@@ -93,6 +96,8 @@ void admin_approval_describe(json_t *object, const struct node *node);
 void admin_approval_print(struct admin_request *request, const struct node *node);
 /* Adds what the node told last: health, reported_s, paths. */
 void admin_path_describe(json_t *object, const struct node *node);
+/* Adds what it carries or wants to: routes, as route list has them. */
+void admin_route_describe(struct admin_request *request, json_t *object, const struct node *node);
 void admin_health(struct admin_request *request);
 
 #endif

@@ -32,6 +32,9 @@ static const struct {
 	{ "node-rename", admin_node_rename, true },
 	{ "node-approve", admin_node_approve, true },
 	{ "node-reject", admin_node_reject, true },
+	{ "route-list", admin_route_list, false },
+	{ "route-approve", admin_route_approve, true },
+	{ "route-revoke", admin_route_revoke, true },
 	{ "policy-get", admin_policy_get, false },
 	{ "policy-set", admin_policy_set, true },
 	{ "policy-check", admin_policy_check, false },
@@ -161,7 +164,7 @@ static void note_request(struct admin_request *request)
 	static const char *const safe[] = {
 		"new_name", "groups",   "tags",     "reusable", "ephemeral", "expires_s",
 		"host",     "udp_port", "tls_port", "turn",     "value",     "role",
-		"name",     "uses_max", "approval", "for",
+		"name",     "uses_max", "approval", "for", "routes", "exit", "prefixes",
 	};
 	json_t *object = request->fields.object;
 	const char *id = json_string_value(json_object_get(object, "id"));

@@ -39,15 +39,16 @@ static bool is_line(const json_t *value, uint64_t max)
 	return text && len <= max;
 }
 
-static bool are_labels(const json_t *value)
+/* At most count texts of at most max bytes. */
+static bool are_lines(const json_t *value, uint64_t count, uint64_t max)
 {
-	json_t *label;
+	json_t *line;
 	size_t i;
 
-	if (!json_is_array(value) || json_array_size(value) > CERT_LABELS_MAX)
+	if (!json_is_array(value) || json_array_size(value) > count)
 		return false;
-	json_array_foreach (value, i, label)
-		if (!is_line(label, CERT_LABEL_MAX))
+	json_array_foreach (value, i, line)
+		if (!is_line(line, max))
 			return false;
 	return true;
 }
@@ -91,13 +92,21 @@ static bool check(const struct api_field *field, const json_t *value,
 			       : refuse(response, field, want);
 	case API_BOOL:
 		return json_is_boolean(value) ? true : refuse(response, field, "true or false");
+	case API_PREFIXES:
+		snprintf(want, sizeof(want), "an array of at most %llu prefixes",
+			 (unsigned long long)field->max);
+		return are_lines(value, field->max, PREFIX_TEXT_SIZE - 1)
+			       ? true
+			       : refuse(response, field, want);
 	case API_OBJECTS:
 		snprintf(want, sizeof(want), "an array of at most %llu objects",
 			 (unsigned long long)field->max);
 		return are_objects(value, field->max) ? true : refuse(response, field, want);
 	default:
 		snprintf(want, sizeof(want), "an array of at most %d short texts", CERT_LABELS_MAX);
-		return are_labels(value) ? true : refuse(response, field, want);
+		return are_lines(value, CERT_LABELS_MAX, CERT_LABEL_MAX)
+			       ? true
+			       : refuse(response, field, want);
 	}
 }
 

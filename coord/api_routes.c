@@ -48,6 +48,12 @@ static const struct api_field key_create[] = {
 	OPTIONAL("uses_max", API_NUMBER, UINT32_MAX),
 	OPTIONAL("approval", API_TEXT, 15),
 	OPTIONAL("for", API_TEXT, CERT_NAME_MAX),
+	OPTIONAL("routes", API_PREFIXES, NODE_ROUTES_ADVANCE_MAX - 2),
+	OPTIONAL("exit", API_BOOL, 0),
+	END_OF_FIELDS,
+};
+static const struct api_field route_prefixes[] = {
+	REQUIRED("prefixes", API_PREFIXES, CERT_ROUTES_MAX),
 	END_OF_FIELDS,
 };
 static const struct api_field policy[] = {
@@ -126,6 +132,10 @@ const struct api_route api_routes[] = {
 	VERB("POST", "/nodes/{name}/revoke", "node-revoke", 200, NULL),
 	VERB("POST", "/nodes/{name}/approve", "node-approve", 200, NULL),
 	VERB("POST", "/nodes/{name}/reject", "node-reject", 200, NULL),
+	VERB("GET", "/nodes/{name}/routes", "route-list", 200, NULL),
+	VERB("POST", "/nodes/{name}/routes/approve", "route-approve", 200, route_prefixes),
+	VERB("POST", "/nodes/{name}/routes/revoke", "route-revoke", 200, route_prefixes),
+	VERB("GET", "/routes", "route-list", 200, NULL),
 	VERB("GET", "/keys", "key-list", 200, NULL),
 	VERB("POST", "/keys", "key-create", 201, key_create),
 	VERB("POST", "/keys/{id}/revoke", "key-revoke", 200, NULL),

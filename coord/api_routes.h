@@ -17,8 +17,9 @@ enum api_type {
 	API_SECRET, /* one line, of which the verb gets the bytes as base64url */
 	API_NUMBER, /* whole, not negative */
 	API_BOOL,
-	API_LABELS,  /* an array of short texts */
-	API_OBJECTS, /* an array of at most max objects, which the verb reads */
+	API_LABELS,   /* an array of short texts */
+	API_PREFIXES, /* an array of at most max texts for prefixes */
+	API_OBJECTS,  /* an array of at most max objects, which the verb reads */
 };
 
 /* A member of the query (GET) or of the body's object, and of the verb's request. */

@@ -34,6 +34,7 @@ int enrolment_make_key(struct network *network, const struct enrolment_key *want
 				 .uses_max = wanted->reusable ? wanted->uses_max : 0,
 				 .approval = wanted->approval,
 				 .ephemeral = wanted->ephemeral,
+				 .routes = wanted->routes,
 				 .created_s = now_s,
 				 .expires_s = now_s + wanted->life_s };
 	int err;
@@ -225,6 +226,7 @@ static void describe(struct node *node, const struct control_enrol *enrol,
 	memcpy(node->wireguard_key, enrol->wireguard_key, 32);
 	labels_copy(&node->groups, &key->groups);
 	labels_copy(&node->tags, &key->tags);
+	node->routes.advance = key->routes;
 	node->ephemeral = key->ephemeral;
 	node->created_s = now_s;
 	node->last_seen_s = now_s;
@@ -244,6 +246,15 @@ static int settle(struct network *network, struct node *node, const struct contr
 	return err == -ENOSPC ? -EXFULL : err; /* that is what a full disk is called */
 }
 
+/* What admins decided, and what is approved in advance by both keys. What it offers it says. */
+static void inherit_routes(struct node_routes *routes, const struct node_routes *old)
+{
+	for (size_t i = 0; i < old->advance.count; i++)
+		route_list_add(&routes->advance, &old->advance.prefixes[i]);
+	memcpy(routes->decided, old->decided, sizeof(routes->decided));
+	routes->decided_count = old->decided_count;
+}
+
 /* The name, addresses and labels of the node that it replaces. */
 static void inherit(struct node *node, const struct node *old)
 {
@@ -254,6 +265,7 @@ static void inherit(struct node *node, const struct node *old)
 	labels_copy(&node->tags, &old->tags);
 	memcpy(node->owner, old->owner, sizeof(node->owner));
 	node->login_until_s = old->login_until_s;
+	inherit_routes(&node->routes, &old->routes);
 	node->ephemeral = old->ephemeral;
 }
 

@@ -20,6 +20,7 @@ struct enrolment_key {
 	bool ephemeral;
 	struct labels groups;
 	struct labels tags;
+	struct route_list routes; /* approved in advance */
 	uint64_t life_s;
 	enum key_approval approval;
 	const struct node *for_node; /* to be replaced by the node that joins; or NULL */

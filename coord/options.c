@@ -11,84 +11,13 @@
 #include "base/config.h"
 #include "base/file.h"
 #include "coord/oidc_options.h"
+#include "coord/options_usage.h"
 #include "coord/policy_options.h"
 
-#define DEFAULT_DATA        "/var/lib/warren-coord"
-#define DEFAULT_CONFIG      "/etc/warren/coord.conf"
 #define DEFAULT_PORT        443
 #define DEFAULT_RELAY_PORT  3478
 #define DEFAULT_EXPIRES_S   (24 * 3600)
 #define DEFAULT_API_TOKEN_S (90 * 86400)
-
-static const char usage[] =
-	"usage: warren-coord COMMAND [--data DIR] [OPTION]...\n"
-	"\n"
-	"  init --public HOST[:PORT]... [--name NET] [--pool4 CIDR] [--pool6 CIDR]\n"
-	"       [--database PLACE | --database-file F]\n"
-	"                              create a network; the last line is a join token\n"
-	"  serve [--listen ADDR:PORT] [--relay-listen ADDR:PORT] [--relay-name N] [--no-relay]\n"
-	"        [--relay-alt ADDR:PORT] [--tls-cert F --tls-key F | --no-tls]\n"
-	"        [--http-listen ADDR:PORT] [--acme-dir DIR] [--trusted-proxy CIDR]...\n"
-	"        [--log-format text|json] [--limit NAME=VALUE]... [--host NAME]...\n"
-	"        [--database PLACE | --database-file F] [--public HOST[:PORT]]\n"
-	"                              run (443/tcp and 3478/udp unless said otherwise); --relay-alt\n"
-	"                              is a second address and port for NAT discovery (RFC 5780);\n"
-	"                              --database is a PostgreSQL that several coordinators may\n"
-	"                              share, each with the same keys and a --public of its own\n"
-	"  health [--json]             what is wrong with the server, if anything\n"
-	"  limits [--json]             what nodes and strangers may ask of the server\n"
-	"  key create [--reusable] [--ephemeral] [--expires 24h] [--group G]... [--tag T]...\n"
-	"             [--name N] [--uses N] [--needs-approval | --approved | --sign-in] [--for NODE]\n"
-	"                              print a join token, for one machine unless reusable; --for\n"
-	"                              gives NODE's name and addresses to the machine that joins\n"
-	"  overview [--json]           how many nodes there are, and what is wrong with them\n"
-	"  path list [--json]          by which kind of path the nodes reach each other\n"
-	"  settings list [--json]      what holds for the whole network\n"
-	"  settings set NAME yes|no    report-paths: nodes tell of their paths and health\n"
-	"  key list [--json]           the join keys\n"
-	"  key revoke ID               no new node with this key\n"
-	"  node list [--json]          the nodes\n"
-	"  node approve NAME|CODE...   let machines in that wait\n"
-	"  node reject NAME|CODE...    or do not\n"
-	"  node revoke NAME...         cut nodes off at every peer\n"
-	"  node delete NAME...         the same, and forget them\n"
-	"  node rename NAME NEW\n"
-	"  node paths NAME [--json]    whom it reaches, and how\n"
-	"  policy get                  print the policy\n"
-	"  policy set FILE             obey another one, if its own tests pass\n"
-	"  policy check FILE           only say whether they would\n"
-	"  relay list [--json]\n"
-	"  relay add NAME HOST:PORT [--turn] [--tls-port P] --secret-file F\n"
-	"                              a warren-relay, or with --turn a TURN server such as coturn\n"
-	"                              with use-auth-secret (UDP and TCP on PORT, TLS on 5349)\n"
-	"  relay remove NAME\n"
-	"  api-token create --name N [--role admin|viewer] [--expires 90d]\n"
-	"                              for the REST API and the web pages: printed once, alone\n"
-	"  api-token list [--json]\n"
-	"  api-token revoke ID\n"
-	"  audit list [--since 7d|2026-11-21] [--json]\n"
-	"                              who changed what, newest first\n"
-	"  authority show [--json]     who signs, and what waits for signatures\n"
-	"  authority export FILE [--threshold T] [--signer PUB]... [--cert-life 180d]\n"
-	"                              strict mode: the signing key goes to FILE, for good\n"
-	"  authority keygen FILE       a key for an admin who signs; prints its public half\n"
-	"  authority requests          what waits, for: authority sign --key FILE < REQUESTS > SIGNED\n"
-	"  authority sign --key FILE [--yes]\n"
-	"                              shows what it signs; with --data fetches and submits, too\n"
-	"  authority submit            takes what was signed from standard input\n"
-	"  authority trust --key FILE [--threshold T] [--signer PUB]... [--yes]\n"
-	"                              other signers, by the key that was exported\n"
-	"  backup FILE                 database and keys into one file: keep it safe\n"
-	"  restore FILE [--database PLACE | --database-file F]\n"
-	"                              the other way, into a --data DIR without a network\n"
-	"\n"
-	"  --data DIR   where everything is kept (default " DEFAULT_DATA ")\n"
-	"  --config F   key = value lines, the options of serve (" DEFAULT_CONFIG ")\n"
-	"  --verbose    log more\n"
-	"  --help, --version\n"
-	"\n"
-	"Commands other than init, serve and restore speak to the running server.\n"
-	"Exit codes: 0 ok, 1 failure, 2 usage, 3 server not reachable, 6 denied.\n";
 
 enum option_id {
 	OPTION_DATA = 256,
@@ -110,6 +39,8 @@ enum option_id {
 	OPTION_SIGN_IN,
 	OPTION_APPROVED,
 	OPTION_FOR,
+	OPTION_ROUTES,
+	OPTION_EXIT,
 	OPTION_TAG,
 	OPTION_JSON,
 	OPTION_TLS_PORT,
@@ -159,6 +90,8 @@ static const struct option long_options[] = {
 	{ "approved", no_argument, NULL, OPTION_APPROVED },
 	{ "sign-in", no_argument, NULL, OPTION_SIGN_IN },
 	{ "for", required_argument, NULL, OPTION_FOR },
+	{ "routes", required_argument, NULL, OPTION_ROUTES },
+	{ "exit", no_argument, NULL, OPTION_EXIT },
 	{ "tag", required_argument, NULL, OPTION_TAG },
 	{ "json", no_argument, NULL, OPTION_JSON },
 	{ "tls-port", required_argument, NULL, OPTION_TLS_PORT },
@@ -214,7 +147,7 @@ static const struct {
 	  MASK(OPTION_REUSABLE) | MASK(OPTION_EPHEMERAL) | MASK(OPTION_EXPIRES) |
 		  MASK(OPTION_GROUP) | MASK(OPTION_TAG) | MASK(OPTION_NAME) | MASK(OPTION_USES) |
 		  MASK(OPTION_NEEDS_APPROVAL) | MASK(OPTION_APPROVED) | MASK(OPTION_SIGN_IN) |
-		  MASK(OPTION_FOR) },
+		  MASK(OPTION_FOR) | MASK(OPTION_ROUTES) | MASK(OPTION_EXIT) },
 	{ "key", "list", COMMAND_KEY_LIST, 0, MASK(OPTION_JSON) },
 	{ "key", "revoke", COMMAND_KEY_REVOKE, 1, 0 },
 	{ "node", "list", COMMAND_NODE_LIST, 0, MASK(OPTION_JSON) },
@@ -223,6 +156,9 @@ static const struct {
 	{ "node", "revoke", COMMAND_NODE_REVOKE, ANY_NUMBER, 0 },
 	{ "node", "delete", COMMAND_NODE_DELETE, ANY_NUMBER, 0 },
 	{ "node", "rename", COMMAND_NODE_RENAME, 2, 0 },
+	{ "route", "list", COMMAND_ROUTE_LIST, 0, MASK(OPTION_JSON) },
+	{ "route", "approve", COMMAND_ROUTE_APPROVE, ANY_NUMBER, 0 },
+	{ "route", "revoke", COMMAND_ROUTE_REVOKE, ANY_NUMBER, 0 },
 	{ "policy", "get", COMMAND_POLICY_GET, 0, 0 },
 	{ "policy", "set", COMMAND_POLICY_SET, 1, 0 },
 	{ "policy", "check", COMMAND_POLICY_CHECK, 1, MASK(OPTION_JSON) },
@@ -356,6 +292,28 @@ static int parse_proxies(struct options *options, const char *text)
 	return 0;
 }
 
+/* One or several, separated by commas; exits are another option. */
+static int parse_routes(struct route_list *list, const char *text)
+{
+	char one[PREFIX_TEXT_SIZE];
+	struct prefix prefix;
+
+	do {
+		size_t len = strcspn(text, ",");
+
+		if (len >= sizeof(one))
+			return -EINVAL;
+		memcpy(one, text, len);
+		one[len] = '\0';
+		if (prefix_parse(&prefix, one) < 0 || route_problem(&prefix) ||
+		    route_is_exit(&prefix) || list->count == NODE_ROUTES_ADVANCE_MAX - 2 ||
+		    route_list_add(list, &prefix) < 0)
+			return -EINVAL;
+		text += len;
+	} while (*text++ == ',');
+	return 0;
+}
+
 /* NAME=VALUE */
 static int parse_limit(struct options *options, const char *text)
 {
@@ -397,6 +355,11 @@ static int take_key_option(struct options *options, int option, const char *valu
 	case OPTION_FOR:
 		options->for_node = value;
 		return cert_name_check(value);
+	case OPTION_ROUTES:
+		return parse_routes(&options->routes, value);
+	case OPTION_EXIT:
+		options->exit = true;
+		return 0;
 	case OPTION_GROUP:
 		return parse_label(&options->groups, value, "group:");
 	case OPTION_TAG:
@@ -547,6 +510,9 @@ static int take_command(struct options *options, int count, char **words, uint64
 		options->name_count = count - skip;
 		if (count == skip)
 			return complain("%s %s wants a name", words[0], words[1]);
+		if (strcmp(words[0], "route") == 0 && count == skip + 1)
+			return complain("%s %s wants a node, and prefixes, exit or all", words[0],
+					words[1]);
 	} else if (count - skip != commands[place].arguments)
 		return complain("%s%s%s wants %d argument%s", words[0], skip == 2 ? " " : "",
 				skip == 2 ? words[1] : "", commands[place].arguments,
@@ -741,7 +707,8 @@ int coord_options_parse(struct options *options, int argc, char **argv)
 		if (option == '?')
 			return complain("unknown option %s", argv[optind - 1]);
 		if (option == OPTION_HELP || option == OPTION_VERSION) {
-			fputs(option == OPTION_HELP ? usage : "warren-coord " WARREN_VERSION "\n",
+			fputs(option == OPTION_HELP ? options_usage
+						    : "warren-coord " WARREN_VERSION "\n",
 			      stdout);
 			fputs(option == OPTION_HELP ? policy_options_usage : "", stdout);
 			fputs(option == OPTION_HELP ? oidc_options_usage : "", stdout);

@@ -8,6 +8,7 @@
 #include "base/addr.h"
 #include "coord/labels.h"
 #include "coord/limits.h"
+#include "coord/node_routes.h"
 #include "proto/netmap.h"
 #include "proto/token.h"
 
@@ -26,6 +27,9 @@ enum command {
 	COMMAND_POLICY_GET,
 	COMMAND_POLICY_SET,
 	COMMAND_POLICY_CHECK,
+	COMMAND_ROUTE_LIST,
+	COMMAND_ROUTE_APPROVE,
+	COMMAND_ROUTE_REVOKE,
 	COMMAND_RELAY_LIST,
 	COMMAND_RELAY_ADD,
 	COMMAND_RELAY_REMOVE,
@@ -97,6 +101,8 @@ struct options {
 	bool approved;
 	bool sign_in;
 	const char *for_node;
+	struct route_list routes; /* approved in advance */
+	bool exit;
 	struct labels groups;
 	struct labels tags;
 	uint16_t tls_port;

@@ -221,7 +221,7 @@ int route_approval_decide(struct network *network, struct node *node, const stru
 		node_routes_forget_decision(routes, &prefixes[i]);
 		if (approved || node_routes_offers(routes, &prefixes[i]) ||
 		    approver(network, node, &prefixes[i]))
-			err = node_routes_decide(routes, &prefixes[i], approved);
+			err = node_routes_decide(routes, &prefixes[i], approved) < 0 ? -E2BIG : 0;
 	}
 	if (err < 0) {
 		*routes = before;

@@ -47,7 +47,7 @@ int route_approval_offer(struct network *network, struct node *node,
 			 const struct control_update *update, uint64_t now_s);
 /*
  * An admin decides. Revoking what is neither offered nor approved otherwise only forgets an
- * approval. 0, -ENOSPC: too many decisions about this node, or the store's error.
+ * approval. 0, -E2BIG: too many decisions about this node, or the store's error.
  */
 int route_approval_decide(struct network *network, struct node *node, const struct prefix *prefixes,
 			  size_t count, bool approved, uint64_t now_s);
