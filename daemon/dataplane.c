@@ -220,6 +220,7 @@ void dataplane_free(struct dataplane *dp)
 	map_free(dp->peers);
 	free(dp->worker);
 	free(dp->own);
+	free(dp->carriers);
 	free(dp);
 }
 

@@ -203,9 +203,12 @@ int dataplane_set_own(struct dataplane *dp, const struct ip_addr own[static 2]);
 /*
  * Prefixes from which the peer may send besides those that are routed to it: what it carries, also
  * while another peer carries it for us. A packet whose source is routed to another peer by a longer
- * prefix than any of these is not accepted. 0 or -ENOMEM.
+ * prefix than any of these is not accepted. A flow that the peer brought, or took, stays with it
+ * while `live`, whoever has the prefix meanwhile: no answer takes another way than its question. 0
+ * or -ENOMEM.
  */
-int dataplane_peer_set_sources(struct dp_peer *peer, const struct prefix *list, size_t count);
+int dataplane_peer_set_sources(struct dp_peer *peer, const struct prefix *list, size_t count,
+			       bool live);
 
 /*
  * Longest-prefix table of inner addresses. Setting a prefix takes it from whoever had it. Changes
@@ -217,6 +220,12 @@ void dataplane_allowed_ips_clear(struct dp_peer *peer);
 int dataplane_allowed_ips_commit(struct dataplane *dp);
 /* Walks a peer's own prefixes: start with *cursor = 0; false at the end. */
 bool dataplane_allowed_ip_next(const struct dp_peer *peer, size_t *cursor, struct prefix *prefix);
+
+/*
+ * Packets that wait for a session with the peer go to whoever has their addresses by now, after a
+ * commit; those that are for the peer itself wait on.
+ */
+void dataplane_peer_redirect(struct dp_peer *peer);
 
 /*
  * A fresh receiver index, random but for its low byte, which names the worker that the steering

@@ -14,6 +14,7 @@
 
 struct allowedips;
 struct dp_adopted;
+struct dp_carriers;
 struct dp_index_table;
 struct dp_worker;
 struct loop_watch;
@@ -61,6 +62,7 @@ struct dataplane {
 	struct dp_routes *routes;       /* under RCU */
 	struct allowedips *allowed;     /* control thread only; published by commit */
 	struct filter_flows *flows;     /* under RCU, borrowed */
+	struct dp_carriers *carriers;   /* under RCU; NULL: nothing is behind anybody */
 	struct dp_own *own;             /* under RCU; NULL: everything that we send is ours */
 
 	struct dp_queue input; /* what streams brought since the last turn, to be opened together */

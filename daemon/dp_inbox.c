@@ -6,6 +6,7 @@
 
 #include "base/buf.h"
 #include "base/clock.h"
+#include "daemon/dp_carrier.h"
 #include "daemon/dp_core.h"
 #include "daemon/dp_engine.h"
 #include "daemon/dp_index.h"
@@ -62,6 +63,19 @@ static void stop_merging(struct dp_engine *engine, size_t index)
 	}
 }
 
+static bool passes(struct dp_engine *engine, const struct dp_peer *peer,
+		   const struct dp_rules *rules, const uint8_t *packet, size_t len)
+{
+	struct filter_tuple tuple;
+	bool related;
+
+	if (filter_tuple_parse(&tuple, &related, packet, len) < 0)
+		return false;
+	tuple.carrier = related ? 0 : dp_carrier_id(peer, &tuple.src);
+	return filter_pass_inbound(dp_rcu_load(engine->dp->flows), rules->rules, &tuple, related,
+				   engine->now_ns);
+}
+
 /* Every flow of the batch gets one verdict; what may pass is written. */
 static void deliver_run(struct dp_engine *engine, size_t index)
 {
@@ -70,15 +84,11 @@ static void deliver_run(struct dp_engine *engine, size_t index)
 	struct dp_peer *peer = engine->in.merged_peer[index];
 	struct dp_rules *rules = dp_rcu_load(peer->rules);
 	struct iovec iov[COALESCE_IOV_MAX] __attribute__((uninitialized)); /* 2 KiB a run */
-	struct filter_tuple tuple;
 	struct vnet_hdr hdr;
-	bool related;
 	size_t used;
 
 	/* The last packet has the run's tuple, and the flags that may end the flow. */
-	if (rules && (filter_tuple_parse(&tuple, &related, last->data, last->len) < 0 ||
-		      !filter_pass_inbound(dp_rcu_load(engine->dp->flows), rules->rules, &tuple,
-					   related, engine->now_ns))) {
+	if (rules && !passes(engine, peer, rules, last->data, last->len)) {
 		dp_count(&peer->rx_dropped_filter, merged->run[index].count);
 		return;
 	}
@@ -104,6 +114,15 @@ static void clamp_answer(struct dp_peer *peer, uint8_t *packet, size_t len)
 		mss_clamp(packet, len, atomic_load_explicit(&hop->mtu, memory_order_relaxed));
 }
 
+/* Its own addresses and what was given to it, or what is behind it and was given to another. */
+static bool may_come_from(struct dp_engine *engine, const struct dp_peer *peer,
+			  const uint8_t *packet)
+{
+	const struct dp_peer *owner = dp_engine_peer_from(engine, packet);
+
+	return owner == peer || dp_carrier_may_send(peer, owner, packet);
+}
+
 /* The checks on what an authentic packet contained. */
 static void take_inner(struct dp_engine *engine, struct dp_peer *peer, uint8_t *packet, size_t len,
 		       uint8_t outer_tos)
@@ -117,7 +136,7 @@ static void take_inner(struct dp_engine *engine, struct dp_peer *peer, uint8_t *
 			dp_message_take(engine, peer, &in->from, packet, len);
 		return;
 	}
-	if (dp_engine_peer_from(engine, packet) != peer) {
+	if (!may_come_from(engine, peer, packet)) {
 		dp_count(&peer->rx_dropped_source, 1);
 		return;
 	}

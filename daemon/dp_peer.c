@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/map.h"
+#include "daemon/dp_carrier.h"
 #include "daemon/dp_core.h"
 #include "daemon/dp_index.h"
 #include "daemon/dp_keypair.h"
@@ -131,6 +132,7 @@ void dataplane_peer_free(struct dp_peer *peer)
 	/* Its rules stay to the end: without any, a batch under way would pass everything. */
 	set_hop(peer, NULL);
 	map_remove(dp->peers, &peer->id);
+	dp_carriers_leave(peer);
 	leave_later(peer);
 }
 
@@ -250,29 +252,6 @@ int dataplane_peer_set_rules(struct dp_peer *peer, struct filter_rules *inbound,
 	return 0;
 }
 
-static void free_sources(struct rcu_head *rcu)
-{
-	free(dp_rcu_released(rcu, struct dp_sources));
-}
-
-int dataplane_peer_set_sources(struct dp_peer *peer, const struct prefix *list, size_t count)
-{
-	struct dp_sources *sources = NULL;
-	struct dp_sources *old = peer->sources;
-
-	if (count) {
-		sources = calloc(1, sizeof(*sources) + count * sizeof(*list));
-		if (!sources)
-			return -ENOMEM;
-		sources->count = count;
-		memcpy(sources->list, list, count * sizeof(*list));
-	}
-	dp_rcu_publish(peer->sources, sources);
-	if (old)
-		dp_rcu_defer(&old->rcu, free_sources);
-	return 0;
-}
-
 void dataplane_peer_set_current(struct dp_peer *peer, struct dp_keypair *keypair)
 {
 	dp_rcu_publish(peer->current, keypair);
@@ -373,6 +352,25 @@ void dataplane_peer_drop_staged(struct dp_peer *peer, bool unreachable)
 		}
 		free_staged(staged);
 	}
+	dp_engine_end(engine);
+}
+
+void dataplane_peer_redirect(struct dp_peer *peer)
+{
+	struct dp_engine *engine = dp_control_engine(peer->dp);
+	struct dp_staged *staged, *next;
+
+	dp_engine_begin(engine);
+	atomic_store(&peer->asked, false);
+	for (staged = dp_peer_take_staged(peer); staged; staged = next) {
+		next = staged->next;
+		dp_engine_send(engine, &staged->hdr, staged->packet, staged->len, false);
+		free(staged);
+	}
+	pthread_mutex_lock(&peer->staged_lock);
+	if (!peer->staged_first)
+		atomic_store(&peer->staging, false);
+	pthread_mutex_unlock(&peer->staged_lock);
 	dp_engine_end(engine);
 }
 

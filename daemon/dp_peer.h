@@ -37,6 +37,7 @@ struct dp_rules {
 /* What the peer may send from besides what is routed to it; published, replaced as a whole. */
 struct dp_sources {
 	struct rcu_head rcu;
+	bool live; /* flows that it has stay with it */
 	size_t count;
 	struct prefix list[];
 };

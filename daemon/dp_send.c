@@ -7,6 +7,7 @@
 #include "base/buf.h"
 #include "base/clock.h"
 #include "daemon/dp_adopted.h"
+#include "daemon/dp_carrier.h"
 #include "daemon/dp_core.h"
 #include "daemon/dp_engine.h"
 #include "daemon/dp_keypair.h"
@@ -214,15 +215,30 @@ static void send_plan(struct dp_engine *engine, struct dp_way *way, struct segme
 	}
 }
 
-/* Answers are let back in by the flow that this packet begins or keeps. */
-static void note_flow(struct dp_engine *engine, const uint8_t *packet, size_t len)
+/*
+ * Answers are let back in by the flow that this packet begins or keeps. Returns the peer that it
+ * goes by: the one that carries the flow already, or the one that has the address.
+ */
+static struct dp_peer *note_flow(struct dp_engine *engine, struct dp_peer *peer,
+				 const uint8_t *packet, size_t len)
 {
 	struct filter_flows *flows = dp_rcu_load(engine->dp->flows);
 	struct filter_tuple tuple;
+	struct dp_peer *former;
+	uint64_t carrier;
 	bool related;
 
-	if (flows && filter_tuple_parse(&tuple, &related, packet, len) == 0 && !related)
-		filter_note_outbound(flows, &tuple, engine->now_ns);
+	if (!flows || filter_tuple_parse(&tuple, &related, packet, len) < 0 || related)
+		return peer;
+	tuple.carrier = dp_carrier_id(peer, &tuple.dst);
+	carrier = filter_note_outbound(flows, &tuple, engine->now_ns);
+	if (!tuple.carrier || !carrier || carrier == tuple.carrier)
+		return peer;
+	former = dp_carrier_find(engine, carrier, peer, &tuple.dst);
+	if (former)
+		return former;
+	filter_move_flow(flows, &tuple, engine->now_ns);
+	return peer;
 }
 
 /* Returns how many packets the flow loses to be told of a queue that stands: 0 or 1. */
@@ -253,7 +269,7 @@ void dp_engine_send(struct dp_engine *engine, const struct vnet_hdr *hdr, uint8_
 		dp_engine_unreachable(engine, packet, len);
 		return;
 	}
-	note_flow(engine, packet, len);
+	peer = note_flow(engine, peer, packet, len);
 	if (find_way(engine, peer, &way) &&
 	    !atomic_load_explicit(&peer->staging, memory_order_acquire)) {
 		if (is_our_own(&way, &inner, packet)) {

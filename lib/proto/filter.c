@@ -102,6 +102,9 @@ static void use_flow(struct flow_lookup *at, struct flow *flow, const struct fil
 
 	if (flow->outbound != outbound)
 		flow->answered = true;
+	/* Answers go the way that the other side chose. */
+	if (!outbound)
+		flow->carrier = tuple->carrier;
 	flow_touch(at, flow, kind, now_ns);
 }
 
@@ -112,17 +115,19 @@ static void open_flow(struct flow *flow, bool outbound)
 	flow->answered = false;
 	flow->revoked = false;
 	flow->rules_id = 0;
+	flow->carrier = 0;
 }
 
-void filter_note_outbound(struct filter_flows *flows, const struct filter_tuple *tuple,
-			  uint64_t now_ns)
+uint64_t filter_note_outbound(struct filter_flows *flows, const struct filter_tuple *tuple,
+			      uint64_t now_ns)
 {
 	struct flow_lookup at;
+	uint64_t carrier = 0;
 	struct flow *flow;
 
 	/* What we answer or complain about opens nothing, and only the first fragment has ports. */
 	if (tuple->fragment || tuple->quoted)
-		return;
+		return 0;
 	make_key(&at.key, tuple, true);
 	flow_lock(flows, &at);
 	flow = flow_find(&at, now_ns);
@@ -135,6 +140,24 @@ void filter_note_outbound(struct filter_flows *flows, const struct filter_tuple 
 			open_flow(flow, true);
 		use_flow(&at, flow, tuple, true, now_ns);
 	}
+	if (flow && !flow->carrier)
+		flow->carrier = tuple->carrier;
+	if (flow)
+		carrier = flow->carrier;
+	flow_unlock(&at);
+	return carrier;
+}
+
+void filter_move_flow(struct filter_flows *flows, const struct filter_tuple *tuple, uint64_t now_ns)
+{
+	struct flow_lookup at;
+	struct flow *flow;
+
+	make_key(&at.key, tuple, true);
+	flow_lock(flows, &at);
+	flow = flow_find(&at, now_ns);
+	if (flow)
+		flow->carrier = tuple->carrier;
 	flow_unlock(&at);
 }
 

@@ -30,9 +30,16 @@ struct filter_flows;
 struct filter_flows *filter_flows_new(const uint8_t secret[static 16]);
 void filter_flows_free(struct filter_flows *flows);
 
-/* Records a run that this node sends. Thread-safe. */
-void filter_note_outbound(struct filter_flows *flows, const struct filter_tuple *tuple,
-			  uint64_t now_ns);
+/*
+ * Records a run that this node sends, which tuple->carrier is to take if the flow is in nobody's
+ * hands yet. Returns in whose it is: of several peers that carry a network a flow stays with the
+ * one that brought it last; 0: there is no flow. Thread-safe.
+ */
+uint64_t filter_note_outbound(struct filter_flows *flows, const struct filter_tuple *tuple,
+			      uint64_t now_ns);
+/* The one in whose hands the flow is cannot take it any more: tuple->carrier does. Thread-safe. */
+void filter_move_flow(struct filter_flows *flows, const struct filter_tuple *tuple,
+		      uint64_t now_ns);
 
 /*
  * May this run, received from a peer with these rules, pass? True for answers to known flows and

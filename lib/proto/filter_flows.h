@@ -45,6 +45,8 @@ struct flow {
 	uint16_t newer;
 	uint64_t used_ns;
 	uint64_t rules_id; /* that allowed it; 0 for outbound ones */
+	uint64_t carrier;  /* the peer that brought it last, or takes it; 0: whoever has the address
+			    */
 };
 
 struct flow_list {

@@ -24,6 +24,7 @@ struct filter_tuple {
 	bool tcp_close;       /* TCP with FIN or RST */
 	bool quoted;          /* from the packet that an ICMP error quotes, turned round */
 	uint32_t fragment_id; /* of a packet in fragments, otherwise 0 */
+	uint64_t carrier; /* set by who asks, parsed as 0: the peer that brings or takes the run */
 };
 
 /*

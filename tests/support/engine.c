@@ -31,8 +31,8 @@ static void on_need_session(void *arg, struct dp_peer *peer)
 {
 	struct engine *e = arg;
 
-	assert_ptr_equal(peer, e->peer);
-	e->need_session++;
+	/* A test may make more peers; theirs is not counted. */
+	e->need_session += peer == e->peer;
 }
 
 static void keep(struct engine *e, const uint8_t *data, size_t len)
