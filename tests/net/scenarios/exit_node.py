@@ -1,0 +1,288 @@
+"""All traffic by an exit, and nothing beside it: at the start, while exits change, fail and die, while
+the daemon itself is dead, and with exits that have no IPv6.
+
+    alice, printer ── router A ──┬── internet ──┬── web, which says whom it sees, and dns
+                                 │              ├── east, west (exits), four (an exit without IPv6)
+                                 │              └── coord (with relay)
+"""
+
+import json
+import os
+import re
+import socket
+import threading
+import time
+
+from lab.command import check, run, wait_until
+from lab.warren import Node, Coordinator
+
+TIMEOUT_S = 150
+MARK = "0x5752"
+POLICY = {"rules": [{"allow": ["*"], "to": ["*:*"]}, {"allow": ["*"], "to": ["internet:*"]}]}
+
+# What leaves alice's link and is neither the tunnel's nor the link's own business, whatever it is.
+WATCH = """
+table inet watch {
+    counter leaked { }
+    counter tunnel { }
+    chain out {
+        type filter hook postrouting priority 300; policy accept;
+        oifname != "eth0" accept
+        meta mark %s counter name tunnel accept
+        icmpv6 type { 130, 131, 132, 133, 134, 135, 136, 143 } accept
+        %s
+        counter name leaked log prefix "leak" accept
+    }
+}
+"""
+
+
+class Web:
+    """Answers each datagram and connection on port 80 with the address it came from."""
+
+    def __init__(self, ns):
+        self.ns, self.seen = ns, set()
+        for family, anything in ((socket.AF_INET, "0.0.0.0"), (socket.AF_INET6, "::")):
+            for kind, port in ((socket.SOCK_DGRAM, 80), (socket.SOCK_DGRAM, 53), (socket.SOCK_STREAM, 80)):
+                sock = ns.socket(family, kind)
+                sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                if family == socket.AF_INET6:
+                    sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+                sock.bind((anything, port))
+                serve = self.datagrams if kind == socket.SOCK_DGRAM else self.connections
+                threading.Thread(target=serve, args=(sock, port), daemon=True).start()
+
+    def datagrams(self, sock, port):
+        while True:
+            _, client = sock.recvfrom(2048)
+            self.seen.add((client[0], port))
+            sock.sendto(client[0].encode(), client)
+
+    def connections(self, sock, port):
+        sock.listen(16)
+        while True:
+            conn, client = sock.accept()
+            self.seen.add((client[0], port))
+            with conn:
+                conn.sendall(client[0].encode())
+
+
+class Flood:
+    """Datagrams to the web and questions to its name server, v4 and v6, whatever becomes of them."""
+
+    def __init__(self, ns, *targets):
+        self.ended, self.answers = False, []
+        self.threads = [threading.Thread(target=self.send, args=(ns, at, port), daemon=True)
+                        for at in targets for port in (80, 53)]
+        for thread in self.threads:
+            thread.start()
+
+    def send(self, ns, address, port):
+        family = socket.AF_INET6 if ":" in address else socket.AF_INET
+        while not self.ended:
+            with ns.socket(family) as sock:
+                sock.settimeout(0.05)
+                try:
+                    sock.sendto(b"who am I", (address, port))
+                    self.answers.append((time.monotonic(), family, sock.recv(64).decode()))
+                except OSError:
+                    time.sleep(0.02)
+
+    def gap_s(self, since, family=socket.AF_INET):
+        """The longest time without an answer since then, until the last one."""
+        times = [since] + [at for at, of, _ in self.answers if of == family and at > since]
+        return max((b - a for a, b in zip(times, times[1:])), default=time.monotonic() - since)
+
+    def stop(self):
+        self.ended = True
+        for thread in self.threads:
+            thread.join(2)
+
+
+def who(node, address, timeout_s=1.0):
+    """Whom the web sees, by TCP; None: it does not see us."""
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    with node.ns.socket(family, socket.SOCK_STREAM) as sock:
+        sock.settimeout(timeout_s)
+        try:
+            sock.connect((address, 80))
+            return sock.recv(64).decode()
+        except OSError:
+            return None
+
+
+def counter(ns, name):
+    found = json.loads(ns.run("nft", "-j", "list", "counter", "inet", "watch", name).stdout)
+    return next(entry["counter"]["packets"] for entry in found["nftables"] if "counter" in entry)
+
+
+class Watch:
+    """What of alice's leaves beside the tunnel."""
+
+    def __init__(self, node, allowed=""):
+        self.node = node
+        node.ns.nft(WATCH % (MARK, allowed))
+        self.capture = node.ns.start("capture", "tcpdump", "-n", "-l", "-i", "eth0", "-Q", "out",
+                                     "port 53 or port 853 or port 80")
+
+    def check(self, what):
+        leaked = counter(self.node.ns, "leaked")
+        lines = [line for line in self.capture.log().splitlines() if re.match(r"^\d\d:\d\d", line)]
+        check(leaked == 0 and not lines, f"{what}: {leaked} packets beside the tunnel: {lines[:3]}")
+        check(counter(self.node.ns, "tunnel") > 0, "the tunnel itself sends nothing")
+
+    def stop(self):
+        self.node.ns.run("nft", "delete", "table", "inet", "watch")
+        self.capture.kill()
+
+
+def tables(node):
+    return {line.split()[-1] for line in node.ns.run("nft", "list", "tables").stdout.splitlines()}
+
+
+def block_tables(node):
+    return {name for name in tables(node) if name.startswith(("warren_exit_", "warren_block_"))}
+
+
+def refused(node, code, part, *words):
+    before = node.ctl("get", "exit-node").stdout
+    done = node.ctl("set", *words, expect=None)
+    check(done.returncode == code and part in done.stderr and done.stderr.count("\n") == 1,
+          f"set {' '.join(words)}: {done.returncode}, not {code} ({part}): {done.stderr}")
+    check(node.ctl("get", "exit-node").stdout == before, f"set {' '.join(words)} changed something")
+
+
+def exits(node):
+    """Waits until the node knows its exits."""
+    def known():
+        report = json.loads(node.ctl("routes", "--json").stdout)
+        return {r["node"] for r in report["routes"] if r["exit"] and not r["own"] and r["approved"]}
+    return known
+
+
+def carries(node, web, expected):
+    """Both families go by that exit."""
+    for family in (4, 6):
+        at, wanted = web.address(family), expected and expected.ns.address(family, "wan")
+        wait_until(f"the web sees {wanted} by v{family}", lambda: who(node, at) == wanted, 10)
+
+
+def try_bad_input(alice):
+    refused(alice, 1, "no peer is called nobody", "exit-node", "nobody")
+    refused(alice, 1, "is this node itself", "exit-node", "alice")
+    refused(alice, 1, "is no exit node", "exit-node", "plain")
+    refused(alice, 2, "no name of a node", "exit-node", "no name")
+    refused(alice, 2, "yes or no", "exit-node", "east", "--kill-switch", "maybe")
+    refused(alice, 2, "no option", "exit-node", "east", "--kill", "yes")
+    refused(alice, 2, "yes or no", "offer-exit", "perhaps")
+    check(not block_tables(alice), f"refused settings left {block_tables(alice)}")
+
+
+def try_local(alice, printer, router_lan):
+    """The local network is kept, or left to the exit too; neighbours are found in either case."""
+    check(alice.ns.ping(printer), "the printer is out of reach although local networks are kept")
+    alice.ctl("set", "exit-node", "east", "--keep-local", "no")
+    wait_until("the printer is out of reach", lambda: not alice.ns.ping(printer), 5)
+    alice.ns.ip("neigh flush all")
+    wait_until("neighbours are found", lambda: alice.ns.ip(f"neigh show {router_lan}").stdout
+               .find("lladdr") >= 0, 10)
+    alice.ctl("set", "exit-node", "east", "--keep-local", "yes")
+    wait_until("the printer is back", lambda: alice.ns.ping(printer), 5)
+
+
+def try_death(alice, web, flood, watch, east):
+    """The kill switch holds while the daemon is dead and while another one begins."""
+    alice.process.kill()
+    time.sleep(1)
+    flood.answers.clear()
+    time.sleep(0.5)
+    check(not flood.answers, f"answers without a daemon: {flood.answers[:3]}")
+    check(block_tables(alice) == {f"warren_block_{alice.tun}"}, f"dead, with {block_tables(alice)}")
+    watch.check("the daemon is dead")
+    alice.start()
+    carries(alice, web, east)
+    watch.check("the daemon is back")
+    alice.process.terminate()
+    check(block_tables(alice) == {f"warren_block_{alice.tun}"}, f"ended, with {block_tables(alice)}")
+    watch.check("the daemon was ended, as for an update")
+    alice.start()
+    carries(alice, web, east)
+    watch.check("the daemon is new")
+
+
+def try_failover(alice, web, flood, watch, exits_):
+    """One of two exits dies: the other one carries on."""
+    alice.ctl("set", "exit-node", "auto")
+    first = next(e for e in exits_ for _ in [0] if who(alice, web.address(), 5) == e.ns.address(4, "wan"))
+    other = next(e for e in exits_ if e is not first)
+    since = time.monotonic()
+    first.process.kill()
+    carries(alice, web, other)
+    print(f"failover from {first.name} to {other.name}: {flood.gap_s(since):.2f} s without answers")
+    check(flood.gap_s(since) <= 3.0, f"failover took {flood.gap_s(since):.2f} s")
+    watch.check("failover")
+    first.start()
+    wait_until(f"{first.name} is back", lambda: first.status()["state"] == "connected", 10)
+
+
+def try_four(alice, web, watch):
+    """An exit without IPv6: v6 goes nowhere."""
+    alice.ctl("set", "exit-node", "four")
+    wait_until("v4 by four", lambda: who(alice, web.address(4)) is not None, 10)
+    check(who(alice, web.address(6)) is None, "v6 got out although the exit has none")
+    watch.check("an exit without IPv6")
+
+
+def try_end(alice, web, how):
+    alice.ctl(*how)
+    check(not block_tables(alice), f"{' '.join(how)} left {block_tables(alice)}")
+    rules = alice.ns.ip("rule").stdout + alice.ns.ip("-6 rule").stdout
+    check(not re.search(r"^(52\d\d):", rules, re.M), f"{' '.join(how)} left rules: {rules}")
+    seen = wait_until("the web sees alice as before", lambda: who(alice, web.address()), 5)
+    return seen
+
+
+def scenario(lab):
+    coord = Coordinator(lab, lab.server("coord"))
+    coord.set_policy(POLICY)
+    web_ns = lab.server("web")
+    web = Web(web_ns)
+    home = lab.home("home", "A", v6=True)
+    alice, printer = Node(lab, home.host("alice")), home.host("printer")
+    east, west = (Node(lab, lab.server(name)) for name in ("east", "west"))
+    four = Node(lab, lab.server("four", v6=False))
+    plain = Node(lab, lab.server("plain"))
+    alice.up(coord.token)
+    plain.up(coord.token)
+    token = coord.key("--reusable", "--exit")
+    for node in (east, west, four):
+        node.up(token)
+        node.ctl("set", "offer-exit", "yes")
+    wait_until("alice knows the exits", lambda: exits(alice)() == {"east", "west", "four"}, 10)
+    try_bad_input(alice)
+    before = who(alice, web_ns.address())
+    check(before == home.public_address(), f"without an exit the web sees {before}")
+
+    flood = Flood(alice.ns, web_ns.address(4), web_ns.address(6))
+    alice.ctl("set", "exit-node", "east", "--kill-switch", "yes")
+    watch = Watch(alice, f"ip daddr {home.lan}.0/24 accept")
+    carries(alice, web_ns, east)
+    watch.check("by east")
+    alice.ctl("set", "exit-node", "west")
+    carries(alice, web_ns, west)
+    watch.check("by west")
+    alice.ctl("set", "exit-node", "east")
+    carries(alice, web_ns, east)
+    try_local(alice, f"{home.lan}.11", f"{home.lan}.1")
+    try_death(alice, web_ns, flood, watch, east)
+    try_failover(alice, web_ns, flood, watch, (east, west))
+    try_four(alice, web_ns, watch)
+    flood.stop()
+    watch.stop()
+    check(try_end(alice, web_ns, ["set", "exit-node", "none"]) == before, "another address than before")
+    alice.ctl("set", "exit-node", "east", "--kill-switch", "yes")
+    carries(alice, web_ns, east)
+    check(try_end(alice, web_ns, ["down"]) == before, "another address than before")
+    alice.up()
+    carries(alice, web_ns, east)
+    check(try_end(alice, web_ns, ["logout"]) == before, "another address than before")
