@@ -4,6 +4,7 @@
 #include <sys/prctl.h>
 
 #include "base/log.h"
+#include "daemon/cleanup.h"
 #include "daemon/mesh.h"
 #include "daemon/options.h"
 #include "daemon/self_test.h"
@@ -29,6 +30,8 @@ int main(int argc, char **argv)
 	}
 	if (options.self_test)
 		return self_test_print(stdout);
+	if (options.cleanup)
+		return cleanup_run(&options.config, options.open);
 	prctl(PR_SET_DUMPABLE, 0); /* keys stay out of core dumps and other users' debuggers */
 	/* A client that hangs up is seen where its socket is written. */
 	signal(SIGPIPE, SIG_IGN);

@@ -9,6 +9,7 @@ static const char help[] =
 	"               [--config FILE] [--KEY VALUE]...\n"
 	"       warrend --standalone [--tun NAME] [--port N] [--workers N]\n"
 	"       warrend --self-test\n"
+	"       warrend --cleanup [--open] [--state DIR] [--tun NAME]\n"
 	"\n"
 	"Runs a node of a Warren mesh; `warren up` joins it to a network.\n"
 	"\n"
@@ -20,6 +21,8 @@ static const char help[] =
 	"  --workers N      packet threads (0: one for each core)\n"
 	"  --config FILE    key = value lines; every key also is an option\n"
 	"  --log-level L    error, warn, info or debug\n"
+	"  --cleanup        puts back what a daemon that is gone left changed, and ends\n"
+	"  --open           with --cleanup: ends what the kill switch blocks, too\n"
 	"  --self-test      tests and times the machine's ciphers, and ends\n"
 	"  --help, --version\n";
 
@@ -27,6 +30,13 @@ static enum options_result usage(const char *what, const char *why)
 {
 	fprintf(stderr, "warrend: %s: %s; see warrend --help\n", what, why);
 	return OPTIONS_USAGE;
+}
+
+/* Options without a value. */
+static bool is_flag(const char *key)
+{
+	return strcmp(key, "standalone") == 0 || strcmp(key, "self-test") == 0 ||
+	       strcmp(key, "cleanup") == 0 || strcmp(key, "open") == 0;
 }
 
 /* Splits --KEY VALUE or --KEY=VALUE at argv[*i]. False when it is neither. */
@@ -40,8 +50,7 @@ static bool next_option(int argc, char **argv, int *i, char key[static 32], cons
 	memcpy(key, arg + 2, len - 2);
 	key[len - 2] = '\0';
 	*value = equals ? equals + 1 : NULL;
-	if (!equals && strcmp(key, "standalone") != 0 && strcmp(key, "self-test") != 0 &&
-	    *i + 1 < argc)
+	if (!equals && !is_flag(key) && *i + 1 < argc)
 		*value = argv[++*i];
 	return true;
 }
@@ -78,6 +87,14 @@ static enum options_result apply(struct options *options, const char *key, const
 	}
 	if (strcmp(key, "self-test") == 0 && !value) {
 		options->self_test = true;
+		return OPTIONS_RUN;
+	}
+	if (strcmp(key, "cleanup") == 0 && !value) {
+		options->cleanup = true;
+		return OPTIONS_RUN;
+	}
+	if (strcmp(key, "open") == 0 && !value) {
+		options->open = true;
 		return OPTIONS_RUN;
 	}
 	if (strcmp(key, "config") == 0)
@@ -136,5 +153,7 @@ enum options_result options_parse(struct options *options, int argc, char **argv
 		next_option(argc, argv, &i, key, &value);
 		result = apply(options, key, value);
 	}
+	if (result == OPTIONS_RUN && options->open && !options->cleanup)
+		return usage("--open", "goes with --cleanup");
 	return result;
 }

@@ -10,6 +10,8 @@ struct options {
 	struct daemon_config config;
 	bool standalone;
 	bool self_test;
+	bool cleanup;
+	bool open;        /* with cleanup: the kill switch too */
 	bool state_given; /* by file or command line, not the default */
 };
 
