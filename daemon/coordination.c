@@ -20,6 +20,7 @@
 #include "daemon/relays.h"
 #include "daemon/reporter.h"
 #include "daemon/rotation.h"
+#include "daemon/router.h"
 #include "daemon/signalling.h"
 #include "daemon/tunnel.h"
 #include "io/ws.h"
@@ -232,6 +233,7 @@ static void take_welcome(struct mesh *mesh, const struct control_welcome *welcom
 	keep_ticket(mesh, welcome);
 	enrolment_welcomed(mesh->enrolment);
 	rotation_connected(mesh);
+	router_update(mesh);
 	tell_all(mesh);
 }
 
@@ -251,6 +253,7 @@ static void take_certificate(struct mesh *mesh, const struct control_document *d
 	}
 	mesh_saved(mesh, "membership", membership_save(m, mesh_path(mesh, "membership").text));
 	tunnel_configure(mesh);
+	router_update(mesh);
 	rotation_certified(mesh);
 	/* Rules depend on this node's own groups, tags and addresses. */
 	if (trust_is_strict(&m->trust))

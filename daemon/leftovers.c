@@ -21,7 +21,7 @@
 
 #define KIND "leftover"
 
-#define LEFTOVERS_MAX       64
+#define LEFTOVERS_MAX       512
 #define LEFTOVERS_PATH_SIZE 300
 
 struct leftovers {

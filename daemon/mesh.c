@@ -36,6 +36,7 @@
 #include "daemon/portmap.h"
 #include "daemon/relays.h"
 #include "daemon/reporter.h"
+#include "daemon/router.h"
 #include "daemon/routing.h"
 #include "daemon/self_test.h"
 #include "daemon/speed_service.h"
@@ -192,6 +193,7 @@ static void on_housekeeping(void *arg, uint64_t now_ns)
 	tunnel_restore(mesh);
 	exit_update(mesh);
 	mesh_map_refresh(mesh);
+	router_update(mesh);
 	mesh_plan_housekeeping(mesh);
 }
 
@@ -230,6 +232,7 @@ void mesh_start(struct mesh *mesh)
 		mesh_map_apply(mesh);
 		load_credentials(mesh);
 	}
+	router_set_up(mesh, !enrolment_is_duplicate(mesh->enrolment));
 	name_service_begin(mesh);
 	exit_update(mesh);
 	portmap_update(mesh->portmap);
@@ -241,6 +244,7 @@ void mesh_start(struct mesh *mesh)
 
 void mesh_quiet(struct mesh *mesh)
 {
+	router_set_up(mesh, false);
 	loop_timer_clear(&mesh->housekeeping);
 	portmap_stop(mesh->portmap);
 	name_service_end(mesh);
@@ -435,8 +439,10 @@ static int open_parts(struct mesh *mesh)
 	mesh->portmap = portmap_new(mesh);
 	mesh->reporter = reporter_new(mesh);
 	mesh->routing = routing_new(mesh);
+	mesh->router = router_new(mesh);
+	mesh->router = router_new(mesh);
 	if (!mesh->pings || !mesh->enrolment || !mesh->portmap || !mesh->reporter ||
-	    !mesh->routing)
+	    !mesh->routing || !mesh->router)
 		return -ENOMEM;
 	err = name_service_new(&mesh->names, mesh);
 	if (err == 0)
@@ -532,6 +538,8 @@ static int close_all(struct mesh *mesh)
 	if (mesh->relays)
 		mesh_stop(mesh);
 	name_service_free(mesh->names);
+	router_free(mesh->router);
+	router_free(mesh->router);
 	routing_free(mesh->routing);
 	reporter_free(mesh->reporter);
 	portmap_free(mesh->portmap);
@@ -586,6 +594,7 @@ static int run(struct mesh *mesh)
 	if (open_parts(mesh) < 0)
 		return 1;
 	mesh_network_begin(mesh);
+	router_begin(mesh);
 	unattended_begin(mesh);
 	if (mesh->settings.up && mesh->has_membership)
 		mesh_start(mesh);

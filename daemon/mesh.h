@@ -70,19 +70,21 @@ enum mesh_health {
 	HEALTH_POLICY,
 	HEALTH_RELAYS,
 	HEALTH_REVOCATIONS,
-	HEALTH_DOCUMENTS, /* what we remember of them is lost */
-	HEALTH_FORKED,    /* peers hold other documents than we do */
-	HEALTH_FROZEN,    /* and newer ones than the coordinator gives us */
-	HEALTH_OFFLOAD,   /* one was switched off, because it does not work */
-	HEALTH_CIPHER,    /* a library encrypts wrongly and is not used */
-	HEALTH_TLS,       /* somebody opens it on the way */
-	HEALTH_PORT,      /* the router says that it opened one, and did not */
-	HEALTH_CLOCK,     /* this machine's is wrong by the coordinator's */
-	HEALTH_DNS,       /* names do not work, or not all */
-	HEALTH_ROUTING,   /* prefixes of peers that cannot be used here */
-	HEALTH_EXIT,      /* wanted, and nobody carries */
-	HEALTH_BLOCK,     /* what goes beside it cannot be held back */
-	HEALTH_OFFER,     /* an exit that this node cannot be */
+	HEALTH_DOCUMENTS,     /* what we remember of them is lost */
+	HEALTH_FORKED,        /* peers hold other documents than we do */
+	HEALTH_FROZEN,        /* and newer ones than the coordinator gives us */
+	HEALTH_OFFLOAD,       /* one was switched off, because it does not work */
+	HEALTH_CIPHER,        /* a library encrypts wrongly and is not used */
+	HEALTH_TLS,           /* somebody opens it on the way */
+	HEALTH_PORT,          /* the router says that it opened one, and did not */
+	HEALTH_CLOCK,         /* this machine's is wrong by the coordinator's */
+	HEALTH_DNS,           /* names do not work, or not all */
+	HEALTH_ROUTING,       /* prefixes of peers that cannot be used here */
+	HEALTH_EXIT,          /* wanted, and nobody carries */
+	HEALTH_BLOCK,         /* what goes beside it cannot be held back */
+	HEALTH_OFFER,         /* an exit that this node cannot be */
+	HEALTH_ROUTER,        /* what this node may carry it does not */
+	HEALTH_FOREIGN_RULES, /* others' rules are in the way of it */
 	MESH_HEALTH_MAX,
 };
 
@@ -142,7 +144,8 @@ struct mesh {
 	struct relays *relays;
 	struct portmap *portmap;
 	struct reporter *reporter;
-	struct routing *routing; /* the prefixes that peers carry */
+	struct routing *routing;        /* the prefixes that peers carry */
+	struct router *router;          /* those that this node carries */
 	struct control_client *control; /* NULL while down */
 	struct enrolment *enrolment;
 	struct name_service *names;

@@ -7,6 +7,7 @@
 #include "daemon/local_server.h"
 #include "daemon/mesh.h"
 #include "daemon/mesh_peer.h"
+#include "daemon/router.h"
 
 void route_report_add(struct route_report *report, const struct route_line *line)
 {
@@ -75,6 +76,7 @@ void route_report_make(struct route_report *report, const struct mesh *mesh)
 {
 	*report = (struct route_report){ 0 };
 	report_peers(report, mesh);
+	router_report(report, mesh);
 	if (report->count)
 		qsort(report->lines, report->count, sizeof(*report->lines), compare);
 }
