@@ -205,6 +205,19 @@ int signalling_send(struct mesh *mesh, struct mesh_peer *peer, enum signal_kind 
 	return 0;
 }
 
+void routing_peer_changed(struct mesh *mesh, struct mesh_peer *peer)
+{
+	(void)mesh;
+	(void)peer;
+}
+
+size_t speed_service_rules(const struct mesh *mesh, struct filter_rule out[static 2])
+{
+	(void)mesh;
+	(void)out;
+	return 0;
+}
+
 /* --- no connections here --- */
 
 struct connection *connection_new(struct mesh *mesh, struct mesh_peer *peer, enum path_mode mode)
