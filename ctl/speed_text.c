@@ -9,7 +9,9 @@
 
 const char *speed_rate(char out[static SPEED_RATE_SIZE], double mbps)
 {
-	if (mbps >= 999.5)
+	if (!(mbps >= 0))
+		snprintf(out, SPEED_RATE_SIZE, "-");
+	else if (mbps >= 999.5)
 		snprintf(out, SPEED_RATE_SIZE, "%.2f Gbit/s", mbps / 1000);
 	else if (mbps >= 99.95)
 		snprintf(out, SPEED_RATE_SIZE, "%.0f Mbit/s", mbps);

@@ -4,6 +4,7 @@
 
 #include "ctl/format.h"
 #include "ctl/status_field.h"
+#include "ctl/status_resources_text.h"
 #include "ctl/table.h"
 
 #define TEXT_MAX 256
@@ -126,6 +127,7 @@ static void print_headline(const json_t *status, FILE *out)
 	print_coordinator(json_object_get(status, "coordinator"), out);
 	print_relay(json_object_get(status, "home_relay"), out);
 	print_counts(json_object_get(status, "peers"), out);
+	status_resources_headline(status, out);
 	fputc('\n', out);
 }
 
@@ -247,13 +249,14 @@ static void print_loss(const json_t *node, FILE *out)
 	print_detail("loss", text, out);
 }
 
-static void print_node(const json_t *node, FILE *out)
+static void print_node(const json_t *status, const json_t *node, FILE *out)
 {
 	fputc('\n', out);
 	print_text(out, status_text(node, "name", "-"));
 	fputc('\n', out);
 	print_list("addresses", json_object_get(node, "addresses"), out);
 	print_detail("key", status_text(node, "public_key", "-"), out);
+	status_resources_node(status, status_text(node, "name", ""), out);
 	if (!json_object_get(node, "path"))
 		return;
 	print_list("tags", json_object_get(node, "tags"), out);
@@ -304,10 +307,11 @@ static void print_details(const json_t *status, FILE *out)
 	const json_t *peers = json_object_get(status, "peers");
 	size_t i;
 
-	print_node(json_object_get(status, "self"), out);
+	print_node(status, json_object_get(status, "self"), out);
+	status_resources_details(status, out);
 	print_data_plane(json_object_get(status, "data_plane"), out);
 	for (i = 0; i < json_array_size(peers); i++)
-		print_node(json_array_get(peers, i), out);
+		print_node(status, json_array_get(peers, i), out);
 }
 
 void status_table_print(const json_t *status, FILE *out, bool details, bool colour)

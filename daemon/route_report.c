@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/map.h"
+#include "daemon/exit.h"
 #include "daemon/local_server.h"
 #include "daemon/mesh.h"
 #include "daemon/mesh_peer.h"
@@ -62,7 +63,8 @@ static void report_peers(struct route_report *report, const struct mesh *mesh)
 		for (size_t i = 0; i < cert->route_count; i++) {
 			struct route_line line = { .prefix = cert->routes[i],
 						   .node = cert->name,
-						   .weight = 100,
+						   .real = cert->route_facts[i].real,
+						   .weight = cert->route_facts[i].weight,
 						   .offered = true,
 						   .approved = true };
 
@@ -75,6 +77,7 @@ static void report_peers(struct route_report *report, const struct mesh *mesh)
 void route_report_make(struct route_report *report, const struct mesh *mesh)
 {
 	*report = (struct route_report){ 0 };
+	exit_report(report, mesh);
 	report_peers(report, mesh);
 	router_report(report, mesh);
 	if (report->count)
@@ -109,14 +112,11 @@ static json_t *line_json(const struct route_line *line)
 			 line->conflict, "why", line->why[0] ? text_json(line->why) : json_null());
 }
 
-/* node NULL: of all. */
-static json_t *lines_json(const struct route_report *report, const char *node)
+json_t *route_report_lines_json(const struct route_report *report)
 {
 	json_t *array = json_array();
 
 	for (size_t i = 0; i < report->count; i++) {
-		if (node && strcmp(report->lines[i].node, node) != 0)
-			continue;
 		if (json_array_append_new(array, line_json(&report->lines[i]))) {
 			json_decref(array);
 			return NULL;
@@ -127,13 +127,8 @@ static json_t *lines_json(const struct route_report *report, const char *node)
 
 json_t *route_report_json(const struct route_report *report)
 {
-	return json_pack("{s:i, s:o, s:I}", "schema", 1, "routes", lines_json(report, NULL),
+	return json_pack("{s:i, s:o, s:I}", "schema", 1, "routes", route_report_lines_json(report),
 			 "left_out", (json_int_t)report->left_out);
-}
-
-json_t *route_report_node_json(const struct route_report *report, const char *node)
-{
-	return lines_json(report, node);
 }
 
 void route_report_handle(void *arg, struct local_request *request)

@@ -52,8 +52,8 @@ void route_report_make(struct route_report *report, const struct mesh *mesh);
  *   "why":null}],"left_out":0}
  */
 json_t *route_report_json(const struct route_report *report);
-/* The lines of one node as an array, with what a reader of its status wants. */
-json_t *route_report_node_json(const struct route_report *report, const char *node);
+/* The lines alone, an array. */
+json_t *route_report_lines_json(const struct route_report *report);
 
 /* The verb of the local API: {"verb":"routes"} -> {"ok":true,"routes":{...}}. */
 void route_report_handle(void *mesh, struct local_request *request);

@@ -10,6 +10,7 @@
 #include "daemon/local_server.h"
 #include "daemon/mesh.h"
 #include "daemon/router.h"
+#include "daemon/speed_service.h"
 
 static const struct setting_row rows[] = {
 	{ "routes", "PREFIX,…|none [--map REAL=SEEN]… [--snat yes|no] [--weight 1..255]", "none",
@@ -17,6 +18,7 @@ static const struct setting_row rows[] = {
 	{ "exit-node", "NAME|auto|none [--keep-local yes|no] [--kill-switch yes|no]", "none",
 	  " keep-local kill-switch ", exit_check_node, exit_update },
 	{ "offer-exit", "yes|no", "no", NULL, exit_check_offer, exit_update },
+	{ "speed", "yes|no", "yes", NULL, NULL, speed_service_refresh },
 };
 
 #define ROW_COUNT (sizeof(rows) / sizeof(*rows))

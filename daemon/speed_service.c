@@ -220,7 +220,8 @@ static void set_listeners(struct speed_service *service, bool on)
 
 void speed_service_refresh(struct mesh *mesh)
 {
-	set_listeners(mesh->speed, mesh->membership.enrolled && mesh->settings.up);
+	set_listeners(mesh->speed, mesh->membership.enrolled && mesh->settings.up &&
+					   settings_yes(&mesh->settings, "speed", true));
 }
 
 void speed_service_stop(struct mesh *mesh)

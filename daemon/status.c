@@ -1,6 +1,7 @@
 #include "daemon/status.h"
 
 #include "base/encoding.h"
+#include "daemon/status_resources.h"
 
 const char *status_state_name(enum status_state state)
 {
@@ -154,8 +155,10 @@ static int peer_set_path(json_t *object, const struct status_peer *peer)
 	       json_object_set_new(object, "tx_bytes", count_json(peer->tx_bytes));
 }
 
-static json_t *peer_json(const struct status_peer *peer)
+/* routes: by node. */
+static json_t *peer_json(const struct status_peer *peer, const json_t *routes)
 {
+	json_t *own = json_object_get(routes, peer->name);
 	json_t *object = json_object();
 
 	if (json_object_set_new(object, "name", text_json(peer->name)) ||
@@ -165,7 +168,8 @@ static json_t *peer_json(const struct status_peer *peer)
 	    json_object_set_new(object, "owner", text_json(peer->owner)) ||
 	    json_object_set_new(object, "tags", texts_json(peer->tags, peer->tag_count)) ||
 	    json_object_set_new(object, "online", json_boolean(peer->online)) ||
-	    peer_set_path(object, peer)) {
+	    peer_set_path(object, peer) ||
+	    json_object_set_new(object, "routes", own ? json_incref(own) : json_array())) {
 		json_decref(object);
 		return NULL;
 	}
@@ -174,15 +178,18 @@ static json_t *peer_json(const struct status_peer *peer)
 
 static json_t *peers_json(const struct status *status)
 {
+	json_t *routes = status_resources_by_node(status);
 	json_t *array = json_array();
 	size_t i;
 
 	for (i = 0; i < status->peer_count; i++) {
-		if (json_array_append_new(array, peer_json(&status->peers[i]))) {
+		if (json_array_append_new(array, peer_json(&status->peers[i], routes))) {
 			json_decref(array);
-			return NULL;
+			array = NULL;
+			break;
 		}
 	}
+	json_decref(routes);
 	return array;
 }
 
@@ -197,13 +204,20 @@ static json_t *pending_json(const struct control_pending *pending)
 
 json_t *status_to_json(const struct status *status)
 {
-	return json_pack("{s:i, s:o, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "schema", 1,
-			 "network", text_json(status->network), "state",
-			 status_state_name(status->state), "self", self_json(&status->self),
-			 "coordinator", coordinator_json(&status->coordinator), "home_relay",
-			 relay_json(&status->home_relay), "data_plane",
-			 data_plane_json(&status->data_plane), "port_mapping",
-			 text_json(status->port_mapping), "peers", peers_json(status), "health",
-			 texts_json(status->health, status->health_count), "pending",
-			 pending_json(status->pending));
+	json_t *object =
+		json_pack("{s:i, s:o, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "schema", 1,
+			  "network", text_json(status->network), "state",
+			  status_state_name(status->state), "self", self_json(&status->self),
+			  "coordinator", coordinator_json(&status->coordinator), "home_relay",
+			  relay_json(&status->home_relay), "data_plane",
+			  data_plane_json(&status->data_plane), "port_mapping",
+			  text_json(status->port_mapping), "peers", peers_json(status), "health",
+			  texts_json(status->health, status->health_count), "pending",
+			  pending_json(status->pending));
+
+	if (!object || status_resources_add(object, status) < 0) {
+		json_decref(object);
+		return NULL;
+	}
+	return object;
 }

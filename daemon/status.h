@@ -9,6 +9,8 @@
 #include "base/addr.h"
 #include "proto/control.h"
 
+struct route_report;
+
 /*
  * A snapshot of what the daemon knows, made on the control thread for one answer and turned into
  * the object of `status --json`, schema 1. Everything is borrowed by the snapshot.
@@ -90,6 +92,21 @@ struct status_peer {
 	uint64_t congestion_dropped;
 };
 
+/* Whom this node sends its traffic to the internet through. */
+struct status_exit {
+	const char *wanted; /* a node's name or "auto"; NULL: none is */
+	const char *node4;  /* who carries it now, or NULL */
+	const char *node6;
+	bool keep_local;
+	bool kill_switch;
+};
+
+struct status_names {
+	bool on;
+	const char *how;    /* who was told to ask us: "systemd-resolved", "resolv.conf", or NULL */
+	const char *domain; /* NETWORK.internal, or "" */
+};
+
 struct status {
 	const char *network; /* NULL before enrolment */
 	enum status_state state;
@@ -101,6 +118,9 @@ struct status {
 	const char *port_mapping; /* as portmap_describe says, or NULL */
 	const struct status_peer *peers;
 	size_t peer_count;
+	const struct route_report *routes; /* NULL: none */
+	struct status_exit exit_node;
+	struct status_names names;
 	const char *const *health; /* one line each: what is wrong and what to do */
 	size_t health_count;
 };

@@ -24,6 +24,7 @@
 #include "daemon/rotation.h"
 #include "daemon/route_report.h"
 #include "daemon/setting_table.h"
+#include "daemon/status_resources.h"
 #include "proto/local_api.h"
 
 /* --- status --- */
@@ -177,9 +178,13 @@ static void handle_status(void *arg, struct local_request *request)
 	struct ip_addr addresses[2];
 	char port_mapping[PORTMAP_TEXT_SIZE];
 	struct status status = { .peers = peers, .peer_count = count, .health = health };
+	struct route_report routes;
 	struct mesh_peer *peer;
 	json_t *json;
 
+	route_report_make(&routes, mesh);
+	status.routes = &routes;
+	status_resources_fill(&status, mesh);
 	if (peers && texts) {
 		while ((peer = map_next(mesh->peers, &cursor))) {
 			fill_peer(peer, &peers[i], &texts[i]);
@@ -193,6 +198,7 @@ static void handle_status(void *arg, struct local_request *request)
 		status.health_count = fill_health(mesh, health);
 	}
 	json = peers && texts ? status_to_json(&status) : NULL;
+	route_report_clear(&routes);
 	free(peers);
 	free(texts);
 	if (json)

@@ -12,6 +12,8 @@
 #include "ctl/format.h"
 #include "ctl/netcheck_text.h"
 #include "ctl/ping_text.h"
+#include "ctl/routes_text.h"
+#include "ctl/speed_text.h"
 #include "ctl/status_field.h"
 #include "ctl/status_table.h"
 
@@ -160,6 +162,149 @@ static void test_status_details_and_colour(void **state)
 	free(text);
 }
 
+/* --- routes --- */
+
+static const char route_lines[] =
+	"\"routes\":[{\"prefix\":\"0.0.0.0/0\",\"node\":\"db1\",\"exit\":true,\"own\":false,"
+	"\"weight\":100,\"offered\":true,\"approved\":true,\"used\":false,\"why\":\"no exit is "
+	"wanted\"},"
+	"{\"prefix\":\"10.20.0.0/16\",\"node\":\"db1\",\"own\":false,\"exit\":false,"
+	"\"weight\":100,\"offered\":true,\"approved\":true,\"used\":true,\"why\":null},"
+	"{\"prefix\":\"10.20.0.0/16\",\"node\":\"nas\",\"own\":false,\"exit\":false,"
+	"\"weight\":50,\"offered\":true,\"approved\":true,\"used\":false,\"why\":\"standby\"},"
+	"{\"prefix\":\"10.20.5.0/24\",\"node\":\"nas\",\"own\":false,\"exit\":false,"
+	"\"weight\":50,\"offered\":true,\"approved\":true,\"used\":false,\"why\":\"at-home\"},"
+	"{\"prefix\":\"10.77.1.0/24\",\"real\":\"192.168.1.0/24\",\"node\":\"laptop\","
+	"\"own\":true,\"exit\":false,\"weight\":100,\"offered\":true,\"approved\":false,"
+	"\"used\":false,\"why\":\"waits for an admin's approval\"}]";
+
+static char *print_routes(const char *json)
+{
+	json_t *routes = json_loads(json, 0, NULL);
+	char *text = NULL;
+	size_t len;
+	FILE *out = open_memstream(&text, &len);
+
+	assert_non_null(routes);
+	routes_text_print(routes, out, false);
+	fclose(out);
+	json_decref(routes);
+	return text;
+}
+
+static void test_routes(void **state)
+{
+	char json[4096], *text;
+
+	(void)state;
+	snprintf(json, sizeof(json), "{\"schema\":1,%s,\"left_out\":3}", route_lines);
+	text = print_routes(json);
+	assert_string_equal(
+		text,
+		"PREFIX                         ROUTER         WEIGHT  OFFERED  APPROVED  USED  WHY NOT\n"
+		"0.0.0.0/0 (exit)               db1            100     yes      yes       no    no exit is wanted\n"
+		"10.20.0.0/16                   db1            100     yes      yes       yes   -\n"
+		"10.20.0.0/16                   nas            50      yes      yes       no    standby\n"
+		"10.20.5.0/24                   nas            50      yes      yes       no    at-home\n"
+		"10.77.1.0/24 = 192.168.1.0/24  laptop (here)  100     yes      no        no    waits for an admin's approval\n"
+		"and 3 more\n");
+	free(text);
+	text = print_routes("{\"schema\":1,\"routes\":[]}");
+	assert_non_null(strstr(text, "no routes: nobody offers one"));
+	free(text);
+	text = print_routes("{\"routes\":[1,{},{\"prefix\":\"\\u001b[2J\",\"weight\":\"x\"}]}");
+	assert_null(strchr(text, '\033'));
+	free(text);
+}
+
+static const char *find_route(const json_t *routes, const char *address)
+{
+	return status_text(routes_find(routes, address), "node", "nobody");
+}
+
+/* The most specific, and of several the one that is used; exits are everybody's. */
+static void test_route_of_address(void **state)
+{
+	char json[4096];
+	json_t *routes;
+
+	(void)state;
+	snprintf(json, sizeof(json), "{%s}", route_lines);
+	routes = json_loads(json, 0, NULL);
+	assert_string_equal(find_route(routes, "10.20.0.9"), "db1");
+	assert_string_equal(find_route(routes, "10.20.5.9"), "nas");
+	assert_string_equal(find_route(routes, "10.77.1.9"), "laptop");
+	assert_string_equal(find_route(routes, "192.168.1.9"), "nobody");
+	assert_string_equal(find_route(routes, "8.8.8.8"), "nobody");
+	assert_string_equal(find_route(routes, "not one"), "nobody");
+	json_decref(routes);
+	assert_string_equal(find_route(NULL, "10.20.0.9"), "nobody");
+}
+
+static void test_status_resources(void **state)
+{
+	char json[sizeof(sample) + sizeof(route_lines) + 512], *text;
+
+	(void)state;
+	snprintf(json, sizeof(json),
+		 "%.*s,%s,\"exit_node\":{\"wanted\":\"auto\",\"ipv4\":\"db1\",\"ipv6\":null,"
+		 "\"keep_local\":true,\"kill_switch\":false},\"names\":{\"on\":true,\"how\":"
+		 "\"resolv.conf\",\"domain\":\"acme.internal\"},\"conflicts\":[]}",
+		 (int)(strlen(sample) - 1), sample, route_lines);
+	text = print_status(json, true, false);
+	assert_non_null(strstr(text, "offline 1 · routes 1 of 3 used · exit db1 (v4)\n"));
+	assert_non_null(strstr(
+		text,
+		"\n  routes     10.77.1.0/24 = 192.168.1.0/24 not used: waits for an admin's approval\n"));
+	assert_non_null(strstr(
+		text,
+		"\n  exit       auto wanted, exit db1 (v4), local networks kept, kill switch off\n"
+		"  names      acme.internal, by resolv.conf\n"));
+	assert_non_null(strstr(text, "\n  routes     10.20.0.0/16 not used: standby\n"
+				     "             10.20.5.0/24 not used: at-home\n"));
+	free(text);
+}
+
+/* --- speed --- */
+
+static void check_speed(const char *json, const char *expected)
+{
+	json_t *speed = json_loads(json, 0, NULL);
+	char *text = NULL;
+	size_t len;
+	FILE *out = open_memstream(&text, &len);
+
+	assert_non_null(speed);
+	speed_text_print(speed, out);
+	fclose(out);
+	assert_string_equal(text, expected);
+	free(text);
+	json_decref(speed);
+}
+
+static void test_speed(void **state)
+{
+	char out[SPEED_RATE_SIZE];
+
+	(void)state;
+	check_speed("{\"schema\":1,\"name\":\"db1\",\"address\":\"100.64.0.2\",\"latency_ms\":9.13,"
+		    "\"up\":{\"mbit_per_s\":812.4,\"bytes\":304650000,\"latency_ms\":23.5},"
+		    "\"down\":{\"mbit_per_s\":1204,\"bytes\":451500000,\"latency_ms\":null},"
+		    "\"paths\":[{\"at_s\":0,\"path\":\"relay\",\"via\":\"fra\"},"
+		    "{\"at_s\":1.25,\"path\":\"direct\",\"via\":\"203.0.113.5:41641\"}]}",
+		    "to        db1 (100.64.0.2)\n"
+		    "path      relay fra, after 1.2s direct 203.0.113.5:41641\n"
+		    "idle      9.1ms\n"
+		    "up        812 Mbit/s (290.5 MiB), latency 23.5ms\n"
+		    "down      1.20 Gbit/s (430.6 MiB), latency -\n");
+	check_speed("{}", "to        - (-)\npath      \nidle      -\n"
+			  "up        - (0 B), latency -\n"
+			  "down      - (0 B), latency -\n");
+	assert_string_equal(speed_rate(out, 9.94), "9.9 Mbit/s");
+	assert_string_equal(speed_rate(out, 99.96), "100 Mbit/s");
+	assert_string_equal(speed_rate(out, 999.6), "1.00 Gbit/s");
+}
+
 static void test_status_states(void **state)
 {
 	char *text = print_status("{\"state\":\"needs-login\",\"self\":{\"name\":null},"
@@ -283,6 +428,10 @@ int main(void)
 		cmocka_unit_test(test_latency_and_text),
 		cmocka_unit_test(test_status_like_the_contract),
 		cmocka_unit_test(test_status_details_and_colour),
+		cmocka_unit_test(test_routes),
+		cmocka_unit_test(test_route_of_address),
+		cmocka_unit_test(test_status_resources),
+		cmocka_unit_test(test_speed),
 		cmocka_unit_test(test_status_states),
 		cmocka_unit_test(test_status_hostile),
 		cmocka_unit_test(test_find),

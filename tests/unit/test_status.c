@@ -7,6 +7,7 @@
 #include <cmocka.h>
 #include <stdlib.h>
 
+#include "daemon/route_report.h"
 #include "daemon/status.h"
 
 static char *dump(const struct status *status)
@@ -36,7 +37,9 @@ static void test_before_enrolment(void **state)
 		"\"owner\":null},"
 		"\"coordinator\":{\"state\":\"none\",\"latency_ms\":null,"
 		"\"transport\":null,\"error\":null},\"home_relay\":null,"
-		"\"data_plane\":null,\"port_mapping\":null,\"peers\":[],\"health\":[],\"pending\":null}");
+		"\"data_plane\":null,\"port_mapping\":null,\"peers\":[],\"health\":[],\"pending\":null,"
+		"\"routes\":[],\"exit_node\":null,\"names\":{\"on\":false,\"how\":null,"
+		"\"domain\":null},\"conflicts\":[]}");
 	free(text);
 }
 
@@ -82,6 +85,24 @@ static void test_the_contract(void **state)
 			.owner = "alice",
 		},
 	};
+	struct route_line lines[] = {
+		{ .prefix = { addr_from_v4(0x0a140000), 16 },
+		  .node = "db1",
+		  .weight = 100,
+		  .offered = true,
+		  .approved = true,
+		  .used = true },
+		{ .prefix = { addr_from_v4(0x0a4d0100), 24 },
+		  .real = addr_from_v4(0xc0a80100),
+		  .node = "laptop",
+		  .own = true,
+		  .snat = true,
+		  .weight = 7,
+		  .offered = true,
+		  .conflict = true,
+		  .why = "waits" },
+	};
+	const struct route_report routes = { .lines = lines, .count = 2 };
 	const struct status status = {
 		.network = "acme",
 		.state = STATUS_CONNECTED,
@@ -95,6 +116,9 @@ static void test_the_contract(void **state)
 		.pending = &pending,
 		.health = health,
 		.health_count = 1,
+		.routes = &routes,
+		.exit_node = { "auto", "db1", NULL, true, false },
+		.names = { true, "systemd-resolved", "acme.internal" },
 	};
 	char *text = dump(&status);
 
@@ -115,15 +139,26 @@ static void test_the_contract(void **state)
 		"\"owner\":null,\"tags\":[\"tag:db\"],\"online\":true,\"path\":\"direct\","
 		"\"endpoint\":\"203.0.113.5:41641\",\"relay\":null,\"reason\":null,"
 		"\"latency_ms\":9.1,\"loss_percent\":2.1,\"mtu\":1340,\"lanes\":4,\"last_handshake_s\":42,\"last_seen_s\":null,"
-		"\"rx_bytes\":1258291,\"tx_bytes\":3565158},"
+		"\"rx_bytes\":1258291,\"tx_bytes\":3565158,"
+		"\"routes\":[\"10.20.0.0/16\"]},"
 		"{\"name\":\"?\",\"addresses\":[],"
 		"\"public_key\":\"AQAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=\","
 		"\"owner\":\"alice\",\"tags\":[],\"online\":false,\"path\":\"relay\","
 		"\"endpoint\":null,\"relay\":\"fra\",\"reason\":\"udp-blocked\","
 		"\"latency_ms\":null,\"loss_percent\":0.0,\"mtu\":null,\"lanes\":1,\"last_handshake_s\":null,\"last_seen_s\":7200,"
-		"\"rx_bytes\":0,\"tx_bytes\":0}],"
+		"\"rx_bytes\":0,\"tx_bytes\":0,\"routes\":[]}],"
 		"\"health\":[\"dns: no resolver to configure, names are off\"],"
-		"\"pending\":{\"reason\":\"approval\",\"code\":\"ABCD-EFGH\",\"url\":null}}");
+		"\"pending\":{\"reason\":\"approval\",\"code\":\"ABCD-EFGH\",\"url\":null},"
+		"\"routes\":[{\"prefix\":\"10.20.0.0/16\",\"real\":null,\"node\":\"db1\","
+		"\"own\":false,\"exit\":false,\"weight\":100,\"snat\":null,\"offered\":true,"
+		"\"approved\":true,\"used\":true,\"conflict\":false,\"why\":null},"
+		"{\"prefix\":\"10.77.1.0/24\",\"real\":\"192.168.1.0/24\",\"node\":\"laptop\","
+		"\"own\":true,\"exit\":false,\"weight\":7,\"snat\":true,\"offered\":true,"
+		"\"approved\":false,\"used\":false,\"conflict\":true,\"why\":\"waits\"}],"
+		"\"exit_node\":{\"wanted\":\"auto\",\"ipv4\":\"db1\",\"ipv6\":null,"
+		"\"keep_local\":true,\"kill_switch\":false},"
+		"\"names\":{\"on\":true,\"how\":\"systemd-resolved\",\"domain\":\"acme.internal\"},"
+		"\"conflicts\":[\"10.77.1.0/24 of laptop: waits\"]}");
 	free(text);
 }
 
