@@ -50,6 +50,7 @@ static void test_every_key(void **state)
 			       "tun = w-1\n"
 			       "port = 65535\n"
 			       "workers = 64\n"
+			       "fwmark = 0xffffffff\n"
 			       "tun-offload = no\n"
 			       "udp-gso = off\n"
 			       "udp-gro = false\n"
@@ -62,6 +63,7 @@ static void test_every_key(void **state)
 	assert_string_equal(config.tun, "w-1");
 	assert_int_equal(config.port, 65535);
 	assert_int_equal(config.workers, 64);
+	assert_int_equal(config.fwmark, UINT32_MAX);
 	assert_false(config.tun_offload || config.udp_gso || config.udp_gro);
 	assert_string_equal(config.cipher, "sodium");
 	assert_int_equal(config.log_level, LOG_LEVEL_DEBUG);
@@ -82,6 +84,9 @@ static void test_errors_name_the_line(void **state)
 		{ "port =", 1, "port: must" },
 		{ "port = 99999999999999999999999", 1, "port: must" },
 		{ "#\nworkers = 65", 2, "workers: must be a number from 0 to 64" },
+		{ "fwmark = 0", 1, "fwmark: must be a number from 1 to 0xffffffff" },
+		{ "fwmark = 0x100000000", 1, "fwmark: must be a number from 1 to 0xffffffff" },
+		{ "fwmark = -1", 1, "fwmark: must be a number from 1 to 0xffffffff" },
 		{ "udp-gso = maybe", 1, "udp-gso: must be yes or no" },
 		{ "log-level = loud", 1, "log-level: must be" },
 		{ "state = here", 1, "state: must be an absolute path" },

@@ -53,6 +53,10 @@ static void test_given(void **state)
 	assert_int_equal(parse("warrend --self-test --port 7"), OPTIONS_RUN);
 	assert_true(options.self_test);
 	assert_int_equal(options.config.port, 7);
+	assert_int_equal(parse("warrend --open --cleanup --tun wg7"), OPTIONS_RUN);
+	assert_true(options.cleanup && options.open);
+	assert_int_equal(parse("warrend --cleanup"), OPTIONS_RUN);
+	assert_true(options.cleanup && !options.open);
 }
 
 static void test_usage_errors(void **state)
@@ -69,6 +73,8 @@ static void test_usage_errors(void **state)
 		"warrend --standalone=yes",
 		"warrend --self-test=yes",
 		"warrend --standalone x",
+		"warrend --open",
+		"warrend --cleanup=yes",
 		"warrend --workers 65",
 		"warrend --config",
 		"warrend --",
