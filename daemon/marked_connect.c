@@ -1,9 +1,20 @@
 #include <stdbool.h>
+#include <stdint.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 #include "base/socket_mark.h"
+
+/* Where the linker put this program, without its libraries. */
+extern const char __executable_start[], etext[];
+
+static bool is_ours(const void *caller)
+{
+	uintptr_t at = (uintptr_t)caller;
+
+	return at >= (uintptr_t)__executable_start && at < (uintptr_t)etext;
+}
 
 static bool reaches_network(const struct sockaddr *to)
 {
@@ -12,16 +23,13 @@ static bool reaches_network(const struct sockaddr *to)
 
 /*
  * libwebsockets 4.1 tells nobody of a socket before its first packet has left, so this stands
- * before libc's. A socket that has a mark of its own keeps it.
+ * before libc's, for all libraries. What this program connects itself it marks itself, or not: DNS
+ * servers may be behind the tunnel.
  */
 __attribute__((visibility("default"), used)) int connect(int fd, const struct sockaddr *to,
 							 socklen_t len)
 {
-	uint32_t held = 0;
-	socklen_t held_len = sizeof(held);
-
-	if (socket_mark_get() && reaches_network(to) &&
-	    getsockopt(fd, SOL_SOCKET, SO_MARK, &held, &held_len) == 0 && !held)
+	if (reaches_network(to) && !is_ours(__builtin_return_address(0)))
 		(void)socket_mark(fd);
 	return (int)syscall(SYS_connect, fd, to, len);
 }
