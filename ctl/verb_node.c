@@ -1,11 +1,13 @@
 #include <stdio.h>
 
+#include "base/addr.h"
 #include "ctl/arguments.h"
 #include "ctl/client.h"
 #include "ctl/format.h"
 #include "ctl/report.h"
 #include "ctl/status_field.h"
 #include "ctl/verbs.h"
+#include "ctl/whois_text.h"
 
 #define TEXT_MAX 256
 
@@ -22,33 +24,16 @@ static void print_addresses(const json_t *node)
 	}
 }
 
-static void print_field(const char *label, const char *text)
+/* Of something that is no node's name: a record, or a node's name in full. */
+static int print_record(const struct client *client, const char *name)
 {
-	char clean[TEXT_MAX];
+	json_t *answer = NULL;
+	int code = client_resolve(client, name, &answer);
 
-	printf("%-10s %s\n", label, format_text(clean, sizeof(clean), text));
-}
-
-static void print_node(const json_t *node)
-{
-	const json_t *addresses = json_object_get(node, "addresses");
-	const json_t *tags = json_object_get(node, "tags");
-	size_t i;
-
-	print_field("name", status_text(node, "name", "-"));
-	for (i = 0; i < json_array_size(addresses); i++) {
-		const char *text = json_string_value(json_array_get(addresses, i));
-
-		print_field(i ? "" : "addresses", text ? text : "-");
-	}
-	if (status_text(node, "owner", NULL))
-		print_field("owner", status_text(node, "owner", "-"));
-	for (i = 0; i < json_array_size(tags); i++) {
-		const char *text = json_string_value(json_array_get(tags, i));
-
-		print_field(i ? "" : "tags", text ? text : "-");
-	}
-	print_field("key", status_text(node, "public_key", "-"));
+	if (!code)
+		print_addresses(answer);
+	json_decref(answer);
+	return code;
 }
 
 int verb_ip(const struct client *client, int argc, char **argv)
@@ -65,13 +50,33 @@ int verb_ip(const struct client *client, int argc, char **argv)
 		return code;
 	node = operands ? status_find(status, argv[1]) : json_object_get(status, "self");
 	if (!node)
-		code = report(LOCAL_FAILURE, "no node is called %s: warren status lists them",
-			      argv[1]);
+		code = print_record(client, argv[1]);
 	else if (json_array_size(json_object_get(node, "addresses")) == 0)
 		code = report(LOCAL_LOGIN, "no address yet: join a network with warren up");
 	else
 		print_addresses(node);
 	json_decref(status);
+	return code;
+}
+
+/* An address, or a name with one, that is no node's. */
+static int whois_address(const struct client *client, const char *text)
+{
+	json_t *answer = NULL, *routes = NULL;
+	const char *address;
+	int code = client_resolve(client, text, &answer);
+
+	if (!code)
+		code = client_routes(client, &routes);
+	address = json_string_value(json_array_get(json_object_get(answer, "addresses"), 0));
+	if (!code && (!address || !whois_text_address(routes, address,
+						      status_text(answer, "name", NULL), stdout)))
+		code = report(LOCAL_FAILURE,
+			      "no node that this one may see has %s, and no router a network with "
+			      "it: warren status and warren routes list them",
+			      text);
+	json_decref(routes);
+	json_decref(answer);
 	return code;
 }
 
@@ -89,11 +94,9 @@ int verb_whois(const struct client *client, int argc, char **argv)
 		return code;
 	node = status_find(status, argv[1]);
 	if (node)
-		print_node(node);
+		whois_text_node(node, stdout);
 	else
-		code = report(LOCAL_FAILURE,
-			      "no node that this one may see has %s: warren status lists them",
-			      argv[1]);
+		code = whois_address(client, argv[1]);
 	json_decref(status);
 	return code;
 }

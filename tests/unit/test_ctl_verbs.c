@@ -6,14 +6,17 @@
 
 #include <cmocka.h>
 #include <fcntl.h>
+#include <netinet/in.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/addr.h"
 #include "ctl/client.h"
 #include "ctl/verbs.h"
 #include "daemon/local_server.h"
@@ -120,6 +123,45 @@ static void do_get(void *arg, struct local_request *request)
 					   "path.db1", "relay"));
 }
 
+/* Everything is at 127.0.0.1, but for who may not be reached and who is not there. */
+static void do_resolve(void *arg, struct local_request *request)
+{
+	const char *name;
+	struct ip_addr addr;
+	bool is_address;
+
+	(void)arg;
+	assert_int_equal(local_resolve_decode(&name, local_request_body(request)), 0);
+	is_address = addr_parse(&addr, name) == 0;
+	if (strcmp(name, "nobody") == 0)
+		local_reply_error(request, LOCAL_FAILURE, "no node and no record is called nobody");
+	else
+		local_reply_end(request,
+				json_pack("{s:[s], s:s?, s:s?, s:b, s:b}", "addresses",
+					  is_address ? name : "127.0.0.1", "node",
+					  is_address || strcmp(name, "wiki") == 0 ? NULL : name,
+					  "name", is_address ? "wiki.acme.internal" : NULL, "self",
+					  strcmp(name, "me") == 0, "allowed",
+					  strcmp(name, "shut") != 0));
+}
+
+static json_t *route(const char *prefix, const char *real, const char *node, bool used)
+{
+	return json_pack("{s:s, s:s?, s:s, s:b, s:b, s:b, s:i, s:b, s:b, s:b, s:s?}", "prefix",
+			 prefix, "real", real, "node", node, "own", 0, "exit", 0, "conflict", 0,
+			 "weight", 100, "offered", 1, "approved", 1, "used", used, "why",
+			 used ? NULL : "standby");
+}
+
+static void do_routes(void *arg, struct local_request *request)
+{
+	(void)arg;
+	local_reply_end(request, json_pack("{s:{s:i, s:[o, o, o]}}", "routes", "schema", 1,
+					   "routes", route("10.20.0.0/16", NULL, "gw", true),
+					   route("10.20.0.0/16", NULL, "gw2", false),
+					   route("10.77.1.0/24", "192.168.1.0/24", "site", true)));
+}
+
 /* Dies while it owes an answer. */
 static void do_die(void *arg, struct local_request *request)
 {
@@ -132,7 +174,8 @@ static const struct local_verb daemon_verbs[] = {
 	{ "status", false, do_status }, { "set-path", true, do_set_path },
 	{ "ping", false, do_ping },     { "up", true, do_up },
 	{ "down", true, do_down },      { "get", false, do_get },
-	{ "logout", true, do_die },
+	{ "logout", true, do_die },     { "resolve", false, do_resolve },
+	{ "routes", false, do_routes },
 };
 
 static void run_daemon(void)
@@ -396,6 +439,9 @@ static void test_nodes_and_settings(void **state)
 	assert_int_equal(run(verb_whois, "whois 100.64.0.2"), 0);
 	assert_non_null(strstr(output, "name       db?\n"));
 	assert_int_equal(run(verb_whois, "whois 100.64.0.3"), 1);
+	assert_one_error("no node that this one may see has 100.64.0.3, and no router");
+	assert_int_equal(run(verb_ip, "ip wiki"), 0);
+	assert_string_equal(output, "127.0.0.1\n");
 	assert_int_equal(run(verb_get, "get"), 0);
 	assert_string_equal(output, "hostname = me\npath.db1 = relay\n");
 	assert_int_equal(run(verb_get, "get path.db1"), 0);
@@ -404,6 +450,129 @@ static void test_nodes_and_settings(void **state)
 	assert_int_equal(run(verb_set, "set path db1 fast"), 2);
 	assert_int_equal(run(verb_set, "set speed 1"), 2);
 	assert_int_equal(run(verb_down, "down"), 0);
+}
+
+static void test_whois_behind_routers(void **state)
+{
+	(void)state;
+	assert_int_equal(run(verb_whois, "whois 10.20.3.4"), 0);
+	assert_string_equal(output, "name       wiki.acme.internal\n"
+				    "address    10.20.3.4\n"
+				    "network    10.20.0.0/16\n"
+				    "routers    gw, used\n"
+				    "           gw2, not used: standby\n");
+	/* One of a mapped network, by either of its addresses. */
+	assert_int_equal(run(verb_whois, "whois 10.77.1.9"), 0);
+	assert_non_null(strstr(output, "address    10.77.1.9\nthere      192.168.1.9\n"));
+	assert_int_equal(run(verb_whois, "whois 192.168.1.9"), 0);
+	assert_non_null(strstr(output, "address    10.77.1.9\nthere      192.168.1.9\n"));
+	assert_int_equal(run(verb_whois, "whois nobody"), 1);
+	assert_one_error("no node and no record is called nobody");
+}
+
+static void test_routes_verb(void **state)
+{
+	(void)state;
+	assert_int_equal(run(verb_routes, "routes"), 0);
+	assert_non_null(strstr(output, "\n10.77.1.0/24 = 192.168.1.0/24  site    100 "));
+	assert_int_equal(run(verb_routes, "routes --json"), 0);
+	assert_non_null(strstr(output, "\"schema\":1"));
+	assert_int_equal(run(verb_routes, "routes gw"), 2);
+	assert_one_error("too many arguments");
+	assert_int_equal(run(verb_routes, "routes --all"), 2);
+}
+
+/* --- nc --- */
+
+static int listen_somewhere(char port[static 8])
+{
+	struct sockaddr_in at = { .sin_family = AF_INET };
+	socklen_t len = sizeof(at);
+	int fd = socket(AF_INET, SOCK_STREAM, 0);
+
+	at.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	assert_int_equal(bind(fd, (struct sockaddr *)&at, len) | listen(fd, 1), 0);
+	assert_int_equal(getsockname(fd, (struct sockaddr *)&at, &len), 0);
+	snprintf(port, 8, "%u", ntohs(at.sin_port));
+	return fd;
+}
+
+/* In a program of its own, since it closes its output: what is said there, and the exit code. */
+static int run_nc(const char *host, const char *port, int *in, int *out)
+{
+	char *argv[] = { "nc", (char *)(uintptr_t)host, (char *)(uintptr_t)port, "-w", "2s", NULL };
+	int to[2], from[2];
+	pid_t pid;
+
+	assert_int_equal(pipe(to) | pipe(from), 0);
+	pid = fork();
+	if (pid == 0) {
+		dup2(to[0], STDIN_FILENO);
+		dup2(from[1], STDOUT_FILENO);
+		close(to[1]);
+		close(from[0]);
+		_exit(verb_nc(&client, 5, argv));
+	}
+	close(to[0]);
+	close(from[1]);
+	*in = to[1];
+	*out = from[0];
+	return pid;
+}
+
+static void test_nc(void **state)
+{
+	char port[8], text[16];
+	int listener = listen_somewhere(port), in, out, peer, status;
+	pid_t pid = run_nc("wiki", port, &in, &out);
+
+	(void)state;
+	assert_int_equal(write(in, "question", 8), 8);
+	close(in);
+	peer = accept(listener, NULL, NULL);
+	assert_int_equal(recv(peer, text, sizeof(text), MSG_WAITALL), 8);
+	assert_memory_equal(text, "question", 8);
+	assert_int_equal(write(peer, "answer", 6), 6);
+	close(peer);
+	assert_int_equal(read(out, text, sizeof(text)), 6);
+	assert_memory_equal(text, "answer", 6);
+	assert_int_equal(read(out, text, sizeof(text)), 0);
+	waitpid(pid, &status, 0);
+	assert_int_equal(WEXITSTATUS(status), 0);
+	close(out);
+	close(listener);
+}
+
+static void test_nc_refusals(void **state)
+{
+	char port[8], line[64];
+	int listener = listen_somewhere(port);
+
+	(void)state;
+	snprintf(line, sizeof(line), "nc shut %s", port);
+	assert_int_equal(run(verb_nc, line), 6);
+	assert_one_error("shut: the network's policy lets this node start nothing there");
+	close(listener);
+	snprintf(line, sizeof(line), "nc wiki %s", port);
+	assert_int_equal(run(verb_nc, line), 5);
+	assert_one_error("nothing listens on port");
+	assert_int_equal(run(verb_nc, "nc nobody 22"), 1);
+	assert_one_error("no node and no record");
+	assert_int_equal(run(verb_nc, "nc wiki"), 2);
+	assert_int_equal(run(verb_nc, "nc wiki 22 23"), 2);
+	assert_int_equal(run(verb_nc, "nc wiki 0"), 2);
+	assert_int_equal(run(verb_nc, "nc wiki 65536"), 2);
+	assert_int_equal(run(verb_nc, "nc wiki +22"), 2);
+	assert_int_equal(run(verb_nc, "nc wiki ssh"), 2);
+	assert_one_error("ssh is not a port: 1 to 65535");
+	assert_int_equal(run(verb_nc, "nc wiki 22 -w x"), 2);
+	assert_int_equal(run(verb_speed, "speed"), 2);
+	assert_int_equal(run(verb_speed, "speed db1 --time 1h"), 2);
+	assert_one_error("--time is from 1s to 10s");
+	assert_int_equal(run(verb_speed, "speed me"), 1);
+	assert_one_error("me is this node");
+	assert_int_equal(run(verb_speed, "speed wiki"), 1);
+	assert_one_error("wiki is no node of this network");
 }
 
 /* What the daemon cannot give (here netcheck) is null, and the rest is there. */
@@ -469,6 +638,10 @@ int main(void)
 		TEST(test_up_timeout),
 		TEST(test_nodes_and_settings),
 		TEST(test_bugreport),
+		TEST(test_whois_behind_routers),
+		TEST(test_routes_verb),
+		TEST(test_nc),
+		TEST(test_nc_refusals),
 		TEST(test_usage),
 		TEST(test_bad_daemons),
 	};
