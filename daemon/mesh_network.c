@@ -12,6 +12,7 @@
 #include "daemon/mesh.h"
 #include "daemon/mesh_map.h"
 #include "daemon/mesh_peer.h"
+#include "daemon/name_service.h"
 #include "daemon/portmap.h"
 #include "daemon/relays.h"
 #include "daemon/routing.h"
@@ -140,6 +141,8 @@ static void on_monitor_timer(void *arg, uint64_t now_ns)
 		on_network_changed(mesh, false);
 	if (changes & MONITOR_TUNNEL)
 		tunnel_restore(mesh);
+	if (changes)
+		name_service_refresh(mesh);
 	loop_timer_set(&mesh->monitor_timer, monitor_next_ns(mesh->monitor));
 }
 

@@ -7,6 +7,7 @@
 #include "base/addr.h"
 
 struct mesh;
+struct names_zone;
 
 /*
  * Names for this machine: a small server on the node's own overlay addresses that answers from the
@@ -22,8 +23,10 @@ void name_service_free(struct name_service *service);
 /* From mesh_start on names are served, until mesh_quiet. */
 void name_service_begin(struct mesh *mesh);
 void name_service_end(struct mesh *mesh);
-/* The map, our addresses, the machine's networks or the setting `names` changed. */
+/* The map, our addresses or the machine's networks changed. */
 void name_service_refresh(struct mesh *mesh);
+/* The setting `names` changed. */
+void name_service_apply(struct mesh *mesh);
 
 /*
  * An exit node is wanted: everything but our own names and split domains is asked at these overlay
@@ -42,5 +45,9 @@ struct name_service_state {
 	const char *domain; /* NETWORK.internal; "" when off */
 };
 void name_service_describe(const struct mesh *mesh, struct name_service_state *state);
+
+/* The names as this node knows them, whether they are served or not; good until the loop's next
+ * turn. NULL: it is in no network. */
+const struct names_zone *name_service_zone(struct mesh *mesh);
 
 #endif

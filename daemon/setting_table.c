@@ -9,6 +9,7 @@
 #include "daemon/exit.h"
 #include "daemon/local_server.h"
 #include "daemon/mesh.h"
+#include "daemon/name_service.h"
 #include "daemon/router.h"
 #include "daemon/speed_service.h"
 
@@ -19,6 +20,7 @@ static const struct setting_row rows[] = {
 	  " keep-local kill-switch ", exit_check_node, exit_update },
 	{ "offer-exit", "yes|no", "no", NULL, exit_check_offer, exit_update },
 	{ "speed", "yes|no", "yes", NULL, NULL, speed_service_refresh },
+	{ "names", "yes|no", "yes", NULL, NULL, name_service_apply },
 };
 
 #define ROW_COUNT (sizeof(rows) / sizeof(*rows))

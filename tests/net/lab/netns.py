@@ -26,11 +26,38 @@ class Netns:
         self.lab = lab
         self.name = name
         self.path = f"/run/netns/{name}"
+        self.files = None
         run(["ip", "netns", "add", name])
         self.ip("link set lo up")
 
     def command(self, argv):
-        return ["nsenter", f"--net={self.path}", "--"] + [str(a) for a in argv]
+        files = [f"--mount={self.files}"] if self.files else []
+        return ["nsenter", f"--net={self.path}", *files, "--"] + [str(a) for a in argv]
+
+    def own_files(self, resolv_conf):
+        """From now on this machine has an /etc, and sockets of the system's daemons, of its own;
+        files in the rest of /run are still everybody's."""
+        folder = f"/run/{self.name}-files"
+        os.makedirs(f"{folder}/etc")
+        holder = self.start(f"{self.name}-files", "unshare", "--mount", "--propagation", "private",
+                            "sh", "-c", "echo ready; exec sleep infinity")
+        holder.wait_log("ready")
+        self.files = f"/proc/{holder.popen.pid}/ns/mnt"
+        run(["cp", "-a", "/etc/.", f"{folder}/etc"])
+        self.run("mount", "--bind", f"{folder}/etc", "/etc")
+        for daemon in ("dbus", "systemd", "NetworkManager"):
+            self.run("mkdir", "-p", f"/run/{daemon}")
+            self.run("mount", "-t", "tmpfs", "tmpfs", f"/run/{daemon}")
+        self.run("rm", "-f", "/etc/resolv.conf")
+        self.write("/etc/resolv.conf", resolv_conf)
+        self.write("/etc/nsswitch.conf", "passwd: files\ngroup: files\nhosts: files dns\n")
+
+    def write(self, path, text):
+        """A file as this machine sees it."""
+        self.run("sh", "-c", 'cat >"$0"', path, stdin=text)
+
+    def read(self, path):
+        return self.run("cat", path).stdout
 
     def run(self, *argv, **options):
         return run(self.command(argv), **options)
