@@ -71,6 +71,21 @@ static void print_addresses(FILE *out, const struct cert *cert)
 	fputc('\n', out);
 }
 
+/* What the machine would carry, which is more than it itself is. */
+static void print_route(FILE *out, const struct prefix *route, const struct route_facts *facts)
+{
+	struct prefix real = route_real(route, facts);
+	char text[PREFIX_TEXT_SIZE];
+
+	fprintf(out, "    %-10s %s", route_is_exit(route) ? "exit" : "route",
+		prefix_format(text, route));
+	if (route_is_exit(route))
+		fprintf(out, ", all of %s", route->addr.family == AF_INET ? "IPv4" : "IPv6");
+	if (facts->real.family)
+		fprintf(out, ", in its LAN %s", prefix_format(text, &real));
+	fprintf(out, ", weight %u\n", facts->weight);
+}
+
 static void print_cert(FILE *out, const struct cert *cert)
 {
 	char code[APPROVAL_CODE_SIZE];
@@ -86,11 +101,8 @@ static void print_cert(FILE *out, const struct cert *cert)
 	print_labels(out, "tags", cert->tags, cert->tag_count);
 	if (cert->owner[0])
 		fprintf(out, "    %-10s %s\n", "owner", cert->owner);
-	for (size_t i = 0; i < cert->route_count; i++) {
-		char text[PREFIX_TEXT_SIZE];
-
-		fprintf(out, "    %-10s %s\n", "route", prefix_format(text, &cert->routes[i]));
-	}
+	for (size_t i = 0; i < cert->route_count; i++)
+		print_route(out, &cert->routes[i], &cert->route_facts[i]);
 	fprintf(out, "    %-10s %llu days, ", "holds for",
 		(unsigned long long)((cert->not_after_s - cert->not_before_s) / 86400));
 	print_day(out, cert->not_before_s);

@@ -17,6 +17,7 @@
 	X(nodes, "nodes.js", SCRIPT)                       \
 	X(node, "node.js", SCRIPT)                         \
 	X(keys, "keys.js", SCRIPT)                         \
+	X(routes, "routes.js", SCRIPT)                     \
 	X(policy, "policy.js", SCRIPT)                     \
 	X(relays, "relays.js", SCRIPT)                     \
 	X(audit, "audit.js", SCRIPT)                       \

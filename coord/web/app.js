@@ -10,6 +10,7 @@ import { overview } from "./overview.js";
 import { picture } from "./picture.js";
 import { policy } from "./policy.js";
 import { relays } from "./relays.js";
+import { routes } from "./routes.js";
 import { settings } from "./settings.js";
 import { signIn } from "./sign_in.js";
 
@@ -23,6 +24,7 @@ const pages = [
 	["", "Overview", overview],
 	["nodes", "Nodes", nodes],
 	["map", "Map", picture],
+	["routes", "Routes", routes],
 	["keys", "Join keys", keys],
 	["policy", "Policy", policy],
 	["relays", "Relays", relays],

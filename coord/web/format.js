@@ -51,6 +51,9 @@ const shapes = {
 	relay: ["╍", "warn"],
 	connecting: ["┈", "bad"],
 	idle: ["·", "soft"],
+	approved: ["●", "good"],
+	waiting: ["◔", "warn"],
+	refused: ["✕", "bad"],
 };
 
 /* A state as a shape, a word and a colour. */

@@ -34,6 +34,7 @@ function createForm(done) {
 				name: e.name.value.trim(), reusable: e.reusable.checked, ephemeral: e.ephemeral.checked,
 				approval: e.approval.value || undefined, uses_max: e.uses.value === "" ? undefined : Number(e.uses.value),
 				for: e.for.value.trim() || undefined, expires_s: Number(e.life.value), groups: words(e.groups.value), tags: words(e.tags.value),
+				routes: words(e.routes.value), exit: e.exit.checked,
 			});
 
 			show(problem);
@@ -48,6 +49,7 @@ function createForm(done) {
 		h("label", null, "Name, for people", h("input", { name: "name", maxlength: 60, autocomplete: "off" })),
 		h("label", null, "Groups", h("input", { name: "groups", placeholder: "trusted", autocomplete: "off", spellcheck: "false" })),
 		h("label", null, "Tags", h("input", { name: "tags", placeholder: "db, web", autocomplete: "off", spellcheck: "false" })),
+		h("label", null, "May carry", h("input", { name: "routes", placeholder: "10.20.0.0/16", autocomplete: "off", spellcheck: "false" })),
 		h("label", null, "Good for", h("select", { name: "life" }, lives.map(([text, s]) => h("option", { value: s, selected: s === 86400 }, text)))),
 		h("label", null, "Approval", h("select", { name: "approval" }, h("option", { value: "" }, "as the network says"),
 			h("option", { value: "given" }, "given with the key"), h("option", { value: "needed" }, "by an admin, each machine"))),
@@ -55,6 +57,7 @@ function createForm(done) {
 		h("label", null, "At most, if reusable", h("input", { name: "uses", type: "number", min: 1, placeholder: "any number of uses" })),
 		h("label", { class: "check" }, h("input", { type: "checkbox", name: "reusable" }), "reusable: many machines"),
 		h("label", { class: "check" }, h("input", { type: "checkbox", name: "ephemeral" }), "ephemeral: deleted when away"),
+		h("label", { class: "check" }, h("input", { type: "checkbox", name: "exit" }), "may be an exit node"),
 		h("div", null, button), problem);
 
 	return form;
@@ -81,7 +84,7 @@ export async function keys(view) {
 		{ title: "Kind", cell: (row) => [row.reusable ? "reusable" : "one use", row.ephemeral ? ", ephemeral" : "", { given: ", approved", needed: ", needs approval" }[row.approval] || "", row.for ? [", for ", outside(row.for)] : ""] },
 		{ title: "Uses", class: "number", cell: (row) => (row.uses_max ? `${row.uses} of ${row.uses_max}` : String(row.uses)) },
 		{ title: "Expires", class: "tight", cell: (row) => moment(row.expires_s, { past: false }) },
-		{ title: "Gives", cell: (row) => [chips(row.groups), chips(row.tags, "tag:")] },
+		{ title: "Gives", cell: (row) => [chips(row.groups), chips(row.tags, "tag:"), chips(row.routes)] },
 		{ title: "By", cell: (row) => outside(row.created_by || "") },
 		{ title: "Id", class: "tight", cell: (row) => h("span", { class: "mono soft" }, row.id) },
 		{ title: "", class: "actions", cell: (row) => open(row) && h("button", { type: "button", class: "danger", onclick: () => revoke(row, view.again) }, "Revoke") },

@@ -4,6 +4,7 @@ import { call, get, name as enc, post } from "./api.js";
 import { ask, fact, h, notify, outside, panel, show } from "./dom.js";
 import { chips, date, latency, mark, moment } from "./format.js";
 import { waits } from "./nodes.js";
+import { routeTable } from "./routes.js";
 import { Table } from "./table.js";
 
 async function act(question, done) {
@@ -124,6 +125,8 @@ export async function node(view) {
 	const table = pathTable();
 	const more = h("small", null);
 	const paths = h("section", { class: "panel flush" }, h("h2", null, "Peers ", more), table.element);
+	const carried = routeTable(view, () => refresh(), false);
+	const routes = h("section", { class: "panel flush", hidden: true }, h("h2", null, "Routes"), carried.element);
 	let last = "";
 
 	top.style.display = "contents";
@@ -134,6 +137,8 @@ export async function node(view) {
 		if (view.isGone())
 			return;
 		table.update(list.paths);
+		carried.update(row.routes);
+		routes.hidden = row.routes.length === 0;
 		more.textContent = !list.reported ? "nodes do not tell of paths: the setting report-paths is off"
 			: list.total > list.paths.length ? `${list.paths.length} of ${list.total}` : `${list.total}`;
 		if (sign === last)
@@ -143,6 +148,6 @@ export async function node(view) {
 	}
 
 	await refresh();
-	show(view.main, top, paths);
+	show(view.main, top, routes, paths);
 	return refresh;
 }

@@ -5,8 +5,9 @@
  *     build/release/tests/interop/web_nodes ADDRESS PORT FILE
  *
  * FILE is JSON, {"nodes":[{"token":…,"hostname":…,"os":…,"version":…,"home_relay":…,"health":[…],
- * "paths":[{"peer":1,"path":"relay","relay":…,"reason":…,"latency_us":…}]}]}; a peer is a place in
- * the list. It prints "ready" when all are in or wait for approval, and ends with its stdin.
+ * "routes":["10.20.0.0/16"],"paths":[{"peer":1,"path":"relay","relay":…,"reason":…,
+ * "latency_us":…}]}]}; a peer is a place in the list. It prints "ready" when all are in or wait for
+ * approval, and ends with its stdin.
  */
 #include <jansson.h>
 #include <poll.h>
@@ -77,6 +78,18 @@ static void one_more(void)
 	}
 }
 
+static void add_routes(struct control_update *update, json_t *routes)
+{
+	json_t *value;
+	size_t i;
+
+	update->has_routes = routes != NULL;
+	json_array_foreach (routes, i, value)
+		if (i < CERT_ROUTES_MAX &&
+		    prefix_parse(&update->routes[i], json_string_value(value)) == 0)
+			update->route_count++;
+}
+
 static void on_ready(void *arg, struct load_node *node)
 {
 	struct player *player = (struct player *)(void *)node;
@@ -87,6 +100,7 @@ static void on_ready(void *arg, struct load_node *node)
 	update.update.has_home_relay = true;
 	snprintf(update.update.home_relay, sizeof(update.update.home_relay), "%s",
 		 text(entry, "home_relay"));
+	add_routes(&update.update, json_object_get(entry, "routes"));
 	load_node_send(node, &update);
 	one_more();
 }
