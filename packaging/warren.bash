@@ -41,10 +41,13 @@ _warren() {
 	ip) choices=$(_warren_names) ;;
 	wait) choices="live ready connected --timeout" ;;
 	set)
-		case $((COMP_CWORD - i)) in
-		1) choices="path" ;;
-		2) choices=$(_warren_names) ;;
-		3) choices="auto direct relay" ;;
+		case $((COMP_CWORD - i)):${COMP_WORDS[i + 1]} in
+		1:*) choices="path exit-node offer-exit" ;;
+		2:path) choices=$(_warren_names) ;;
+		2:exit-node) choices="auto none $(_warren_names)" ;;
+		2:offer-exit) choices="yes no" ;;
+		3:path) choices="auto direct relay" ;;
+		*:exit-node) choices="--keep-local --kill-switch yes no" ;;
 		esac
 		;;
 	esac
