@@ -96,6 +96,7 @@ static int set_head(const struct network *network, const struct node *node, stru
 		if (node->knows_turn || relay->kind != NETMAP_RELAY_TURN)
 			relays[count++] = *relay;
 	}
+	netmap_set_names(map, network->names);
 	err = netmap_set_relays(map, relays, count);
 	return err < 0 ? err : netmap_set_revoked(map, network->revoked, network->revoked_count);
 }
@@ -304,6 +305,7 @@ static bool same_peers(const struct netmap *map, const struct candidate *list, s
 static bool same_head(const struct netmap *a, const struct netmap *b)
 {
 	return a->relay_count == b->relay_count && a->revoked_count == b->revoked_count &&
+	       netmap_names_equal(a->names, b->names) &&
 	       (a->relay_count == 0 ||
 		memcmp(a->relays, b->relays, a->relay_count * sizeof(*a->relays)) == 0) &&
 	       (a->revoked_count == 0 ||

@@ -36,6 +36,7 @@ struct network {
 	struct pool pool;
 	struct map *nodes; /* by device key */
 	struct policy *policy;
+	struct netmap_names *names; /* the names document in force; NULL: none */
 	struct policy_index *index;    /* of it and the members; made by mapmaker.c when needed */
 	struct rule_lists *rule_lists; /* what it makes of the nodes */
 	uint32_t due_mark;             /* counts marks in nodes */
@@ -62,6 +63,7 @@ struct network {
 #define NETWORK_VALUE_ADDRESSES "addresses" /* "host:port", separated by spaces */
 #define NETWORK_VALUE_APPROVAL  "approval"  /* "required" */
 #define NETWORK_VALUE_POLICY    "policy"
+#define NETWORK_VALUE_NAMES     "names"
 #define NETWORK_VALUE_SERIAL    "next_serial"
 #define NETWORK_VALUE_EPOCH     "epoch" /* counts starts: the upper half of map versions */
 #define NETWORK_VALUE_PROBE     "probe" /* written to see whether writing works again */

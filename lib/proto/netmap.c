@@ -18,6 +18,7 @@ void netmap_free(struct netmap *map)
 	free(map->peers);
 	free(map->relays);
 	free(map->revoked);
+	netmap_names_unref(map->names);
 	free(map);
 }
 

@@ -59,6 +59,15 @@ struct netmap_peer {
 	struct netmap_rules *lan;
 };
 
+/*
+ * The network's names document (proto/names_document.h) as text; immutable, and shared by all maps.
+ */
+struct netmap_names {
+	unsigned int refs;
+	uint32_t len;
+	char text[]; /* with a NUL behind it */
+};
+
 enum netmap_relay_kind {
 	NETMAP_RELAY_WARREN, /* ours: registrations by node key */
 	NETMAP_RELAY_TURN,   /* a TURN server (RFC 8656), e.g. coturn */
@@ -86,6 +95,7 @@ struct netmap {
 	size_t relay_count;
 	uint64_t *revoked; /* serials, ascending */
 	size_t revoked_count;
+	struct netmap_names *names; /* NULL: none */
 	uint8_t signature[CERT_SIGNATURE_SIZE];
 };
 
@@ -157,6 +167,15 @@ struct netmap_peer *netmap_find_peer(const struct netmap *map, const uint8_t dev
 int netmap_set_relays(struct netmap *map, const struct netmap_relay *relays, size_t count);
 /* Copies and sorts; above the maximum the highest serials are kept. 0 or -ENOMEM. */
 int netmap_set_revoked(struct netmap *map, const uint64_t *serials, size_t count);
+/* With one reference: the text is copied. 0, -EINVAL: empty or too long, -ENOMEM. */
+int netmap_names_new(struct netmap_names **names, const char *text, size_t len);
+struct netmap_names *netmap_names_ref(struct netmap_names *names);
+void netmap_names_unref(struct netmap_names *names);
+/* Of two that may be NULL. */
+bool netmap_names_equal(const struct netmap_names *a, const struct netmap_names *b);
+/* Takes a reference of its own; NULL: none. */
+void netmap_set_names(struct netmap *map, struct netmap_names *names);
+
 /* The second in which the next certificate begins, or no longer holds; UINT64_MAX: none will. */
 uint64_t netmap_next_change_s(const struct netmap *map, uint64_t now_s);
 bool netmap_is_revoked(const struct netmap *map, uint64_t serial);

@@ -9,6 +9,7 @@
 /* What besides peers a delta carries. */
 #define CHANGED_RELAYS  1
 #define CHANGED_REVOKED 2
+#define CHANGED_NAMES   4
 
 static bool relay_equal(const struct netmap_relay *a, const struct netmap_relay *b)
 {
@@ -30,7 +31,8 @@ static uint8_t find_changes(const struct netmap *old, const struct netmap *new)
 		relays = !relay_equal(&old->relays[i], &new->relays[i]);
 	for (size_t i = 0; !revoked && i < new->revoked_count; i++)
 		revoked = old->revoked[i] != new->revoked[i];
-	return (uint8_t)((relays ? CHANGED_RELAYS : 0) | (revoked ? CHANGED_REVOKED : 0));
+	return (uint8_t)((relays ? CHANGED_RELAYS : 0) | (revoked ? CHANGED_REVOKED : 0) |
+			 (netmap_names_equal(old->names, new->names) ? 0 : CHANGED_NAMES));
 }
 
 static bool peer_changed(const struct netmap *old, const struct netmap_peer *peer)
@@ -102,6 +104,8 @@ int netmap_diff(const struct netmap *old, const struct netmap *new, uint8_t **da
 		netmap_put_relays(&w, new);
 	if (changes & CHANGED_REVOKED)
 		netmap_put_revoked(&w, new);
+	if (changes & CHANGED_NAMES)
+		netmap_put_names(&w, NETMAP_WIRE_VERSION_ROUTES, new);
 	put_removed(&w, old, new);
 	put_changed(&w, old, new);
 	writer_bytes(&w, new->signature, CERT_SIGNATURE_SIZE);
@@ -124,6 +128,7 @@ struct netmap *netmap_copy(const struct netmap *old)
 	memcpy(map->network_name, old->network_name, sizeof(map->network_name));
 	memcpy(map->node_key, old->node_key, sizeof(map->node_key));
 	map->version = old->version;
+	netmap_set_names(map, old->names);
 	if (netmap_set_relays(map, old->relays, old->relay_count) < 0 ||
 	    netmap_set_revoked(map, old->revoked, old->revoked_count) < 0)
 		goto fail;
@@ -188,12 +193,14 @@ static int get_delta(struct netmap *map, uint8_t wire, struct reader *r,
 	int err = netmap_get_text(map->network_name, sizeof(map->network_name), r);
 	uint8_t changes = reader_u8(r);
 
-	if (err < 0 || changes & ~(CHANGED_RELAYS | CHANGED_REVOKED))
+	if (err < 0 || changes & ~(CHANGED_RELAYS | CHANGED_REVOKED | CHANGED_NAMES))
 		return -EBADMSG;
 	if (changes & CHANGED_RELAYS)
 		err = netmap_get_relays(map, wire, r);
 	if (err == 0 && changes & CHANGED_REVOKED)
 		err = netmap_get_revoked(map, r);
+	if (err == 0 && changes & CHANGED_NAMES)
+		err = netmap_get_names(map, NETMAP_WIRE_VERSION_ROUTES, r);
 	if (err == 0)
 		err = get_removed(map, r);
 	if (err == 0)

@@ -19,6 +19,7 @@ static void put_signed(struct writer *w, const struct netmap *map)
 	writer_u64(w, map->version);
 	netmap_put_relays(w, map);
 	netmap_put_revoked(w, map);
+	netmap_put_names(w, version, map);
 	writer_u32(w, (uint32_t)map->peer_count);
 	for (size_t i = 0; i < map->peer_count; i++)
 		netmap_put_peer(w, version, map->peers[i]);
@@ -148,6 +149,8 @@ static int get_signed(struct netmap *map, struct reader *r)
 	err = netmap_get_relays(map, version, r);
 	if (err == 0)
 		err = netmap_get_revoked(map, r);
+	if (err == 0)
+		err = netmap_get_names(map, version, r);
 	if (err == 0)
 		err = get_peers(map, version, r);
 	if (err == 0 && (!reader_done(r) || version != netmap_wire_version(map)))

@@ -42,6 +42,8 @@ bool netmap_wire_known(uint8_t version)
 
 uint8_t netmap_wire_version(const struct netmap *map)
 {
+	if (map->names)
+		return NETMAP_WIRE_VERSION_ROUTES;
 	for (size_t i = 0; i < map->peer_count; i++)
 		if (map->peers[i]->routes_used || map->peers[i]->lan ||
 		    map->peers[i]->rules->sources)
@@ -360,5 +362,6 @@ size_t netmap_head_size(const struct netmap *map)
 {
 	size_t relay_max = sizeof(struct netmap_relay) + 8;
 
-	return 256 + map->relay_count * relay_max + map->revoked_count * 8;
+	return 256 + map->relay_count * relay_max + map->revoked_count * 8 +
+	       (map->names ? map->names->len : 0);
 }

@@ -18,8 +18,8 @@
  */
 #define NETMAP_WIRE_VERSION_KINDS 2
 /*
- * That, and of peers what concerns the networks behind nodes; written only where some peer has to
- * do with any.
+ * That, the names document, and of peers what concerns the networks behind nodes; written only
+ * where there is some of that.
  */
 #define NETMAP_WIRE_VERSION_ROUTES 3
 #define NETMAP_DOMAIN              "warren netmap 2" /* over the hash of the encoding */
@@ -43,6 +43,10 @@ int netmap_get_relay_list(struct netmap_relay **relays, size_t *count, uint8_t v
 
 void netmap_put_revoked(struct writer *w, const struct netmap *map);
 int netmap_get_revoked(struct netmap *map, struct reader *r);
+
+/* Only from NETMAP_WIRE_VERSION_ROUTES on. */
+void netmap_put_names(struct writer *w, uint8_t version, const struct netmap *map);
+int netmap_get_names(struct netmap *map, uint8_t version, struct reader *r);
 
 void netmap_put_peer(struct writer *w, uint8_t version, const struct netmap_peer *peer);
 /* *peer has one reference. No signature is checked. */
