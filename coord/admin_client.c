@@ -17,10 +17,12 @@
 #include "coord/handed_file.h"
 #include "coord/options.h"
 #include "proto/json_fields.h"
+#include "proto/names_document.h"
 #include "proto/policy.h"
 #include "proto/turn_credential.h"
 
 #define EXIT_UNREACHABLE 3
+#define EXIT_USAGE       2
 #define EXIT_DENIED      6
 #define TIMEOUT_S        10
 #define ANSWER_MAX       (64u << 20)
@@ -48,6 +50,10 @@ static const char *verb_name(enum command command)
 		[COMMAND_POLICY_GET] = "policy-get",
 		[COMMAND_POLICY_SET] = "policy-set",
 		[COMMAND_POLICY_CHECK] = "policy-check",
+		[COMMAND_DNS_LIST] = "dns-list",
+		[COMMAND_DNS_ADD] = "dns-add",
+		[COMMAND_DNS_REMOVE] = "dns-remove",
+		[COMMAND_DNS_SPLIT] = "dns-split",
 		[COMMAND_ROUTE_LIST] = "route-list",
 		[COMMAND_ROUTE_APPROVE] = "route-approve",
 		[COMMAND_ROUTE_REVOKE] = "route-revoke",
@@ -212,6 +218,45 @@ static int add_export(json_t *request, const struct options *options)
 	return add_file(request, options);
 }
 
+/* NAME [TYPE [VALUE]]; a value may come in several words, as that of SRV. */
+static int add_record(json_t *request, const struct options *options)
+{
+	bool all = options->command == COMMAND_DNS_ADD;
+	char value[1024] = "";
+	size_t len = 0;
+
+	if (all && options->name_count < 3) {
+		complain("dns add", "wants NAME TYPE VALUE");
+		return EXIT_USAGE;
+	}
+	for (int i = 2; i < options->name_count && len < sizeof(value); i++)
+		len += (size_t)snprintf(value + len, sizeof(value) - len, "%s%s", i > 2 ? " " : "",
+					options->names[i]);
+	json_object_set_new(request, "name", json_string(options->names[0]));
+	if (options->name_count > 1)
+		json_object_set_new(request, "type", json_string(options->names[1]));
+	if (options->name_count > 2)
+		json_object_set_new(request, "value", json_string(value));
+	return 0;
+}
+
+/* DOMAIN SERVER...|none. */
+static int add_split(json_t *request, const struct options *options)
+{
+	json_t *servers = json_array();
+	bool none = options->name_count == 2 && strcmp(options->names[1], "none") == 0;
+
+	if (options->name_count < 2 || options->name_count > 1 + NAMES_SERVERS_MAX) {
+		json_decref(servers);
+		complain("dns split", "wants DOMAIN and 1 to 8 servers, or none");
+		return EXIT_USAGE;
+	}
+	for (int i = 1; i < options->name_count && !none; i++)
+		json_array_append_new(servers, json_string(options->names[i]));
+	json_object_set_new(request, "name", json_string(options->names[0]));
+	return json_object_set_new(request, "servers", servers);
+}
+
 static int add_arguments(json_t *request, const struct options *options)
 {
 	const char *argument = options->arguments[0];
@@ -239,6 +284,11 @@ static int add_arguments(json_t *request, const struct options *options)
 	case COMMAND_ROUTE_APPROVE:
 	case COMMAND_ROUTE_REVOKE:
 		return add_routes(request, options);
+	case COMMAND_DNS_ADD:
+	case COMMAND_DNS_REMOVE:
+		return add_record(request, options);
+	case COMMAND_DNS_SPLIT:
+		return add_split(request, options);
 	case COMMAND_OIDC_SET:
 		return json_object_update(request, options->oidc);
 	case COMMAND_USER_REVOKE:
@@ -413,9 +463,10 @@ static int run_one(const struct options *options)
 
 	json_object_set_new(request, "verb", json_string(verb_name(options->command)));
 	json_object_set_new(request, "json", json_boolean(options->json));
-	if (add_arguments(request, options) != 0) {
+	code = add_arguments(request, options);
+	if (code != 0) {
 		json_decref(request);
-		return 1;
+		return code == EXIT_USAGE ? code : 1;
 	}
 	code = admin_client_call(options->data, request, &printed);
 	if (printed)
@@ -424,13 +475,20 @@ static int run_one(const struct options *options)
 	return code ? code : take_file();
 }
 
+/* Its arguments belong together. */
+static bool is_one(enum command command)
+{
+	return command == COMMAND_ROUTE_APPROVE || command == COMMAND_ROUTE_REVOKE ||
+	       command == COMMAND_DNS_ADD || command == COMMAND_DNS_REMOVE ||
+	       command == COMMAND_DNS_SPLIT;
+}
+
 int admin_client_run(const struct options *options)
 {
 	struct options one = *options;
 	int code = 0;
 
-	if (!options->names || options->command == COMMAND_ROUTE_APPROVE ||
-	    options->command == COMMAND_ROUTE_REVOKE)
+	if (!options->names || is_one(options->command))
 		return run_one(options);
 	/* What fails for one name is said, and the others are not left out for that. */
 	for (int i = 0; i < options->name_count; i++) {

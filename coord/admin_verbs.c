@@ -41,6 +41,11 @@ static const struct {
 	{ "relay-list", admin_relay_list, false },
 	{ "relay-add", admin_relay_add, true },
 	{ "relay-remove", admin_relay_remove, true },
+	{ "dns-list", admin_dns_list, false },
+	{ "dns-add", admin_dns_add, true },
+	{ "dns-remove", admin_dns_remove, true },
+	{ "dns-split", admin_dns_split, true },
+	{ "dns-unsplit", admin_dns_unsplit, true },
 	{ "backup", admin_backup, true },
 	{ "authority-show", admin_authority_show, false },
 	{ "authority-export", admin_authority_export, true },
@@ -162,9 +167,9 @@ void admin_note(struct admin_request *request, const char *target, json_t *befor
 static void note_request(struct admin_request *request)
 {
 	static const char *const safe[] = {
-		"new_name", "groups",   "tags",     "reusable", "ephemeral", "expires_s",
-		"host",     "udp_port", "tls_port", "turn",     "value",     "role",
-		"name",     "uses_max", "approval", "for", "routes", "exit", "prefixes",
+		"new_name", "groups",   "tags", "reusable", "ephemeral", "expires_s", "host",
+		"udp_port", "tls_port", "turn", "value",    "role",      "name",      "uses_max",
+		"approval", "for",      "type", "servers",  "routes",    "exit",      "prefixes",
 	};
 	json_t *object = request->fields.object;
 	const char *id = json_string_value(json_object_get(object, "id"));

@@ -98,6 +98,12 @@ static bool check(const struct api_field *field, const json_t *value,
 		return are_lines(value, field->max, PREFIX_TEXT_SIZE - 1)
 			       ? true
 			       : refuse(response, field, want);
+	case API_SERVERS:
+		snprintf(want, sizeof(want), "an array of at most %llu addresses",
+			 (unsigned long long)field->max);
+		return are_lines(value, field->max, ENDPOINT_TEXT_SIZE - 1)
+			       ? true
+			       : refuse(response, field, want);
 	case API_OBJECTS:
 		snprintf(want, sizeof(want), "an array of at most %llu objects",
 			 (unsigned long long)field->max);

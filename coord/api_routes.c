@@ -8,6 +8,7 @@
 #include "coord/store.h"
 #include "coord/store_login.h"
 #include "proto/cert.h"
+#include "proto/names_document.h"
 #include "proto/policy.h"
 
 #define ALLOW_SIZE     64
@@ -78,6 +79,21 @@ static const struct api_field relay_add[] = {
 	REQUIRED("secret", API_SECRET, STORE_RELAY_SECRET_MAX),
 	END_OF_FIELDS,
 };
+static const struct api_field dns_add[] = {
+	REQUIRED("name", API_TEXT, NAMES_TEXT_NAME_SIZE),
+	REQUIRED("type", API_TEXT, 15),
+	REQUIRED("value", API_TEXT, 2 * NAMES_VALUE_MAX),
+	END_OF_FIELDS,
+};
+static const struct api_field dns_remove[] = {
+	OPTIONAL("type", API_TEXT, 15),
+	OPTIONAL("value", API_TEXT, 2 * NAMES_VALUE_MAX),
+	END_OF_FIELDS,
+};
+static const struct api_field dns_split[] = {
+	REQUIRED("servers", API_SERVERS, NAMES_SERVERS_MAX),
+	END_OF_FIELDS,
+};
 static const struct api_field setting_set[] = {
 	REQUIRED("value", API_TEXT, 7),
 	END_OF_FIELDS,
@@ -145,6 +161,11 @@ const struct api_route api_routes[] = {
 	VERB("GET", "/relays", "relay-list", 200, NULL),
 	VERB("POST", "/relays", "relay-add", 201, relay_add),
 	VERB("DELETE", "/relays/{name}", "relay-remove", 200, NULL),
+	VERB("GET", "/dns", "dns-list", 200, NULL),
+	VERB("POST", "/dns/records", "dns-add", 201, dns_add),
+	VERB("POST", "/dns/records/{name}/remove", "dns-remove", 200, dns_remove),
+	VERB("PUT", "/dns/split/{name}", "dns-split", 200, dns_split),
+	VERB("DELETE", "/dns/split/{name}", "dns-unsplit", 200, NULL),
 	VERB("GET", "/users", "user-list", 200, NULL),
 	VERB("POST", "/users/{name}/revoke", "user-revoke", 200, NULL),
 	VERB("POST", "/users/{name}/forget", "user-forget", 200, NULL),

@@ -19,6 +19,7 @@ enum api_type {
 	API_BOOL,
 	API_LABELS,   /* an array of short texts */
 	API_PREFIXES, /* an array of at most max texts for prefixes */
+	API_SERVERS,  /* the same for addresses, with ports or without */
 	API_OBJECTS,  /* an array of at most max objects, which the verb reads */
 };
 

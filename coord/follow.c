@@ -9,6 +9,7 @@
 #include "base/map.h"
 #include "coord/coordinators.h"
 #include "coord/network_load.h"
+#include "coord/network_names.h"
 #include "coord/oidc.h"
 #include "coord/session_routes.h"
 #include "coord/sessions.h"
@@ -174,6 +175,17 @@ static int follow_relays(struct network *network)
 	return err;
 }
 
+static int follow_names(struct network *network)
+{
+	char error[256];
+	int err = network_load_names(network, error, sizeof(error));
+
+	if (err != -EINVAL)
+		return err;
+	log_error("names-refused error=\"%s\"", error);
+	return 0;
+}
+
 static int follow_value(struct sessions *sessions, const char *name)
 {
 	struct network *network = sessions->network;
@@ -182,6 +194,8 @@ static int follow_value(struct sessions *sessions, const char *name)
 
 	if (strcmp(name, OIDC_VALUE) == 0)
 		return sessions->oidc ? oidc_reload(sessions->oidc) : 0;
+	if (strcmp(name, NETWORK_VALUE_NAMES) == 0)
+		return follow_names(network);
 	if (strcmp(name, NETWORK_VALUE_POLICY) != 0)
 		return network_load_settings(network);
 	err = network_load_policy(network, error, sizeof(error));
@@ -286,6 +300,8 @@ static int follow_everything(struct sessions *sessions, uint64_t now_s)
 		err = strict_follow(network);
 	if (err == 0)
 		err = follow_value(sessions, NETWORK_VALUE_POLICY);
+	if (err == 0)
+		err = follow_value(sessions, NETWORK_VALUE_NAMES);
 	if (err == 0)
 		err = follow_value(sessions, OIDC_VALUE);
 	if (err == 0)

@@ -96,7 +96,8 @@ static int set_head(const struct network *network, const struct node *node, stru
 		if (node->knows_turn || relay->kind != NETMAP_RELAY_TURN)
 			relays[count++] = *relay;
 	}
-	netmap_set_names(map, network->names);
+	/* In strict mode they come as a document. */
+	netmap_set_names(map, network->strict.on ? NULL : network->names);
 	err = netmap_set_relays(map, relays, count);
 	return err < 0 ? err : netmap_set_revoked(map, network->revoked, network->revoked_count);
 }

@@ -11,6 +11,7 @@
 #include "coord/data_dir.h"
 #include "coord/network.h"
 #include "coord/network_load.h"
+#include "coord/network_names.h"
 #include "coord/store_change.h"
 #include "coord/store_postgres.h"
 #include "crypto/dh.h"
@@ -342,6 +343,8 @@ int network_open_at(struct network *network, const char *dir, const char *place,
 	if (err == 0)
 		err = network_load_policy(network, error, size);
 	if (err == 0)
+		err = network_load_names(network, error, size);
+	if (err == 0)
 		err = store_node_each(network->store, network_load_node, network);
 	if (err == 0)
 		err = store_revoked_purge(network->store, clock_wall_s());
@@ -370,6 +373,7 @@ void network_close(struct network *network)
 	rule_lists_free(network->rule_lists);
 	pool_clear(&network->pool);
 	policy_free(network->policy);
+	netmap_names_unref(network->names);
 	free(network->revoked);
 	strict_clear(&network->strict);
 	store_close(network->store);

@@ -6,6 +6,7 @@
 #include <time.h>
 
 #include "base/encoding.h"
+#include "coord/signing_names.h"
 #include "proto/approval_code.h"
 
 #define LINES_MAX 2000 /* above it a policy is shown whole instead of compared */
@@ -433,6 +434,8 @@ static int summarise_document(FILE *out, const struct signing_bundle *bundle,
 		print_base(out, &previous, &document);
 		if (document.kind == DOCUMENT_POLICY)
 			summarise_policy(out, &previous, &document);
+		else if (document.kind == DOCUMENT_NAMES)
+			signing_summary_names(out, &previous, &document);
 		else if (document.kind == DOCUMENT_RELAYS)
 			summarise_relays(out, &previous, &document);
 		else

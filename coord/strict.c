@@ -158,6 +158,30 @@ static int want_policy(const struct network *network, struct document *document)
 	return err;
 }
 
+static int want_names(const struct network *network, struct document *document)
+{
+	size_t len = network->names ? network->names->len : 0;
+
+	document->names = strndup(len ? network->names->text : "", len);
+	document->names_len = len;
+	return document->names ? 0 : -ENOMEM;
+}
+
+/* What the document of its kind would say now. */
+static int want(const struct network *network, struct document *document, uint64_t now_s)
+{
+	switch (document->kind) {
+	case DOCUMENT_POLICY:
+		return want_policy(network, document);
+	case DOCUMENT_RELAYS:
+		return want_relays(network, document);
+	case DOCUMENT_NAMES:
+		return want_names(network, document);
+	default:
+		return want_revocations(network, document, now_s);
+	}
+}
+
 /* --- how it begins --- */
 
 /* Signed by the authority, and into the store. */
@@ -201,10 +225,11 @@ static int put_first_documents(struct network *network, struct strict *strict,
 		return err;
 	document_trust(&document, &strict->trust);
 	for (int kind = DOCUMENT_POLICY; kind < DOCUMENT_KIND_END && err == 0; kind++) {
+		/* Nodes that know no names are not to meet a document of them. */
+		if (kind == DOCUMENT_NAMES && !network->names)
+			continue;
 		begin(network, &document, (enum document_kind)kind, 1, now_s);
-		err = kind == DOCUMENT_POLICY   ? want_policy(network, &document)
-		      : kind == DOCUMENT_RELAYS ? want_relays(network, &document)
-						: want_revocations(network, &document, now_s);
+		err = want(network, &document, now_s);
 		if (err == 0)
 			err = put_signed(network, strict, &document);
 		document_clear(&document);
@@ -542,15 +567,24 @@ int strict_request_policy(struct network *network, const char *text, size_t len,
 	return request_document(network, &document, who, now_s);
 }
 
+int strict_request_names(struct network *network, const char *text, size_t len, const char *who,
+			 uint64_t now_s)
+{
+	struct document document;
+
+	begin(network, &document, DOCUMENT_NAMES, 1, now_s);
+	document.names = (char *)text;
+	document.names_len = len;
+	return request_document(network, &document, who, now_s);
+}
+
 int strict_request_again(struct network *network, enum document_kind kind, uint64_t now_s)
 {
 	struct document document;
 	int err;
 
 	begin(network, &document, kind, 1, now_s);
-	err = kind == DOCUMENT_POLICY   ? want_policy(network, &document)
-	      : kind == DOCUMENT_RELAYS ? want_relays(network, &document)
-					: want_revocations(network, &document, now_s);
+	err = want(network, &document, now_s);
 	if (err == 0)
 		err = request_document(network, &document, "", now_s);
 	document_clear(&document);
@@ -579,6 +613,22 @@ static bool get_latest(const struct network *network, enum document_kind kind,
 	return in_force->data &&
 	       document_split(in_force->data, in_force->len, &body_len, &set, &set_len) == 0 &&
 	       document_parse_body(document, in_force->data, body_len) == 0;
+}
+
+int strict_latest_names(const struct network *network, char **text, size_t *len)
+{
+	struct document latest = { .version = 0 };
+
+	if (get_latest(network, DOCUMENT_NAMES, &latest)) {
+		*text = latest.names;
+		*len = latest.names_len;
+		latest.names = NULL;
+		document_clear(&latest);
+		return 0;
+	}
+	*text = strdup("");
+	*len = 0;
+	return *text ? 0 : -ENOMEM;
 }
 
 /* Equal in everything but version and time; what expired may be missing from the wanted one. */
@@ -617,8 +667,7 @@ static int reconcile_document(struct network *network, enum document_kind kind, 
 	int err;
 
 	begin(network, &wanted, kind, 1, now_s);
-	err = kind == DOCUMENT_RELAYS ? want_relays(network, &wanted)
-				      : want_revocations(network, &wanted, now_s);
+	err = want(network, &wanted, now_s);
 	if (err == 0 && (!get_latest(network, kind, &latest) || !says_as_much(&latest, &wanted)))
 		err = request_document(network, &wanted, "", now_s);
 	document_clear(&latest);

@@ -77,6 +77,11 @@ int strict_request_routes(struct network *network, const struct node *node, uint
 /* Asks for a policy, whose text was checked. who: for the signers. */
 int strict_request_policy(struct network *network, const char *text, size_t len, const char *who,
 			  uint64_t now_s);
+/* The names document likewise. */
+int strict_request_names(struct network *network, const char *text, size_t len, const char *who,
+			 uint64_t now_s);
+/* The text that was asked for last, else the one in force, else ""; malloc'd. 0 or -ENOMEM. */
+int strict_latest_names(const struct network *network, char **text, size_t *len);
 /* The versions that are asked for next are higher by this, in a database that was set back. */
 int strict_leap(struct store *store, uint64_t versions);
 /* What another coordinator changed in a shared database. */

@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "base/log.h"
-#include "coord/network.h"
+#include "coord/network_names.h"
 #include "coord/session_routes.h"
 #include "coord/sessions.h"
 #include "coord/store_signing.h"
@@ -217,6 +217,8 @@ static int obey(struct network *network, struct document *document)
 	struct policy *policy;
 	int err;
 
+	if (document->kind == DOCUMENT_NAMES)
+		return network_obey_names(network, document->names, document->names_len);
 	if (document->kind != DOCUMENT_POLICY)
 		return 0;
 	err = policy_parse(&policy, document->policy, document->policy_len, &problem);
@@ -237,6 +239,9 @@ static int store_document(struct network *network, const struct document *docume
 	if (err == 0 && document->kind == DOCUMENT_POLICY)
 		err = store_set(network->store, NETWORK_VALUE_POLICY, document->policy,
 				document->policy_len);
+	if (err == 0 && document->kind == DOCUMENT_NAMES)
+		err = store_set(network->store, NETWORK_VALUE_NAMES, document->names,
+				document->names_len);
 	if (err == 0)
 		err = store_request_delete(network->store, (int)document->kind, no_subject);
 	if (err == 0)
@@ -357,6 +362,8 @@ static int request_again(struct network *network, uint64_t now_s)
 	for (int kind = DOCUMENT_POLICY; kind < DOCUMENT_KIND_END && err == 0; kind++) {
 		const struct strict_document *held = &network->strict.documents[kind];
 
+		if (kind == DOCUMENT_NAMES && !held->data)
+			continue;
 		if (document_verify(&document, held->data, held->len, trust) == 0)
 			document_clear(&document);
 		else

@@ -17,7 +17,8 @@
 
 #define FILE_NAME "documents"
 #define KIND      "docs"
-#define FORMAT    1
+#define FORMAT    2
+#define FORMAT_4  1 /* with the first four kinds */
 
 struct serial {
 	uint8_t device_key[32];
@@ -268,17 +269,22 @@ static int get_record(struct mesh *mesh, const uint8_t *data, size_t len)
 {
 	struct documents *documents = &mesh->documents;
 	uint8_t network_id[TRUST_NETWORK_ID_SIZE];
+	int kinds = DOCUMENT_KIND_END;
 	struct reader r;
+	uint8_t format;
 	int err = 0;
 
 	reader_init(&r, data, len);
-	if (reader_u8(&r) != FORMAT)
+	format = reader_u8(&r);
+	if (format != FORMAT && format != FORMAT_4)
 		return -EPROTONOSUPPORT;
+	if (format == FORMAT_4)
+		kinds = DOCUMENT_REVOCATIONS + 1;
 	reader_copy(&r, network_id, sizeof(network_id));
 	if (memcmp(network_id, mesh->membership.trust.network_id, sizeof(network_id)) != 0)
 		return -EXDEV;
 	documents->map_version = reader_u64(&r);
-	for (int kind = DOCUMENT_POLICY; kind < DOCUMENT_KIND_END && err == 0; kind++)
+	for (int kind = DOCUMENT_POLICY; kind < kinds && err == 0; kind++)
 		err = get_document(documents, (enum document_kind)kind, &r);
 	while (err == 0 && r.left > 0) {
 		const uint8_t *key = reader_bytes(&r, 32);
@@ -583,6 +589,23 @@ static int govern_peers(const struct mesh *mesh, const struct netmap *offered, s
 	return 0;
 }
 
+/* Of the document alone: what the coordinator puts into the map nobody signed but itself. */
+static int set_names(const struct mesh *mesh, struct netmap *map)
+{
+	const struct document *document = &mesh->documents.held[DOCUMENT_NAMES].document;
+	struct netmap_names *names;
+	int err;
+
+	if (document->names_len == 0)
+		return 0;
+	err = netmap_names_new(&names, document->names, document->names_len);
+	if (err < 0)
+		return err;
+	netmap_set_names(map, names);
+	netmap_names_unref(names);
+	return 0;
+}
+
 static int govern(const struct mesh *mesh, const struct netmap *offered, struct netmap *map)
 {
 	const struct document *relays = &mesh->documents.held[DOCUMENT_RELAYS].document;
@@ -596,6 +619,8 @@ static int govern(const struct mesh *mesh, const struct netmap *offered, struct 
 	err = netmap_set_relays(map, relays->relays, relays->relay_count);
 	if (err == 0)
 		err = netmap_set_revoked(map, revocations->serials, revocations->serial_count);
+	if (err == 0)
+		err = set_names(mesh, map);
 	return err == 0 && mesh->documents.policy ? govern_peers(mesh, offered, map) : err;
 }
 

@@ -70,6 +70,7 @@ enum mesh_health {
 	HEALTH_POLICY,
 	HEALTH_RELAYS,
 	HEALTH_REVOCATIONS,
+	HEALTH_NAMES_DOCUMENT,
 	HEALTH_DOCUMENTS,     /* what we remember of them is lost */
 	HEALTH_FORKED,        /* peers hold other documents than we do */
 	HEALTH_FROZEN,        /* and newer ones than the coordinator gives us */

@@ -60,7 +60,8 @@ static int put_documents(json_t *object, const uint64_t versions[static DOCUMENT
 	json_t *array = json_array();
 	int err = 0;
 
-	for (size_t i = 0; i < DOCUMENT_KINDS; i++)
+	/* Names last, and only who has some: a coordinator that knows none takes four. */
+	for (size_t i = 0; i < DOCUMENT_KINDS && (i < DOCUMENT_NAMES - 1 || versions[i]); i++)
 		err |= json_array_append_new(array, json_integer((json_int_t)versions[i]));
 	return err | json_object_set_new(object, "documents", array);
 }

@@ -15,6 +15,7 @@ static const struct {
 	[DOCUMENT_TRUST] = { "trust", "warren trust 1" },
 	[DOCUMENT_POLICY] = { "policy", "warren policy 1" },
 	[DOCUMENT_RELAYS] = { "relays", "warren relays 1" },
+	[DOCUMENT_NAMES] = { "names", "warren names 1" },
 	[DOCUMENT_REVOCATIONS] = { "revocations", "warren revocations 1" },
 };
 
@@ -31,6 +32,7 @@ const char *document_domain(enum document_kind kind)
 void document_clear(struct document *document)
 {
 	free(document->policy);
+	free(document->names);
 	free(document->relays);
 	free(document->devices);
 	free(document->serials);

@@ -9,11 +9,11 @@
 
 /*
  * What holds for a whole network in strict mode, as signed, versioned documents: who signs (trust,
- * by the authority alone), the policy, the relays and the revocations (by t signers). The encoding
- * is canonical and like the certificate's: fields in strictly ascending order, each a u16 number,
- * here a u32 length, and its bytes; numbers from 0x8000 on are skipped when unknown, unknown ones
- * below are refused. The last field is the set of signatures (proto/trust.h) over a domain label of
- * the kind and everything before it, the body.
+ * by the authority alone), the policy, the relays, the revocations and the names (by t signers).
+ * The encoding is canonical and like the certificate's: fields in strictly ascending order, each a
+ * u16 number, here a u32 length, and its bytes; numbers from 0x8000 on are skipped when unknown,
+ * unknown ones below are refused. The last field is the set of signatures (proto/trust.h) over a
+ * domain label of the kind and everything before it, the body.
  */
 
 enum document_kind {
@@ -21,9 +21,10 @@ enum document_kind {
 	DOCUMENT_POLICY = 2,
 	DOCUMENT_RELAYS = 3,
 	DOCUMENT_REVOCATIONS = 4,
+	DOCUMENT_NAMES = 5,
 	DOCUMENT_KIND_END,
 };
-#define DOCUMENT_KINDS       4 /* by kind - 1 where an array holds one of each */
+#define DOCUMENT_KINDS       5 /* by kind - 1 where an array holds one of each */
 #define DOCUMENT_HASH_SIZE   32
 #define DOCUMENT_DEVICES_MAX 4096
 #define DOCUMENT_ENCODED_MAX (2u << 20)
@@ -41,6 +42,9 @@ struct document {
 	/* POLICY: the text (proto/policy.h), malloc'd with a NUL after it. */
 	char *policy;
 	size_t policy_len;
+	/* NAMES: the text (proto/names_document.h), malloc'd likewise. */
+	char *names;
+	size_t names_len;
 	/* RELAYS, malloc'd. */
 	struct netmap_relay *relays;
 	size_t relay_count;

@@ -6,6 +6,7 @@
 #include "crypto/hash.h"
 #include "proto/document.h"
 #include "proto/document_wire.h"
+#include "proto/names_document.h"
 #include "proto/netmap_wire.h"
 #include "proto/policy.h"
 
@@ -22,6 +23,7 @@ enum field {
 	FIELD_RELAYS = 48,
 	FIELD_DEVICES = 64,
 	FIELD_SERIALS = 65,
+	FIELD_NAMES = 80,
 	FIELD_NOT_CRITICAL = 0x8000,
 };
 
@@ -80,6 +82,8 @@ static bool document_valid(const struct document *d)
 		return signers_valid(d);
 	case DOCUMENT_POLICY:
 		return d->policy && d->policy_len <= POLICY_TEXT_MAX;
+	case DOCUMENT_NAMES:
+		return d->names && d->names_len <= NAMES_TEXT_MAX;
 	case DOCUMENT_RELAYS:
 		return d->relay_count <= NETMAP_RELAYS_MAX;
 	default:
@@ -146,6 +150,9 @@ static void put_contents(struct writer *w, const struct document *d)
 	case DOCUMENT_RELAYS:
 		put_relays(w, d);
 		break;
+	case DOCUMENT_NAMES:
+		document_put_field(w, FIELD_NAMES, d->names, d->names_len);
+		break;
 	default:
 		document_put_field(w, FIELD_DEVICES, d->devices, d->device_count * 32);
 		put_serials(w, d);
@@ -166,8 +173,9 @@ static void sort_lists(struct document *d)
 int document_encode(const struct document *document, uint8_t **body, size_t *len)
 {
 	struct document d = *document; /* the lists are sorted where they are */
-	size_t size = HEAD_MAX + TRUST_SIGNERS_MAX * 32 + d.policy_len + d.device_count * 32 +
-		      d.serial_count * 8 + d.relay_count * (sizeof(struct netmap_relay) + 16);
+	size_t size = HEAD_MAX + TRUST_SIGNERS_MAX * 32 + d.policy_len + d.names_len +
+		      d.device_count * 32 + d.serial_count * 8 +
+		      d.relay_count * (sizeof(struct netmap_relay) + 16);
 	uint8_t kind = (uint8_t)d.kind;
 	uint8_t *bytes;
 	struct writer w;
@@ -229,17 +237,17 @@ static int get_signers(struct document *d, const uint8_t *data, size_t len)
 	return 0;
 }
 
-static int get_policy(struct document *d, const uint8_t *data, size_t len)
+static int get_text(char **text, size_t *text_len, size_t max, const uint8_t *data, size_t len)
 {
-	if (len > POLICY_TEXT_MAX)
+	if (len > max)
 		return -EBADMSG;
-	d->policy = malloc(len + 1);
-	if (!d->policy)
+	*text = malloc(len + 1);
+	if (!*text)
 		return -ENOMEM;
 	if (len)
-		memcpy(d->policy, data, len);
-	d->policy[len] = '\0';
-	d->policy_len = len;
+		memcpy(*text, data, len);
+	(*text)[len] = '\0';
+	*text_len = len;
 	return 0;
 }
 
@@ -299,7 +307,9 @@ static int get_field(struct document *d, uint16_t number, const uint8_t *data, s
 	case FIELD_MAP_KEY:
 		return get_bytes(d->map_key, 32, data, len);
 	case FIELD_POLICY:
-		return get_policy(d, data, len);
+		return get_text(&d->policy, &d->policy_len, POLICY_TEXT_MAX, data, len);
+	case FIELD_NAMES:
+		return get_text(&d->names, &d->names_len, NAMES_TEXT_MAX, data, len);
 	case FIELD_RELAYS:
 		return get_relays(d, data, len);
 	case FIELD_DEVICES:
@@ -319,11 +329,15 @@ static bool fields_fit(const struct document *d, const uint64_t seen[static 2])
 		[DOCUMENT_POLICY] = 1ull << FIELD_POLICY,
 		[DOCUMENT_RELAYS] = 1ull << FIELD_RELAYS,
 	};
+	/* From the 64th field on. */
+	static const uint64_t contents_on[DOCUMENT_KIND_END] = {
+		[DOCUMENT_REVOCATIONS] = 3ull << (FIELD_DEVICES - 64),
+		[DOCUMENT_NAMES] = 1ull << (FIELD_NAMES - 64),
+	};
 	uint64_t head = 1ull << FIELD_NETWORK_ID | 1ull << FIELD_KIND | 1ull << FIELD_VERSION |
 			1ull << FIELD_MADE;
 
-	return seen[0] == (head | contents[d->kind]) &&
-	       seen[1] == (d->kind == DOCUMENT_REVOCATIONS ? 3 : 0);
+	return seen[0] == (head | contents[d->kind]) && seen[1] == contents_on[d->kind];
 }
 
 static int parse_fields(struct document *d, struct reader *r, uint64_t seen[static 2])

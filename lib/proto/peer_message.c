@@ -5,10 +5,18 @@
 
 #include "base/buf.h"
 
+#define HELD_SIZE (8 + PEER_MESSAGE_HASH_SIZE)
+
+static size_t held_count(const struct peer_message *message)
+{
+	return message->held[PEER_MESSAGE_HELD - 1].version ? PEER_MESSAGE_HELD
+							    : PEER_MESSAGE_HELD_MIN;
+}
+
 size_t peer_message_len(const struct peer_message *message)
 {
 	if (message->kind == PEER_MESSAGE_DOCUMENTS)
-		return PEER_MESSAGE_DOCUMENTS_SIZE;
+		return PEER_MESSAGE_SIZE + held_count(message) * HELD_SIZE;
 	return message->kind == PEER_MESSAGE_PROBE && message->probed > PEER_MESSAGE_SIZE
 		       ? message->probed
 		       : PEER_MESSAGE_SIZE;
@@ -16,16 +24,16 @@ size_t peer_message_len(const struct peer_message *message)
 
 static void put_held(const struct peer_message *message, uint8_t *out)
 {
-	for (size_t i = 0; i < PEER_MESSAGE_HELD; i++) {
+	for (size_t i = 0; i < held_count(message); i++) {
 		store_be64(out, message->held[i].version);
 		memcpy(out + 8, message->held[i].hash, PEER_MESSAGE_HASH_SIZE);
 		out += 8 + PEER_MESSAGE_HASH_SIZE;
 	}
 }
 
-static void get_held(struct peer_message *message, const uint8_t *data)
+static void get_held(struct peer_message *message, const uint8_t *data, size_t len)
 {
-	for (size_t i = 0; i < PEER_MESSAGE_HELD; i++) {
+	for (size_t i = 0; i < PEER_MESSAGE_HELD && (i + 1) * HELD_SIZE <= len; i++) {
 		message->held[i].version = load_be64(data);
 		memcpy(message->held[i].hash, data + 8, PEER_MESSAGE_HASH_SIZE);
 		data += 8 + PEER_MESSAGE_HASH_SIZE;
@@ -61,6 +69,8 @@ int peer_message_parse(struct peer_message *out, const uint8_t *data, size_t len
 		.probed = load_be16(data + 2),
 		.token = load_be32(data + 4),
 	};
+	if (message.kind == PEER_MESSAGE_DOCUMENTS)
+		get_held(&message, data + PEER_MESSAGE_SIZE, len - PEER_MESSAGE_SIZE);
 	if (!message.lanes || message.lanes > PEER_MESSAGE_LANES_MAX ||
 	    message.probed < PEER_MESSAGE_SIZE || len != peer_message_len(&message))
 		return -EBADMSG;
@@ -68,8 +78,6 @@ int peer_message_parse(struct peer_message *out, const uint8_t *data, size_t len
 		message.expected = load_be32(data + 8);
 		message.arrived = load_be32(data + 12);
 	}
-	if (message.kind == PEER_MESSAGE_DOCUMENTS)
-		get_held(&message, data + PEER_MESSAGE_SIZE);
 	*out = message;
 	return 0;
 }

@@ -35,7 +35,8 @@ enum peer_message_kind {
 #define PEER_MESSAGE_SIZE      16 /* of an answer, an echo, and of the smallest probe */
 #define PEER_MESSAGE_LANES_MAX 64
 
-#define PEER_MESSAGE_HELD      4 /* kinds of documents, in the order of their numbers */
+#define PEER_MESSAGE_HELD_MIN  4 /* kinds of documents, in the order of their numbers */
+#define PEER_MESSAGE_HELD      5 /* the last only where the sender holds one */
 #define PEER_MESSAGE_HASH_SIZE 16
 #define PEER_MESSAGE_DOCUMENTS_SIZE \
 	(PEER_MESSAGE_SIZE + PEER_MESSAGE_HELD * (8 + PEER_MESSAGE_HASH_SIZE))
