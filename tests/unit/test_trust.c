@@ -259,6 +259,10 @@ static struct document make(enum document_kind kind, uint64_t version)
 		d.policy = strdup("{\"rules\":[]}");
 		d.policy_len = strlen(d.policy);
 		break;
+	case DOCUMENT_NAMES:
+		d.names = strdup("{\"records\":[],\"split\":[]}");
+		d.names_len = strlen(d.names);
+		break;
 	case DOCUMENT_RELAYS:
 		d.relays = calloc(2, sizeof(*d.relays));
 		d.relay_count = 1;
@@ -316,6 +320,8 @@ static void test_documents_come_through(void **state)
 		assert_int_equal(parsed.signer_count, d.signer_count);
 		if (kind == DOCUMENT_POLICY)
 			assert_string_equal(parsed.policy, d.policy);
+		if (kind == DOCUMENT_NAMES)
+			assert_string_equal(parsed.names, d.names);
 		if (kind == DOCUMENT_RELAYS)
 			assert_string_equal(parsed.relays[0].hosts[0], "192.0.2.1");
 		assert_int_equal(document_revokes(&parsed, &cert), kind == DOCUMENT_REVOCATIONS);
