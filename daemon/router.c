@@ -4,7 +4,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/map.h"
 #include "daemon/coordination.h"
@@ -19,6 +21,8 @@
 #include "kernel-iface/firewall.h"
 
 #define PROBLEM_SIZE 240
+/* Others change their rules in bursts. */
+#define SETTLE_NS (NS_PER_S / 2)
 
 struct router {
 	struct mesh *mesh;
@@ -27,16 +31,68 @@ struct router {
 	char *applied;          /* the rules in force; NULL: none */
 	bool forwards4;         /* we saw to it */
 	bool forwards6;
+	int watch_fd; /* of changes of any table, while we carry; negative: closed */
+	struct loop_watch *watch;
+	struct loop_timer settled;
+	bool settling;
 	char problem[PROBLEM_SIZE];
 };
+
+static void on_settled(void *arg, uint64_t now_ns)
+{
+	struct router *router = arg;
+
+	(void)now_ns;
+	router->settling = false;
+	router_update(router->mesh);
+}
 
 struct router *router_new(struct mesh *mesh)
 {
 	struct router *router = calloc(1, sizeof(*router));
 
-	if (router)
-		router->mesh = mesh;
+	if (!router)
+		return NULL;
+	router->mesh = mesh;
+	router->watch_fd = -1;
+	loop_timer_init(&router->settled, mesh->loop, on_settled, router);
 	return router;
+}
+
+/* --- others' rules --- */
+
+static void on_rules_changed(void *arg, int revents)
+{
+	struct router *router = arg;
+
+	(void)revents;
+	firewall_watch_drain(router->watch_fd);
+	if (!router->settling)
+		loop_timer_set(&router->settled, loop_now_ns(router->mesh->loop) + SETTLE_NS);
+	router->settling = true;
+}
+
+/* Without it they are looked at from time to time all the same. */
+static void watch(struct router *router)
+{
+	if (router->watch_fd >= 0 || firewall_watch_open(&router->watch_fd) < 0)
+		return;
+	if (loop_watch_new(&router->watch, router->mesh->loop, router->watch_fd, UV_READABLE,
+			   on_rules_changed, router) == 0)
+		return;
+	close(router->watch_fd);
+	router->watch_fd = -1;
+}
+
+static void stop_watching(struct router *router)
+{
+	loop_timer_clear(&router->settled);
+	router->settling = false;
+	loop_watch_free(router->watch);
+	router->watch = NULL;
+	if (router->watch_fd >= 0)
+		close(router->watch_fd);
+	router->watch_fd = -1;
 }
 
 /* --- what is offered --- */
@@ -263,6 +319,7 @@ static void remove_rules(struct router *router, struct router_plan *plan)
 
 static void stop(struct router *router, struct router_plan *plan)
 {
+	stop_watching(router);
 	forward(router, plan, AF_INET);
 	forward(router, plan, AF_INET6);
 	if (router->applied && foreign_close_docker(router->mesh->leftovers) < 0)
@@ -286,6 +343,7 @@ static void start(struct router *router, struct router_plan *plan)
 		return; /* nothing is handed on that nothing checks */
 	}
 	router->problem[0] = '\0';
+	watch(router);
 	forward(router, plan, AF_INET);
 	forward(router, plan, AF_INET6);
 	if (foreign_open_docker(mesh->firewall, mesh->leftovers, plan->tun,

@@ -2,11 +2,15 @@
 
 #include <errno.h>
 #include <jansson.h>
+#include <linux/netfilter/nfnetlink.h>
+#include <linux/netlink.h>
 #include <nftables/libnftables.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 struct firewall {
 	struct nft_ctx *nft;
@@ -134,4 +138,35 @@ int firewall_remove_rules(struct firewall *firewall, const char *chain, const ch
 	err = remove_listed(firewall, chain, comment, json_object_get(root, "nftables"));
 	json_decref(root);
 	return err;
+}
+
+int firewall_watch_open(int *out)
+{
+	static const int group = NFNLGRP_NFTABLES;
+	struct sockaddr_nl any = { .nl_family = AF_NETLINK };
+	int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, NETLINK_NETFILTER);
+	int err;
+
+	if (fd < 0)
+		return -errno;
+	if (bind(fd, (struct sockaddr *)&any, sizeof(any)) < 0 ||
+	    setsockopt(fd, SOL_NETLINK, NETLINK_ADD_MEMBERSHIP, &group, sizeof(group)) < 0) {
+		err = -errno;
+		close(fd);
+		return err;
+	}
+	*out = fd;
+	return 0;
+}
+
+void firewall_watch_drain(int fd)
+{
+	char buf[8192];
+	int turns;
+
+	/* An overrun is told once, as an error; it is a change like any other. */
+	for (turns = 0; turns < 1000; turns++) {
+		if (recv(fd, buf, sizeof(buf), MSG_TRUNC) < 0 && errno != EINTR && errno != ENOBUFS)
+			break;
+	}
 }

@@ -32,4 +32,12 @@ int firewall_list(struct firewall *firewall, const char *command, char **json);
  */
 int firewall_remove_rules(struct firewall *firewall, const char *chain, const char *comment);
 
+/*
+ * Tells that somebody, perhaps we, changed a table. The descriptor is to be watched for reading;
+ * 0 or -errno.
+ */
+int firewall_watch_open(int *fd);
+/* Takes what waits there; what exactly changed is for the reader to list. */
+void firewall_watch_drain(int fd);
+
 #endif

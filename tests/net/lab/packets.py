@@ -108,3 +108,15 @@ class Wire:
             length = struct.unpack("!H", packet[2:4])[0] if packet[0] >> 4 == 4 else \
                 40 + struct.unpack("!H", packet[4:6])[0]
             (out if address[2] == socket.PACKET_OUTGOING else came).append(packet[:length])
+
+IPPROTO_SCTP = 132
+
+
+def crc32c(data):
+    """Castagnoli's checksum, as SCTP wants it (RFC 9260, appendix A)."""
+    value = 0xFFFFFFFF
+    for byte in data:
+        value ^= byte
+        for _ in range(8):
+            value = value >> 1 ^ (0x82F63B78 if value & 1 else 0)
+    return ~value & 0xFFFFFFFF
