@@ -19,18 +19,44 @@
 
 /* --- the zone --- */
 
+/* What admins added to the names of the nodes; one that does not hold leaves those alone. */
+static void read_document(struct name_service *service, struct names_document *document)
+{
+	struct mesh *mesh = service->mesh;
+	const struct netmap_names *names = mesh->map ? mesh->map->names : NULL;
+	char error[NAMES_ERROR_SIZE];
+	int err = 0;
+
+	*document = (struct names_document){ .record_count = 0 };
+	if (names)
+		err = names_document_parse(document, names->text, names->len,
+					   mesh->membership.network_name, error);
+	if (err == -EINVAL)
+		mesh_set_health(mesh, HEALTH_NAMES_DOCUMENT,
+				"dns: the network's own records cannot be used (%.200s); nodes "
+				"have their names all the same",
+				error);
+	else if (service->bad_document)
+		mesh_set_health(mesh, HEALTH_NAMES_DOCUMENT, NULL);
+	service->bad_document = err == -EINVAL;
+}
+
 const struct names_zone *name_service_make_zone(struct name_service *service)
 {
 	const struct mesh *mesh = service->mesh;
 	struct names_source source = { .network = mesh->membership.network_name };
+	struct names_document document;
 
 	if (service->zone || !mesh->membership.enrolled)
 		return service->zone;
 	source.own = &mesh->membership.cert;
 	source.map = mesh->map;
 	source.serial = mesh->map ? (uint32_t)mesh->map->version : 0;
+	read_document(service, &document);
+	source.document = &document;
 	if (names_zone_new(&service->zone, &source) < 0)
 		service->zone = NULL;
+	names_document_clear(&document);
 	return service->zone;
 }
 

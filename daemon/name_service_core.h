@@ -28,6 +28,7 @@ struct name_service {
 	struct name_forward *forward;
 	struct name_system *system;
 	struct loop_timer timer;
+	bool bad_document;       /* health says so */
 	struct names_zone *zone; /* NULL: to be made when somebody asks */
 	bool on;
 	char domain[NAMES_TEXT_NAME_SIZE];
