@@ -134,6 +134,8 @@ static void apply_peers(struct mesh *mesh)
 		if (changed)
 			changed[i] = news;
 	}
+	/* Who takes over from a peer that went has its prefixes in the same step. */
+	routing_map_changed(mesh);
 	dataplane_allowed_ips_commit(mesh->dp);
 	for (i = 0; i < count; i++) {
 		const uint8_t *key = mesh->map->peers[i]->cert->parsed.device_key;
@@ -195,7 +197,6 @@ void mesh_map_apply(struct mesh *mesh)
 	}
 	speed_service_refresh(mesh);
 	apply_peers(mesh);
-	routing_map_changed(mesh);
 	show_expired(mesh);
 	mesh_plan_housekeeping(mesh);
 	gossip_peers_changed(mesh);

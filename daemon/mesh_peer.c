@@ -46,17 +46,25 @@ struct mesh_peer {
 
 /* --- WireGuard's side: allowed addresses, rules --- */
 
-static int set_allowed_ips(struct mesh_peer *peer, const struct cert *cert)
+/* Its own addresses; prefixes behind it are routing's. former: what it had before, or NULL. */
+static int set_allowed_ips(struct mesh_peer *peer, const struct cert *cert,
+			   const struct cert *former)
 {
 	struct dp_peer *dp = peer_dp(peer->wireguard);
 	const struct ip_addr *addresses[] = { &cert->address4, &cert->address6 };
+	const struct ip_addr *old[] = { former ? &former->address4 : NULL,
+					former ? &former->address6 : NULL };
 	size_t i;
 	int err = 0;
 
-	dataplane_allowed_ips_clear(dp);
 	for (i = 0; i < 2 && err == 0; i++) {
 		struct prefix host = prefix_from_addr(addresses[i], 128);
 
+		if (old[i] && addr_len(old[i]) && !addr_equal(old[i], addresses[i])) {
+			struct prefix gone = prefix_from_addr(old[i], 128);
+
+			dataplane_allowed_ip_remove(dp, &gone);
+		}
 		if (addr_len(addresses[i]))
 			err = dataplane_allowed_ip_set(dp, &host);
 	}
@@ -109,7 +117,7 @@ static int add_wireguard(struct mesh_peer *peer, const struct netmap_peer *info)
 	peer_set_owner(peer->wireguard, peer);
 	err = set_rules(peer, info);
 	if (err == 0)
-		err = set_allowed_ips(peer, &info->cert->parsed);
+		err = set_allowed_ips(peer, &info->cert->parsed, NULL);
 	if (err < 0) {
 		device_peer_remove(peer->wireguard);
 		peer->wireguard = NULL;
@@ -166,7 +174,7 @@ int mesh_peer_update(struct mesh_peer *peer, struct netmap_peer *info)
 	} else {
 		err = set_rules(peer, info);
 		if (err == 0)
-			err = set_allowed_ips(peer, &info->cert->parsed);
+			err = set_allowed_ips(peer, &info->cert->parsed, &peer->info->cert->parsed);
 	}
 	netmap_peer_ref(info);
 	netmap_peer_unref(peer->info);
@@ -233,6 +241,16 @@ uint64_t mesh_peer_online_until_ns(const struct mesh_peer *peer)
 bool mesh_peer_online(const struct mesh_peer *peer)
 {
 	return mesh_peer_online_until_ns(peer) > loop_now_ns(peer->mesh->loop);
+}
+
+bool mesh_peer_said_offline(const struct mesh_peer *peer)
+{
+	return peer->presence_known && !peer->online;
+}
+
+uint64_t mesh_peer_latency_ns(const struct mesh_peer *peer)
+{
+	return peer->conn ? connection_latency_ns(peer->conn) : 0;
 }
 
 uint32_t mesh_peer_seen_relay(const struct mesh_peer *peer)

@@ -110,6 +110,10 @@ const char *mesh_peer_home_relay(const struct mesh_peer *peer);
 bool mesh_peer_online(const struct mesh_peer *peer);
 /* When that is to be asked again; CLOCK_NEVER: not before the coordinator speaks. */
 uint64_t mesh_peer_online_until_ns(const struct mesh_peer *peer);
+/* The coordinator said that it is not there; see mesh_peer_online for what to make of that. */
+bool mesh_peer_said_offline(const struct mesh_peer *peer);
+/* Round trip of the path in force; 0 when unknown. */
+uint64_t mesh_peer_latency_ns(const struct mesh_peer *peer);
 /* The path in force; NULL while there is none to speak of. */
 const struct path_current *mesh_peer_path(const struct mesh_peer *peer);
 

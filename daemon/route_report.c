@@ -9,6 +9,7 @@
 #include "daemon/mesh.h"
 #include "daemon/mesh_peer.h"
 #include "daemon/router.h"
+#include "daemon/routing.h"
 
 void route_report_add(struct route_report *report, const struct route_line *line)
 {
@@ -51,34 +52,11 @@ static int compare(const void *a, const void *b)
 	return strcmp(one->node, two->node);
 }
 
-/* What certificates say; nothing decides about it yet. */
-static void report_peers(struct route_report *report, const struct mesh *mesh)
-{
-	struct mesh_peer *peer;
-	size_t cursor = 0;
-
-	while ((peer = map_next(mesh->peers, &cursor))) {
-		const struct cert *cert = &mesh_peer_info(peer)->cert->parsed;
-
-		for (size_t i = 0; i < cert->route_count; i++) {
-			struct route_line line = { .prefix = cert->routes[i],
-						   .node = cert->name,
-						   .real = cert->route_facts[i].real,
-						   .weight = cert->route_facts[i].weight,
-						   .offered = true,
-						   .approved = true };
-
-			strcpy(line.why, "this version does not use routes yet");
-			route_report_add(report, &line);
-		}
-	}
-}
-
 void route_report_make(struct route_report *report, const struct mesh *mesh)
 {
 	*report = (struct route_report){ 0 };
 	exit_report(report, mesh);
-	report_peers(report, mesh);
+	routing_report(report, mesh);
 	router_report(report, mesh);
 	if (report->count)
 		qsort(report->lines, report->count, sizeof(*report->lines), compare);

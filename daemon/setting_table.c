@@ -11,6 +11,7 @@
 #include "daemon/mesh.h"
 #include "daemon/name_service.h"
 #include "daemon/router.h"
+#include "daemon/routing.h"
 #include "daemon/speed_service.h"
 
 static const struct setting_row rows[] = {
@@ -18,6 +19,7 @@ static const struct setting_row rows[] = {
 	  " map snat weight ", router_check_setting, router_apply_setting },
 	{ "exit-node", "NAME|auto|none [--keep-local yes|no] [--kill-switch yes|no]", "none",
 	  " keep-local kill-switch ", exit_check_node, exit_update },
+	{ "accept-routes", "yes|no", "yes", NULL, NULL, routing_map_changed },
 	{ "offer-exit", "yes|no", "no", NULL, exit_check_offer, exit_update },
 	{ "speed", "yes|no", "yes", NULL, NULL, speed_service_refresh },
 	{ "names", "yes|no", "yes", NULL, NULL, name_service_apply },

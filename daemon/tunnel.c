@@ -24,8 +24,7 @@ static uint32_t ifindex_of(const struct mesh *mesh)
 
 /* --- our addresses --- */
 
-/* The address of our certificate, v4 or v6, that may be set here; NULL when there is none. */
-static const struct ip_addr *own_address(const struct mesh *mesh, int which)
+const struct ip_addr *tunnel_own_address(const struct mesh *mesh, int which)
 {
 	const struct cert *cert = &mesh->membership.cert;
 	const struct ip_addr *address = which ? &cert->address6 : &cert->address4;
@@ -55,8 +54,8 @@ static void tell_refused(struct mesh *mesh)
 
 static bool is_own(const struct mesh *mesh, const struct ip_addr *address)
 {
-	const struct ip_addr *own4 = own_address(mesh, 0);
-	const struct ip_addr *own6 = own_address(mesh, 1);
+	const struct ip_addr *own4 = tunnel_own_address(mesh, 0);
+	const struct ip_addr *own6 = tunnel_own_address(mesh, 1);
 
 	return (own4 && addr_equal(address, own4)) || (own6 && addr_equal(address, own6));
 }
@@ -82,7 +81,7 @@ int tunnel_configure(struct mesh *mesh)
 
 	tell_refused(mesh);
 	for (which = 0; which < 2 && err == 0; which++) {
-		const struct ip_addr *own = own_address(mesh, which);
+		const struct ip_addr *own = tunnel_own_address(mesh, which);
 
 		if (own)
 			err = iface_addr_add(mesh->netlink, ifindex_of(mesh), own,
@@ -105,7 +104,7 @@ void tunnel_set_mtu(struct mesh *mesh, const struct mesh_peer *peer)
 	int which;
 
 	for (which = 0; which < 2; which++) {
-		const struct ip_addr *from = own_address(mesh, which);
+		const struct ip_addr *from = tunnel_own_address(mesh, which);
 		struct prefix host = prefix_from_addr(to[which], 128);
 		int err;
 
@@ -129,7 +128,7 @@ void tunnel_add_routes(struct mesh *mesh, const struct mesh_peer *peer)
 	int which;
 
 	for (which = 0; which < 2; which++) {
-		const struct ip_addr *from = own_address(mesh, which);
+		const struct ip_addr *from = tunnel_own_address(mesh, which);
 		struct prefix host = prefix_from_addr(to[which], 128);
 		int err;
 
@@ -180,7 +179,7 @@ static bool is_whole(const struct mesh *mesh, const struct link_info *link)
 	if (!link->up || iface_addr_list(mesh->netlink, held, IFADDR_MAX, &count) < 0)
 		return false;
 	for (which = 0; which < 2; which++) {
-		const struct ip_addr *own = own_address(mesh, which);
+		const struct ip_addr *own = tunnel_own_address(mesh, which);
 
 		if (own && !holds_address(held, count, link->ifindex, own))
 			return false;

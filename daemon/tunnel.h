@@ -2,6 +2,7 @@
 #define WARREN_DAEMON_TUNNEL_H
 
 struct cert;
+struct ip_addr;
 struct mesh;
 struct mesh_peer;
 
@@ -12,6 +13,12 @@ struct mesh_peer;
 
 /* Sets the addresses of our certificate and brings the device up. 0 or -errno. */
 int tunnel_configure(struct mesh *mesh);
+
+/*
+ * The address of our certificate, v4 (which 0) or v6 (1), unless it collides here or there is none:
+ * NULL.
+ */
+const struct ip_addr *tunnel_own_address(const struct mesh *mesh, int which);
 
 /* One host route for each overlay address, so that nothing else is touched. */
 void tunnel_add_routes(struct mesh *mesh, const struct mesh_peer *peer);

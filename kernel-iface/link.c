@@ -10,6 +10,16 @@
 
 _Static_assert(LINK_NAME_SIZE == IFNAMSIZ, "interface names have the kernel's size");
 
+static int take_kind(const struct nlattr *attr, void *arg)
+{
+	struct link_info *info = arg;
+
+	if (mnl_attr_get_type(attr) == IFLA_INFO_KIND &&
+	    mnl_attr_validate(attr, MNL_TYPE_NUL_STRING) == 0)
+		strncpy(info->kind, mnl_attr_get_str(attr), LINK_KIND_SIZE - 1);
+	return MNL_CB_OK;
+}
+
 static int read_link(void *arg, const struct nlmsghdr *msg)
 {
 	const struct ifinfomsg *ifi = mnl_nlmsg_get_payload(msg);
@@ -30,6 +40,8 @@ static int read_link(void *arg, const struct nlmsghdr *msg)
 			info->mtu = mnl_attr_get_u32(attr);
 		if (mnl_attr_get_type(attr) == IFLA_IFNAME)
 			strncpy(info->name, mnl_attr_get_str(attr), LINK_NAME_SIZE - 1);
+		if (mnl_attr_get_type(attr) == IFLA_LINKINFO)
+			mnl_attr_parse_nested(attr, take_kind, info);
 	}
 	return 0;
 }

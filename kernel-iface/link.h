@@ -7,6 +7,7 @@
 struct netlink;
 
 #define LINK_NAME_SIZE 16 /* IFNAMSIZ */
+#define LINK_KIND_SIZE 16
 
 /* A network interface as the kernel reports it. */
 struct link_info {
@@ -17,6 +18,7 @@ struct link_info {
 	bool loopback;
 	bool point_to_point;
 	char name[LINK_NAME_SIZE];
+	char kind[LINK_KIND_SIZE]; /* of a virtual one: "bridge", "tun", …; else "" */
 };
 
 /* 0, -ENODEV, -EINVAL for a name that cannot exist, or another -errno of netlink_talk. */

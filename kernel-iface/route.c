@@ -228,12 +228,19 @@ int route_add(struct netlink *nl, uint32_t ifindex, const struct prefix *dst,
 	return err;
 }
 
+static void put_mtu(struct nlmsghdr *msg, uint32_t mtu)
+{
+	struct nlattr *metrics = mnl_attr_nest_start(msg, RTA_METRICS);
+
+	mnl_attr_put_u32(msg, RTAX_MTU, mtu);
+	mnl_attr_nest_end(msg, metrics);
+}
+
 int route_set_mtu(struct netlink *nl, uint32_t ifindex, const struct prefix *dst,
 		  const struct ip_addr *source, uint32_t mtu)
 {
 	struct netlink_request request;
 	struct nlmsghdr *msg;
-	struct nlattr *metrics;
 
 	/* Replacing asks for the place in the table only, not for who is there. */
 	if (!have_ours(nl, ifindex, dst))
@@ -241,11 +248,43 @@ int route_set_mtu(struct netlink *nl, uint32_t ifindex, const struct prefix *dst
 	msg = build(&request, RTM_NEWROUTE, NLM_F_REPLACE, ifindex, dst);
 	if (source)
 		netlink_put_addr(msg, RTA_PREFSRC, source);
-	if (mtu) {
-		metrics = mnl_attr_nest_start(msg, RTA_METRICS);
-		mnl_attr_put_u32(msg, RTAX_MTU, mtu);
-		mnl_attr_nest_end(msg, metrics);
-	}
+	if (mtu)
+		put_mtu(msg, mtu);
+	return netlink_talk(nl, msg, NULL, NULL);
+}
+
+static void set_table(struct nlmsghdr *msg, uint32_t table)
+{
+	struct rtmsg *rt = mnl_nlmsg_get_payload(msg);
+
+	rt->rtm_table = RT_TABLE_UNSPEC;
+	mnl_attr_put_u32(msg, RTA_TABLE, table);
+}
+
+int route_table_put(struct netlink *nl, uint32_t table, uint32_t ifindex, const struct prefix *dst,
+		    const struct ip_addr *source, uint32_t mtu)
+{
+	struct netlink_request request;
+	struct nlmsghdr *msg;
+
+	if (!ifindex)
+		return -ENODEV;
+	msg = build(&request, RTM_NEWROUTE, NLM_F_CREATE | NLM_F_REPLACE, ifindex, dst);
+	set_table(msg, table);
+	if (source)
+		netlink_put_addr(msg, RTA_PREFSRC, source);
+	if (mtu)
+		put_mtu(msg, mtu);
+	return netlink_talk(nl, msg, NULL, NULL);
+}
+
+int route_table_remove(struct netlink *nl, uint32_t table, uint32_t ifindex,
+		       const struct prefix *dst)
+{
+	struct netlink_request request;
+	struct nlmsghdr *msg = build(&request, RTM_DELROUTE, 0, ifindex, dst);
+
+	set_table(msg, table);
 	return netlink_talk(nl, msg, NULL, NULL);
 }
 

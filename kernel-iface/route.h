@@ -55,6 +55,17 @@ struct route_choice {
 int route_choose(struct netlink *nl, const struct ip_addr *to, uint32_t ifindex,
 		 struct route_choice *choice);
 
+/*
+ * A table of our own, of any number but that of main: nobody else's routes are there, so what is
+ * there is replaced. source (NULL: the kernel's choice) and mtu (0: the device's) as above. 0;
+ * -ENODEV, -ENETDOWN, -EPERM.
+ */
+int route_table_put(struct netlink *nl, uint32_t table, uint32_t ifindex, const struct prefix *dst,
+		    const struct ip_addr *source, uint32_t mtu);
+/* 0, -ESRCH when there is none, -EPERM. */
+int route_table_remove(struct netlink *nl, uint32_t table, uint32_t ifindex,
+		       const struct prefix *dst);
+
 /* The main table, v4 and v6, at most max. 0 or -errno. */
 int route_list(struct netlink *nl, struct route *out, size_t max, size_t *count);
 

@@ -17,7 +17,7 @@
 #define peer_handshake_under_way    fake_peer_handshake_under_way
 #define peer_last_handshake_ns      fake_peer_last_handshake_ns
 #define dataplane_allowed_ip_set    fake_dataplane_allowed_ip_set
-#define dataplane_allowed_ips_clear fake_dataplane_allowed_ips_clear
+#define dataplane_allowed_ip_remove fake_dataplane_allowed_ip_remove
 #define dataplane_peer_set_rules    fake_dataplane_peer_set_rules
 #define dataplane_peer_activity     fake_dataplane_peer_activity
 #define dataplane_peer_mtu          fake_dataplane_peer_mtu
@@ -93,8 +93,9 @@ int dataplane_allowed_ip_set(struct dp_peer *peer, const struct prefix *prefix)
 	return 0;
 }
 
-void dataplane_allowed_ips_clear(struct dp_peer *peer)
+void dataplane_allowed_ip_remove(struct dp_peer *peer, const struct prefix *prefix)
 {
+	(void)prefix;
 	(void)peer;
 }
 

@@ -1,0 +1,199 @@
+#include "daemon/routing_table.h"
+
+#include <errno.h>
+#include <linux/rtnetlink.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "daemon/dataplane.h"
+#include "daemon/leftovers.h"
+#include "daemon/mesh.h"
+#include "daemon/routing.h"
+#include "daemon/tunnel.h"
+#include "kernel-iface/route.h"
+#include "kernel-iface/rule.h"
+#include "proto/inner.h"
+
+int routing_prefix_compare(const struct prefix *a, const struct prefix *b)
+{
+	return memcmp(a, b, sizeof(*a));
+}
+
+static uint32_t table_number(const struct mesh *mesh)
+{
+	return ROUTING_TABLE_BASE | dataplane_tun_ifindex(mesh->dp);
+}
+
+static int put(struct mesh *mesh, const struct routing_route *route)
+{
+	bool six = route->dst.addr.family == AF_INET6;
+	uint32_t mtu = six && route->mtu && route->mtu < IPV6_MTU_MIN ? IPV6_MTU_MIN : route->mtu;
+
+	return route_table_put(mesh->netlink, table_number(mesh), dataplane_tun_ifindex(mesh->dp),
+			       &route->dst, tunnel_own_address(mesh, six), mtu);
+}
+
+static void take(struct mesh *mesh, const struct routing_route *route)
+{
+	/* Gone already with the device, or its being down. */
+	(void)route_table_remove(mesh->netlink, table_number(mesh), dataplane_tun_ifindex(mesh->dp),
+				 &route->dst);
+}
+
+/* --- rules --- */
+
+static struct rule rule_of(const struct routing_table *table, const struct mesh *mesh, int family,
+			   uint32_t priority)
+{
+	struct rule rule = { .family = family, .priority = priority, .table = RT_TABLE_MAIN };
+
+	if (priority == ROUTING_RULE_MARK)
+		rule.mark = mesh->config->fwmark;
+	else if (priority == ROUTING_RULE_LOCAL)
+		rule.no_default = true;
+	else
+		rule.table = table->number;
+	return rule;
+}
+
+static struct leftover_rule leftover_of(const struct rule *rule)
+{
+	return (struct leftover_rule){ .family = rule->family,
+				       .priority = rule->priority,
+				       .table = rule->table,
+				       .mark = rule->mark };
+}
+
+static int add_rule(const struct routing_table *table, struct mesh *mesh, int family,
+		    uint32_t priority)
+{
+	struct rule rule = rule_of(table, mesh, family, priority);
+	struct leftover_rule leftover = leftover_of(&rule);
+	int err = leftovers_note_rule(mesh->leftovers, &leftover);
+
+	return err < 0 ? err : rule_add(mesh->netlink, &rule);
+}
+
+static void remove_rule(const struct routing_table *table, struct mesh *mesh, int family,
+			uint32_t priority)
+{
+	struct rule rule = rule_of(table, mesh, family, priority);
+	struct leftover_rule leftover = leftover_of(&rule);
+
+	(void)rule_remove(mesh->netlink, &rule);
+	(void)leftovers_undo_rule(mesh->leftovers, &leftover);
+}
+
+/* What must not go into the tunnel is kept out before anything is led there. */
+static int set_rules(struct routing_table *table, struct mesh *mesh, int which, bool wanted,
+		     bool local)
+{
+	const int family = which ? AF_INET6 : AF_INET;
+	int err = 0;
+
+	local = local && wanted;
+	if (wanted && (table->lost || !table->rules[which]))
+		err = add_rule(table, mesh, family, ROUTING_RULE_MARK);
+	if (err == 0 && local && (table->lost || !table->local[which]))
+		err = add_rule(table, mesh, family, ROUTING_RULE_LOCAL);
+	if (err == 0 && wanted && (table->lost || !table->rules[which]))
+		err = add_rule(table, mesh, family, ROUTING_RULE_TABLE);
+	if (!wanted && table->rules[which])
+		remove_rule(table, mesh, family, ROUTING_RULE_TABLE);
+	if (!local && table->local[which])
+		remove_rule(table, mesh, family, ROUTING_RULE_LOCAL);
+	if (!wanted && table->rules[which])
+		remove_rule(table, mesh, family, ROUTING_RULE_MARK);
+	if (err == 0) {
+		table->rules[which] = wanted;
+		table->local[which] = local;
+	}
+	return err;
+}
+
+/* --- both --- */
+
+static bool has_family(const struct routing_route *routes, size_t count, int family)
+{
+	for (size_t i = 0; i < count; i++) {
+		if (routes[i].dst.addr.family == family)
+			return true;
+	}
+	return false;
+}
+
+static int set_all_rules(struct routing_table *table, struct mesh *mesh, bool local)
+{
+	int err4 =
+		set_rules(table, mesh, 0, has_family(table->routes, table->count, AF_INET), local);
+	int err6 =
+		set_rules(table, mesh, 1, has_family(table->routes, table->count, AF_INET6), local);
+
+	return err4 ? err4 : err6;
+}
+
+/* Both in order: what is only in the new ones is put, what is only in the old ones goes. */
+static int merge(struct routing_table *table, struct mesh *mesh, const struct routing_route *routes,
+		 size_t count)
+{
+	size_t old = 0, new = 0;
+	int first = 0;
+
+	while (old < table->count || new < count) {
+		int order = old == table->count ? 1
+			    : new == count      ? -1
+						: routing_prefix_compare(&table->routes[old].dst,
+									 &routes[new].dst);
+		int err = 0;
+
+		if (order > 0 ||
+		    (order == 0 && (table->lost || table->routes[old].mtu != routes[new].mtu)))
+			err = put(mesh, &routes[new]);
+		else if (order < 0)
+			take(mesh, &table->routes[old]);
+		first = first ? first : err;
+		old += order <= 0;
+		new += order >= 0;
+	}
+	return first;
+}
+
+/* The device was made anew, with another number. */
+static void follow_device(struct routing_table *table, struct mesh *mesh)
+{
+	if (table->number == table_number(mesh))
+		return;
+	for (int which = 0; which < 2; which++) {
+		if (table->rules[which])
+			remove_rule(table, mesh, which ? AF_INET6 : AF_INET, ROUTING_RULE_TABLE);
+	}
+	table->number = table_number(mesh);
+	table->lost = true;
+}
+
+int routing_table_set(struct routing_table *table, struct mesh *mesh, struct routing_route *routes,
+		      size_t count, bool keep_local)
+{
+	int err, rules_err;
+
+	follow_device(table, mesh);
+	err = merge(table, mesh, routes, count);
+	free(table->routes);
+	table->routes = routes;
+	table->count = count;
+	rules_err = set_all_rules(table, mesh, keep_local);
+	err = err ? err : rules_err;
+	table->lost = err < 0;
+	return err;
+}
+
+void routing_table_forget(struct routing_table *table)
+{
+	table->lost = true;
+}
+
+void routing_table_clear(struct routing_table *table)
+{
+	free(table->routes);
+	*table = (struct routing_table){ 0 };
+}
