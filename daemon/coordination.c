@@ -475,6 +475,12 @@ int coordination_offer_routes(struct mesh *mesh, const struct prefix *routes,
 	return err;
 }
 
+void coordination_offer_again(struct mesh *mesh)
+{
+	if (mesh->route_offer.unanswered)
+		tell_routes(mesh);
+}
+
 int coordination_offer_exit(struct mesh *mesh, bool exit4, bool exit6)
 {
 	int err = route_offer_set_exit(&mesh->route_offer, exit4, exit6);

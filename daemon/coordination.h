@@ -33,6 +33,8 @@ void coordination_tell_home_relay(struct mesh *mesh);
 int coordination_offer_routes(struct mesh *mesh, const struct prefix *routes,
 			      const struct route_facts *facts, size_t count);
 int coordination_offer_exit(struct mesh *mesh, bool exit4, bool exit6);
+/* From time to time: what the coordinator did not answer was lost, and is offered again. */
+void coordination_offer_again(struct mesh *mesh);
 
 /* For status: "ok", "connecting", "unreachable", "refused", "none". */
 const char *coordination_state(const struct mesh *mesh);

@@ -90,6 +90,34 @@ static void test_renewals(void **state)
 	says("admin");
 }
 
+/* Who carries what is no detail: a signature for it lets a machine into the way of others. */
+static void test_routes_are_shown(void **state)
+{
+	struct cert before;
+	struct cert cert;
+
+	(void)state;
+	authority_cert(&authority, &before, 7);
+	cert = before;
+	cert.serial++;
+	prefix_parse(&cert.routes[0], "10.77.1.0/24");
+	addr_parse(&cert.route_facts[0].real, "192.168.1.0");
+	prefix_parse(&cert.routes[1], "0.0.0.0/0");
+	cert.route_facts[1].weight = 7;
+	cert.route_count = 2;
+	assert_int_equal(summarise_cert(&before, &cert), 0);
+	says("CHANGED");
+	says("route      10.77.1.0/24, in its LAN 192.168.1.0/24, weight 100");
+	says("exit       0.0.0.0/0, all of IPv4, weight 7");
+	/* Also when nothing but a fact changes. */
+	before = cert;
+	cert.serial++;
+	cert.route_facts[0].weight = 200;
+	assert_int_equal(summarise_cert(&before, &cert), 0);
+	says("CHANGED");
+	says("weight 200");
+}
+
 static void test_numbers_that_leave_no_room(void **state)
 {
 	struct cert before;
@@ -217,6 +245,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_renewals),
+		cmocka_unit_test(test_routes_are_shown),
 		cmocka_unit_test(test_numbers_that_leave_no_room),
 		cmocka_unit_test(test_revoked_serials),
 		cmocka_unit_test(test_the_base_of_a_comparison),
