@@ -51,8 +51,7 @@
  *                              "home":true}]}}
  *   resolve      name: a node, a record, a name in a split domain, or an address
  *                {"ok":true,"addresses":["100.64.0.2","fd.."],"node":"db1"|null,
- *                 "name":"db1.acme.internal"|null,"self":false,"allowed":true}
- *                no addresses: a name that is not the network's, for the system to resolve;
+ *                 "self":false,"allowed":true}
  *                allowed: false when policy lets this node start nothing towards it at all
  *   routes       none
  *                {"ok":true,"routes":{...}}  the object of daemon/route_report.h
