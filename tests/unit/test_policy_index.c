@@ -18,13 +18,15 @@
 
 #define NODES    14
 #define POLICIES 60
+#define FLOWS    120 /* of each pair */
 #define TEXT_MAX 8192
 
 static struct policy_node nodes[NODES];
 static struct policy_member members[NODES];
 static char names[NODES][8];
 static const char *labels[NODES][3];
-static struct prefix routes[NODES];
+#define ROUTES 3
+static struct prefix routes[NODES][ROUTES];
 static uint64_t seed;
 
 static unsigned int pick(unsigned int below)
@@ -56,20 +58,31 @@ static void make_node(unsigned int i)
 		snprintf(text, sizeof(text), "fd00::%x", i + 1);
 		addr_parse(&nodes[i].address6, text);
 	}
-	if (pick(4) == 0) {
+	nodes[i].routes = routes[i];
+	while (pick(4) == 0 && nodes[i].route_count < ROUTES) {
+		static const char *const wide[] = { "10.20.0.0/16", "fd20::/64", "0.0.0.0/0",
+						    "::/0", "203.0.113.0/24" };
+
 		snprintf(text, sizeof(text), "10.20.%u.0/24", pick(3));
-		prefix_parse(&routes[i], text);
-		nodes[i].routes = &routes[i];
-		nodes[i].route_count = 1;
+		prefix_parse(&routes[i][nodes[i].route_count++], pick(2) ? text : wide[pick(5)]);
 	}
 }
 
-static const char *make_selector(char out[static 32])
+static const char *make_selector(char out[static 32], bool source)
 {
-	static const char *const others[] = {
-		"*",          "user:alice", "lan", "10.20.0.0/16", "10.20.1.0/25", "100.64.0.0/29",
-		"fd00::/125", "group:filed"
-	};
+	static const char *const others[] = { "*",
+					      "user:alice",
+					      "lan",
+					      "10.20.0.0/16",
+					      "10.20.1.0/25",
+					      "100.64.0.0/29",
+					      "fd00::/125",
+					      "group:filed",
+					      "fd20::/56",
+					      "0.0.0.0/0",
+					      "203.0.113.0/26",
+					      "internet",
+					      "internet" };
 
 	switch (pick(4)) {
 	case 0:
@@ -82,15 +95,15 @@ static const char *make_selector(char out[static 32])
 		snprintf(out, 32, "tag:%s", tags[pick(3)]);
 		break;
 	default:
-		snprintf(out, 32, "%s", others[pick(8)]);
+		snprintf(out, 32, "%s", others[pick(source ? 11 : 13)]);
 	}
 	return out;
 }
 
 static struct policy *make_policy(void)
 {
-	static const char *const ports[] = { "*",     "tcp/22", "22,80-90", "icmp",
-					     "udp/*", "gre",    "tcp/81-85" };
+	static const char *const ports[] = { "*",     "tcp/22", "22,80-90",  "icmp",
+					     "udp/*", "gre",    "tcp/81-85", "53" };
 	static char text[TEXT_MAX];
 	struct policy_error error;
 	struct policy *policy;
@@ -103,14 +116,15 @@ static struct policy *make_policy(void)
 
 	for (unsigned int i = 0; i < rules; i++) {
 		len += (size_t)snprintf(text + len, sizeof(text) - len, "{\"%s\":[\"%s\"",
-					pick(4) ? "allow" : "deny", make_selector(who));
+					pick(4) ? "allow" : "deny", make_selector(who, true));
 		if (pick(2))
 			len += (size_t)snprintf(text + len, sizeof(text) - len, ",\"%s\"",
-						make_selector(who));
+						make_selector(who, true));
 		len += (size_t)snprintf(text + len, sizeof(text) - len, "],\"to\":[");
 		for (unsigned int j = 0, count = 1 + pick(3); j < count; j++)
 			len += (size_t)snprintf(text + len, sizeof(text) - len, "%s\"%s:%s\"",
-						j ? "," : "", make_selector(who), ports[pick(7)]);
+						j ? "," : "", make_selector(who, false),
+						ports[pick(8)]);
 		len += (size_t)snprintf(text + len, sizeof(text) - len, "]},\n");
 	}
 	snprintf(text + len, sizeof(text) - len, "]}");
@@ -136,30 +150,44 @@ static const struct policy_grant *find(struct policy_index *index, unsigned int 
 static void compare_flows(const struct policy *policy, unsigned int from, unsigned int to,
 			  const struct policy_rules *rules)
 {
-	static const char *const others[] = { "10.20.0.9", "10.20.1.9", "10.20.2.200",
-					      "172.16.0.1" };
+	/* Of no family: its own. */
+	static const char *const places[] = { "10.20.0.9",
+					      "10.20.1.9",
+					      "10.20.2.200",
+					      "172.16.0.1",
+					      "203.0.113.9",
+					      "203.0.113.99",
+					      "9.9.9.9",
+					      "2001:db8::1",
+					      "fd20::7",
+					      "100.64.0.99",
+					      "" };
 	static const uint8_t protos[] = { 6, 17, 1, 58, 47 };
-	static const uint16_t ports[] = { 22, 80, 83, 90, 91, 0 };
-	struct filter_rules *filter = filter_rules_new(rules->rules, rules->count, NULL);
+	static const uint16_t ports[] = { 22, 53, 83, 90, 91, 0 };
+	const struct ip_addr own[] = { nodes[from].address4, nodes[from].address6 };
+	struct filter_rules *filter = filter_rules_new(rules->rules, rules->count, own);
 
-	for (unsigned int i = 0; i < 6 * 5 * 6; i++) {
-		struct filter_tuple tuple = { .proto = protos[i % 5],
-					      .dst_port = ports[i / 5 % 6] };
+	for (unsigned int i = 0; i < FLOWS; i++) {
+		struct filter_tuple tuple = { .proto = protos[pick(5)],
+					      .dst_port = ports[pick(6)] };
 		struct policy_verdict verdict;
-		unsigned int dst = i / 30;
+		unsigned int dst = pick(13);
+		unsigned int src = pick(13);
 
-		if (dst < 4)
-			addr_parse(&tuple.dst, others[dst]);
-		else
-			tuple.dst = dst == 4 ? nodes[to].address4 : nodes[to].address6;
-		if (!tuple.dst.family)
+		tuple.dst = dst == 11 ? nodes[to].address4 : nodes[to].address6;
+		tuple.src = src == 11 ? nodes[from].address4 : nodes[from].address6;
+		if (dst < 11)
+			addr_parse(&tuple.dst, places[dst]);
+		if (src < 11)
+			addr_parse(&tuple.src, places[src]);
+		if (!tuple.dst.family || tuple.src.family != tuple.dst.family)
 			continue;
 		assert_int_equal(policy_explain(policy, &nodes[from], &nodes[to], &tuple, &verdict),
 				 0);
 		if (verdict.allowed != filter_rules_match(filter, &tuple))
-			fail_msg("%s to %s, proto %u port %u dst %u: explained %d by line %d",
-				 nodes[from].name, nodes[to].name, tuple.proto, tuple.dst_port, dst,
-				 verdict.allowed, verdict.line);
+			fail_msg("%s (%u) to %s (%u), proto %u port %u: explained %d by line %d",
+				 nodes[from].name, src, nodes[to].name, dst, tuple.proto,
+				 tuple.dst_port, verdict.allowed, verdict.line);
 	}
 	filter_rules_free(filter);
 }
@@ -177,6 +205,7 @@ static void compare_pair(const struct policy *policy, struct policy_index *index
 		assert_int_equal(policy_grant_rules(grant, &nodes[to], &placed), 0);
 	assert_int_equal(alone.count, placed.count);
 	for (size_t i = 0; i < alone.count; i++) {
+		assert_true(prefix_equal(&alone.rules[i].src, &placed.rules[i].src));
 		assert_true(prefix_equal(&alone.rules[i].dst, &placed.rules[i].dst));
 		assert_int_equal(alone.rules[i].proto, placed.rules[i].proto);
 		assert_int_equal(alone.rules[i].port_low, placed.rules[i].port_low);
