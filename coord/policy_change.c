@@ -18,6 +18,8 @@ struct comparison {
 	bool protos[PROTOS];
 	uint32_t *edges; /* ports at which something may change */
 	size_t edge_count;
+	struct prefix src;               /* what is asked about: behind the node; or itself */
+	char from[PREFIX_TEXT_SIZE + 6]; /* the same for people; "" for itself */
 	struct policy_change *gained;
 	struct policy_change *lost;
 };
@@ -30,9 +32,9 @@ static bool same(const struct policy_rules *a, const struct policy_rules *b)
 		const struct filter_rule *x = &a->rules[i];
 		const struct filter_rule *y = &b->rules[i];
 
-		if (!prefix_equal(&x->dst, &y->dst) || x->proto != y->proto ||
-		    x->port_low != y->port_low || x->port_high != y->port_high ||
-		    x->deny != y->deny)
+		if (!prefix_equal(&x->dst, &y->dst) || !prefix_equal(&x->src, &y->src) ||
+		    x->proto != y->proto || x->port_low != y->port_low ||
+		    x->port_high != y->port_high || x->deny != y->deny)
 			return false;
 	}
 	return true;
@@ -86,18 +88,18 @@ static const char *proto_name(char out[static 16], unsigned int proto)
 static void tell(struct comparison *c, const char *where, unsigned int proto, uint32_t low,
 		 uint32_t high, bool gain)
 {
-	char what[40];
+	char what[40 + sizeof(c->from)];
 	char number[16];
 	const char *name = proto_name(number, proto);
 
 	if (!filter_proto_has_ports((uint8_t)proto))
-		snprintf(what, sizeof(what), "%s", name);
+		snprintf(what, sizeof(what), "%s%s", name, c->from);
 	else if (low == 0 && high == UINT16_MAX)
-		snprintf(what, sizeof(what), "%s/*", name);
+		snprintf(what, sizeof(what), "%s/*%s", name, c->from);
 	else if (low == high)
-		snprintf(what, sizeof(what), "%s/%u", name, low);
+		snprintf(what, sizeof(what), "%s/%u%s", name, low, c->from);
 	else
-		snprintf(what, sizeof(what), "%s/%u-%u", name, low, high);
+		snprintf(what, sizeof(what), "%s/%u-%u%s", name, low, high, c->from);
 	add(gain ? c->gained : c->lost, where, what);
 }
 
@@ -105,9 +107,9 @@ static void tell(struct comparison *c, const char *where, unsigned int proto, ui
 static int changed(const struct comparison *c, const struct ip_addr *dst, unsigned int proto,
 		   uint32_t port)
 {
-	struct filter_tuple tuple = { .dst = *dst,
-				      .proto = (uint8_t)proto,
-				      .dst_port = (uint16_t)port };
+	struct filter_tuple tuple = {
+		.src = c->src.addr, .dst = *dst, .proto = (uint8_t)proto, .dst_port = (uint16_t)port
+	};
 
 	return (int)filter_rules_match(c->after, &tuple) -
 	       (int)filter_rules_match(c->before, &tuple);
@@ -142,6 +144,7 @@ static void compare_ports(struct comparison *c, const char *where, const struct 
 static bool compare_all(struct comparison *c, const char *where, const struct ip_addr *dst)
 {
 	int state = changed(c, dst, PROTO_OTHER, 0);
+	char what[1 + sizeof(c->from)];
 
 	if (!c->protos[PROTO_OTHER] || !state)
 		return false;
@@ -155,7 +158,8 @@ static bool compare_all(struct comparison *c, const char *where, const struct ip
 			    changed(c, dst, proto, c->edges[i]) != state)
 				return false;
 	}
-	add(state > 0 ? c->gained : c->lost, where, "*");
+	snprintf(what, sizeof(what), "*%s", c->from);
+	add(state > 0 ? c->gained : c->lost, where, what);
 	return true;
 }
 
@@ -206,21 +210,76 @@ static void compare_own(struct comparison *c, const struct policy_node *to)
 			add(c->lost, to->address4.family ? "v6" : "", lost6.ports[i]);
 }
 
+/* The internet has one address here. */
+static void compare_place(struct comparison *c, const struct prefix *dst)
+{
+	bool six = dst->addr.family == AF_INET6;
+	char where[PREFIX_TEXT_SIZE];
+	struct ip_addr somewhere;
+
+	if (dst->len > 0) {
+		compare_address(c, prefix_format(where, dst), &dst->addr);
+		return;
+	}
+	addr_parse(&somewhere, six ? "2001:db8::100" : "198.51.100.1");
+	compare_address(c, six ? "internet v6" : "internet", &somewhere);
+}
+
+static bool is_about(const struct comparison *c, const struct filter_rule *rule,
+		     const struct prefix *dst)
+{
+	return prefix_equal(&rule->src, &c->src) && prefix_equal(&rule->dst, dst);
+}
+
 /* What the node carries for others: the prefixes that rules name. */
 static void compare_routed(struct comparison *c, const struct policy_rules *rules,
 			   const struct policy_rules *told, const struct policy_node *to)
 {
 	for (size_t i = 0; i < rules->count; i++) {
 		const struct prefix *dst = &rules->rules[i].dst;
-		char where[PREFIX_TEXT_SIZE];
-		bool known = !dst->addr.family || addr_equal(&dst->addr, &to->address4) ||
-			     addr_equal(&dst->addr, &to->address6) ||
-			     (i > 0 && prefix_equal(&rules->rules[i - 1].dst, dst));
+		bool known = !dst->addr.family || !prefix_equal(&rules->rules[i].src, &c->src) ||
+			     addr_equal(&dst->addr, &to->address4) ||
+			     addr_equal(&dst->addr, &to->address6);
 
+		for (size_t j = i; !known && j > 0; j--)
+			known = is_about(c, &rules->rules[j - 1], dst);
 		for (size_t j = 0; !known && told && j < told->count; j++)
-			known = prefix_equal(&told->rules[j].dst, dst);
+			known = is_about(c, &told->rules[j], dst);
 		if (!known)
-			compare_address(c, prefix_format(where, dst), &dst->addr);
+			compare_place(c, dst);
+	}
+}
+
+static void compare_source(struct comparison *c, const struct policy_rules *before,
+			   const struct policy_rules *after, const struct policy_node *to)
+{
+	compare_own(c, to);
+	compare_routed(c, before, NULL, to);
+	compare_routed(c, after, before, to);
+}
+
+/* Those behind the node, by the prefixes that rules name. */
+static void compare_lan(struct comparison *c, const struct policy_rules *before,
+			const struct policy_rules *after, const struct policy_node *to)
+{
+	const struct policy_rules *const lists[] = { before, after };
+
+	for (size_t i = 0; i < 2; i++) {
+		for (size_t j = 0; j < lists[i]->count; j++) {
+			const struct prefix *src = &lists[i]->rules[j].src;
+			bool known = !src->addr.family;
+			char text[PREFIX_TEXT_SIZE];
+
+			for (size_t k = j; !known && k > 0; k--)
+				known = prefix_equal(&lists[i]->rules[k - 1].src, src);
+			for (size_t k = 0; i == 1 && !known && k < before->count; k++)
+				known = prefix_equal(&before->rules[k].src, src);
+			if (known)
+				continue;
+			c->src = *src;
+			snprintf(c->from, sizeof(c->from), " from %s", prefix_format(text, src));
+			compare_source(c, before, after, to);
+		}
 	}
 }
 
@@ -228,6 +287,7 @@ int policy_change_find(const struct policy_rules *before, const struct policy_ru
 		       const struct policy_node *to, struct policy_change *gained,
 		       struct policy_change *lost)
 {
+	static const struct ip_addr itself[2]; /* no address is the node's own */
 	struct comparison c = { .gained = gained, .lost = lost };
 
 	gained->count = lost->count = 0;
@@ -235,8 +295,8 @@ int policy_change_find(const struct policy_rules *before, const struct policy_ru
 	if (same(before, after))
 		return 0;
 	c.edges = malloc((before->count + after->count) * 2 * sizeof(*c.edges));
-	c.before = filter_rules_new(before->rules, before->count, NULL);
-	c.after = filter_rules_new(after->rules, after->count, NULL);
+	c.before = filter_rules_new(before->rules, before->count, itself);
+	c.after = filter_rules_new(after->rules, after->count, itself);
 	if (!c.edges || !c.before || !c.after) {
 		free(c.edges);
 		filter_rules_free(c.before);
@@ -246,9 +306,8 @@ int policy_change_find(const struct policy_rules *before, const struct policy_ru
 	collect(&c, before);
 	collect(&c, after);
 	qsort(c.edges, c.edge_count, sizeof(*c.edges), compare_edges);
-	compare_own(&c, to);
-	compare_routed(&c, before, NULL, to);
-	compare_routed(&c, after, before, to);
+	compare_source(&c, before, after, to);
+	compare_lan(&c, before, after, to);
 	free(c.edges);
 	filter_rules_free(c.before);
 	filter_rules_free(c.after);

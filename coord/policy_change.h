@@ -7,7 +7,7 @@
 #include "proto/policy.h"
 
 #define POLICY_CHANGE_PORTS_MAX 12
-#define POLICY_CHANGE_PORT_SIZE 80
+#define POLICY_CHANGE_PORT_SIZE 160
 
 /* What somebody may start now and could not before, or the other way: "tcp/22", "udp/80-90", "*".
  */

@@ -15,7 +15,7 @@
 struct side {
 	struct policy_node node;
 	const char *label;
-	struct prefix route;
+	struct prefix routes[2];
 	struct ip_addr asked; /* the address that was asked for, if one was */
 };
 
@@ -43,54 +43,87 @@ static bool has_address(const struct node *node, const struct ip_addr *addr)
 	return addr_equal(&node->address4, addr) || addr_equal(&node->address6, addr);
 }
 
-/* The node with this address, or one that carries it for others. */
-static void take_address(const struct network *network, struct side *side, bool source)
+/* The node with this address, or that carries it by the longest prefix; NULL: nobody. */
+static struct node *find_address(const struct network *network, const struct ip_addr *addr)
 {
+	struct node *carrier = NULL;
+	unsigned int longest = 0;
 	struct node *node;
 	size_t cursor = 0;
 
 	while ((node = network_next(network, &cursor))) {
-		if (node_is_member(node) && has_address(node, &side->asked)) {
-			side->node = node_policy_view(node);
-			return;
+		struct policy_node view = node_policy_view(node);
+
+		if (!node_is_member(node))
+			continue;
+		if (has_address(node, addr))
+			return node;
+		for (size_t i = 0; i < view.route_count; i++) {
+			if (view.routes[i].len <= longest ||
+			    !prefix_contains(&view.routes[i], addr))
+				continue;
+			longest = view.routes[i].len;
+			carrier = node;
 		}
 	}
-	side->node.name = "";
-	side->route = prefix_from_addr(&side->asked, 128);
-	if (source && side->asked.family == AF_INET6)
-		side->node.address6 = side->asked;
-	else if (source)
-		side->node.address4 = side->asked;
-	if (source)
+	return carrier;
+}
+
+/* Where nobody has the address, somebody who would carry it, and who would be an exit. */
+static void take_address(const struct network *network, struct side *side)
+{
+	const struct node *node = find_address(network, &side->asked);
+
+	if (node) {
+		side->node = node_policy_view(node);
 		return;
-	side->node.routes = &side->route;
-	side->node.route_count = 1;
+	}
+	side->node.name = "";
+	side->routes[0] = prefix_from_addr(&side->asked, 128);
+	side->routes[1] = prefix_from_addr(&side->asked, 0);
+	side->node.routes = side->routes;
+	side->node.route_count = filter_is_internet(&side->asked) ? 2 : 1;
+}
+
+/* An address, a prefix or a host of the policy's; all that is behind exits has one address. */
+static bool parse_address(const struct policy *policy, struct ip_addr *addr, const char *text)
+{
+	struct prefix prefix;
+
+	if (strcmp(text, "internet") == 0)
+		return addr_parse(addr, "198.51.100.1") == 0;
+	if (prefix_parse(&prefix, text) < 0 && policy_host(policy, text, &prefix) < 0)
+		return false;
+	*addr = prefix.addr;
+	return true;
 }
 
 static int take_side(const struct network *network, const struct policy *policy, struct side *side,
 		     const char *text, bool source)
 {
 	const struct node *node = network_find_name(network, text);
-	struct prefix prefix;
 
 	*side = (struct side){ .label = NULL };
 	addr_parse(&side->node.address4, source ? "192.0.2.1" : "192.0.2.2");
 	addr_parse(&side->node.address6, source ? "2001:db8::1" : "2001:db8::2");
 	if (take_label(side, text))
 		return 0;
-	if (addr_parse(&side->asked, text) == 0) {
-		take_address(network, side, source);
-		return 0;
-	}
-	if (policy_host(policy, text, &prefix) == 0) {
-		side->asked = prefix.addr;
-		take_address(network, side, source);
+	if (parse_address(policy, &side->asked, text)) {
+		take_address(network, side);
 		return 0;
 	}
 	if (!node)
 		return -ENOENT;
 	side->node = node_policy_view(node);
 	return 0;
+}
+
+/* The one that somebody of this family (0: any) would speak to. */
+static struct ip_addr own_address(const struct policy_node *node, uint8_t family)
+{
+	bool six = family == AF_INET6 || !node->address4.family;
+
+	return six ? node->address6 : node->address4;
 }
 
 int policy_report_explain(const struct network *network, const struct policy *policy,
@@ -109,9 +142,13 @@ int policy_report_explain(const struct network *network, const struct policy *po
 	*unknown = question->to;
 	if (take_side(network, policy, &to, question->to, false) < 0)
 		return -ENOENT;
-	tuple.dst = to.asked.family           ? to.asked
-		    : to.node.address4.family ? to.node.address4
-					      : to.node.address6;
+	/* A node that has the one address has the other. */
+	if (!addr_equal(&from.asked, &from.node.address4) &&
+	    !addr_equal(&from.asked, &from.node.address6))
+		tuple.src = from.asked;
+	tuple.dst = own_address(&to.node, tuple.src.family);
+	if (to.asked.family)
+		tuple.dst = to.asked;
 	if (tuple.proto == IPPROTO_ICMP && tuple.dst.family == AF_INET6)
 		tuple.proto = IPPROTO_ICMPV6;
 	return policy_explain(policy, &from.node, &to.node, &tuple, verdict);
