@@ -177,8 +177,8 @@ static void plan(struct routing *routing, uint64_t now_ns)
 
 	note_use(routing);
 	while ((carrier = map_next(routing->carriers, &cursor))) {
-		uint64_t look_ns = carrier->peer ? routing_carrier_next_ns(routing, carrier, now_ns)
-						 : CLOCK_NEVER;
+		uint64_t look_ns =
+			carrier->peer ? routing_carrier_next_ns(carrier, now_ns) : CLOCK_NEVER;
 
 		next_ns = look_ns < next_ns ? look_ns : next_ns;
 	}

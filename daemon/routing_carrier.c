@@ -55,29 +55,27 @@ static void ask(struct routing *routing, struct carrier *carrier)
 
 void routing_carrier_update(struct routing *routing, struct carrier *carrier, uint64_t now_ns)
 {
+	static const char *const names[] = { [CARRIER_OFFLINE] = "offline",
+					     [CARRIER_SILENT] = "silent",
+					     [CARRIER_HELD] = "returning",
+					     [CARRIER_LIVE] = "live" };
 	struct carrier_signs signs;
-	enum carrier_state before = carrier->pulse.state;
 
 	read_signs(carrier, &signs);
 	if (carrier_pulse_update(&carrier->pulse, &signs, now_ns) && carrier->rivals)
 		log_info("carrier peer=%s state=%s",
 			 mesh_peer_info(carrier->peer)->cert->parsed.name,
-			 carrier->pulse.state == CARRIER_LIVE   ? "live"
-			 : carrier->pulse.state == CARRIER_HELD ? "returning"
-			 : carrier->pulse.state == CARRIER_SILENT && before >= CARRIER_HELD
-				 ? "silent"
-				 : "offline");
+			 names[carrier->pulse.state]);
 	/* Without anybody instead of it there is nothing to decide. */
 	if (carrier_pulse_ask(&carrier->pulse, now_ns) && carrier->rivals)
 		ask(routing, carrier);
 }
 
-uint64_t routing_carrier_next_ns(struct routing *routing, struct carrier *carrier, uint64_t now_ns)
+uint64_t routing_carrier_next_ns(struct carrier *carrier, uint64_t now_ns)
 {
 	uint64_t next_ns = carrier_pulse_next_ns(&carrier->pulse), look_ns = CLOCK_NEVER;
 	struct dp_activity marks;
 
-	(void)routing;
 	if (carrier->pulse.state == CARRIER_SILENT || carrier->pulse.state == CARRIER_HELD)
 		look_ns = now_ns + LOOK_NS;
 	if (carrier->in_use && carrier->rivals) {

@@ -84,7 +84,7 @@ void routing_find_conflicts(struct routing *routing);
 /* Looks at its signs, and asks it where they leave doubts. */
 void routing_carrier_update(struct routing *routing, struct carrier *carrier, uint64_t now_ns);
 /* When to look again; CLOCK_NEVER: when something is told. */
-uint64_t routing_carrier_next_ns(struct routing *routing, struct carrier *carrier, uint64_t now_ns);
+uint64_t routing_carrier_next_ns(struct carrier *carrier, uint64_t now_ns);
 /* Tells the data plane what is behind it. */
 void routing_carrier_tell(struct routing *routing, struct carrier *carrier);
 
