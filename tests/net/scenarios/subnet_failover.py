@@ -42,8 +42,8 @@ class Sniffer:
     def __init__(self, gateways, address):
         self.address, self.seen, self.running = socket.inet_aton(address), {}, True
         for gw in gateways:
-            sock = gw.ns.socket(socket.AF_PACKET, socket.SOCK_DGRAM, socket.htons(0x0800))
-            sock.bind(("lan", 0x0800))
+            sock = gw.ns.socket(socket.AF_PACKET, socket.SOCK_DGRAM, socket.htons(3))
+            sock.bind(("lan", 3))  # both directions
             sock.settimeout(0.2)
             threading.Thread(target=self._read, args=(gw.name, sock), daemon=True).start()
 
@@ -52,6 +52,8 @@ class Sniffer:
             try:
                 packet = sock.recv(2048)
             except TimeoutError:
+                continue
+            if packet[0] >> 4 != 4:
                 continue
             for direction, at in (("from laptop", 12), ("to laptop", 16)):
                 if packet[at:at + 4] == self.address:
@@ -158,6 +160,7 @@ def try_failover(laptop, gateways, nas, coord):
 
     fail(ticks, laptop, "vanished machine", vanish, "gw1")
     gw2.ns.ip("link set wan up")
+    gw2.ns.ip("link set lan up")
     gw2.ns.ip("route replace default via " + gw2.ns.gateway)
     fail(ticks, laptop, "revoked route", lambda: coord.admin("route", "revoke", "gw1", LAN), "gw3")
     coord.admin("route", "approve", "gw1", LAN)
