@@ -80,7 +80,7 @@ static void lost(struct asking *asking)
 	advance(forward);
 }
 
-static void take(struct asking *asking, const uint8_t *message, size_t len)
+static void take(struct asking *asking, uint8_t *message, size_t len)
 {
 	struct name_forward *forward = asking->forward;
 

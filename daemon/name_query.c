@@ -235,11 +235,12 @@ static void on_reply(void *arg, const uint8_t *reply, size_t len)
 
 	if (err == 0) {
 		memcpy(service->reply, reply, len);
-		names_translate(service->reply, len, query->mappings, query->mapping_count);
+		err = names_translate(service->reply, len, query->mappings, query->mapping_count);
+	}
+	if (err >= 0)
 		err = names_finish(zone, query->data, query->len, service->reply, len,
 				   service->answer, sizeof(service->answer),
 				   name_client_is_udp(query->client), &out);
-	}
 	if (err < 0)
 		fail(service, query->client, query->data, query->len, NAMES_RCODE_SERVFAIL);
 	else

@@ -6,6 +6,7 @@
 
 #include "base/clock.h"
 #include "proto/names.h"
+#include "proto/names_translate.h"
 
 /* RFC 1035, 4.1.1 */
 #define FLAG_QR        0x80
@@ -184,8 +185,8 @@ static void try_next(struct forwarder *forwarder, struct question *question)
 	send_now(forwarder, question, false);
 }
 
-enum forwarder_verdict forwarder_input(struct forwarder *forwarder, size_t number,
-				       const uint8_t *data, size_t len)
+enum forwarder_verdict forwarder_input(struct forwarder *forwarder, size_t number, uint8_t *data,
+				       size_t len)
 {
 	struct question *question = &forwarder->questions[number];
 	uint8_t rcode;
@@ -193,11 +194,14 @@ enum forwarder_verdict forwarder_input(struct forwarder *forwarder, size_t numbe
 	if (question->state != WAITING || len < NAMES_HEADER_SIZE || !(data[2] & FLAG_QR) ||
 	    (data[2] & OPCODE_MASK) || !names_matches(question->query, question->len, data, len))
 		return FORWARDER_WAIT;
-	forgive(forwarder, &question->servers.list[question->at]);
 	if ((data[2] & FLAG_TC) && !question->tcp) {
+		forgive(forwarder, &question->servers.list[question->at]);
 		send_now(forwarder, question, true);
 		return FORWARDER_AGAIN;
 	}
+	if (names_translate(data, len, NULL, 0) < 0)
+		return FORWARDER_WAIT; /* no message at all */
+	forgive(forwarder, &question->servers.list[question->at]);
 	rcode = data[3] & RCODE_MASK;
 	/* One that cannot tell, while another has not been asked. */
 	if (rcode && rcode != RCODE_NXDOMAIN && question->tries + 1u < question->servers.count &&

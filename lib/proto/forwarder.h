@@ -61,9 +61,9 @@ enum forwarder_verdict {
 	FORWARDER_AGAIN,  /* forwarder_poll_send or forwarder_poll_failed has news */
 	FORWARDER_ANSWER, /* the message is the answer, and the question is done with */
 };
-/* A whole message from the server that was sent to. */
-enum forwarder_verdict forwarder_input(struct forwarder *forwarder, size_t question,
-				       const uint8_t *data, size_t len);
+/* A whole message from the server that was sent to; it is not changed. */
+enum forwarder_verdict forwarder_input(struct forwarder *forwarder, size_t question, uint8_t *data,
+				       size_t len);
 /* The socket says that there is no way, or TCP ended before the answer. */
 void forwarder_lost(struct forwarder *forwarder, size_t question, uint64_t now_ns);
 
