@@ -38,7 +38,7 @@ void exit_carrier_changed(struct mesh *mesh, int family, struct mesh_peer *peer)
  */
 int exit_begin(struct mesh *mesh);
 /*
- * Makes it as it is to be: after up, down and logout, with every map, when settings or the links of
+ * Makes it as it is to be: after up, down and logout, when settings, routes or the links of
  * this machine changed, and now and then, since others may have removed what we made.
  */
 void exit_update(struct mesh *mesh);

@@ -25,13 +25,16 @@ WATCH = """
 table inet watch {
     counter leaked { }
     counter tunnel { }
+    set kinds { typeof meta nfproto . meta l4proto . th dport; size 64; flags dynamic; }
     chain out {
         type filter hook postrouting priority 300; policy accept;
         oifname != "eth0" accept
         meta mark %s counter name tunnel accept
+        ip protocol igmp accept
         icmpv6 type { 130, 131, 132, 133, 134, 135, 136, 143 } accept
         %s
-        counter name leaked log prefix "leak" accept
+        add @kinds { meta nfproto . meta l4proto . th dport }
+        counter name leaked
     }
 }
 """
@@ -128,7 +131,8 @@ class Watch:
     def check(self, what):
         leaked = counter(self.node.ns, "leaked")
         lines = [line for line in self.capture.log().splitlines() if re.match(r"^\d\d:\d\d", line)]
-        check(leaked == 0 and not lines, f"{what}: {leaked} packets beside the tunnel: {lines[:3]}")
+        kinds = self.node.ns.run("nft", "list", "set", "inet", "watch", "kinds").stdout if leaked else ""
+        check(leaked == 0 and not lines, f"{what}: {leaked} packets beside the tunnel: {kinds} {lines[:3]}")
         check(counter(self.node.ns, "tunnel") > 0, "the tunnel itself sends nothing")
 
     def stop(self):
