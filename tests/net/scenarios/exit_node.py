@@ -1,9 +1,10 @@
 """All traffic by an exit, and nothing beside it: at the start, while exits change, fail and die, while
 the daemon itself is dead, and with exits that have no IPv6.
 
-    alice, printer ── router A ──┬── internet ──┬── web, which says whom it sees, and dns
-                                 │              ├── east, west (exits), four (an exit without IPv6)
-                                 │              └── coord (with relay)
+    alice, printer ── router A ── internet ──┬── web, which says whom it sees
+                                             ├── near, far: name servers, of alice and of the exits
+                                             ├── east, west (exits), four (an exit without IPv6)
+                                             └── coord.test (with relay)
 """
 
 import json
@@ -13,7 +14,7 @@ import socket
 import threading
 import time
 
-from lab.command import check, run, wait_until
+from lab.command import check, wait_until
 from lab.warren import Node, Coordinator
 
 TIMEOUT_S = 150
@@ -70,6 +71,28 @@ class Web:
                 conn.sendall(client[0].encode())
 
 
+class NameServer:
+    """Knows where the coordinator is, and calls www.test by an address of its own."""
+
+    def __init__(self, lab, name, coord, www):
+        self.ns = lab.server(name)
+        self.address, self.www = self.ns.address(4), www
+        self.process = self.ns.start(
+            name, "dnsmasq", "--keep-in-foreground", "--no-hosts", "--no-resolv", "--log-queries",
+            "--log-facility=-", f"--address=/coord.test/{coord}", f"--address=/www.test/{www}", "--local=/test/",
+            f"--listen-address={self.address}", "--bind-interfaces", "--user=root", "--pid-file=",
+            "--conf-file=/dev/null")
+
+    def asked(self):
+        return set(re.findall(r"query\[\w+\] (\S+) from", self.process.log()))
+
+
+def www(node):
+    """What this machine's own resolver makes of www.test."""
+    said = node.ns.run("dig", "+short", "+tries=1", "+time=2", "www.test", expect=None).stdout
+    return "".join(line for line in said.splitlines() if not line.startswith(";"))
+
+
 class Flood:
     """Datagrams to the web and questions to its name server, v4 and v6, whatever becomes of them."""
 
@@ -123,14 +146,22 @@ class Watch:
     """What of alice's leaves beside the tunnel."""
 
     def __init__(self, node, allowed=""):
-        self.node = node
+        self.node, self.capture = node, None
         node.ns.nft(WATCH % (MARK, allowed))
-        self.capture = node.ns.start("capture", "tcpdump", "-n", "-l", "-i", "eth0", "-Q", "out",
+        wait_until("what leaves without an exit is seen", lambda: counter(node.ns, "leaked") > 0, 5)
+
+    def begin(self):
+        """From now on nothing may."""
+        self.node.ns.run("nft", "reset", "counters", "table", "inet", "watch")
+        self.node.ns.run("nft", "flush", "set", "inet", "watch", "kinds")
+        self.capture = self.node.ns.start("capture", "tcpdump", "-n", "-l", "-i", "eth0", "-Q", "out",
                                      "port 53 or port 853 or port 80")
 
     def check(self, what):
         leaked = counter(self.node.ns, "leaked")
-        lines = [line for line in self.capture.log().splitlines() if re.match(r"^\d\d:\d\d", line)]
+        # The daemon itself asks where its coordinator is.
+        lines = [line for line in self.capture.log().splitlines()
+                 if re.match(r"^\d\d:\d\d", line) and "coord.test" not in line]
         kinds = self.node.ns.run("nft", "list", "set", "inet", "watch", "kinds").stdout if leaked else ""
         check(leaked == 0 and not lines, f"{what}: {leaked} packets beside the tunnel: {kinds} {lines[:3]}")
         check(counter(self.node.ns, "tunnel") > 0, "the tunnel itself sends nothing")
@@ -157,11 +188,9 @@ def refused(node, code, part, *words):
 
 
 def exits(node):
-    """Waits until the node knows its exits."""
-    def known():
-        report = json.loads(node.ctl("routes", "--json").stdout)
-        return {r["node"] for r in report["routes"] if r["exit"] and not r["own"] and r["approved"]}
-    return known
+    """The exits that the node knows of."""
+    report = json.loads(node.ctl("routes", "--json").stdout)
+    return {line["node"] for line in report["routes"] if line["exit"] and not line["own"] and line["approved"]}
 
 
 def carries(node, web, expected):
@@ -201,6 +230,7 @@ def try_death(alice, web, flood, watch, east):
     flood.answers.clear()
     time.sleep(0.5)
     check(not flood.answers, f"answers without a daemon: {flood.answers[:3]}")
+    check(www(alice) == "", f"without a daemon www.test is {www(alice)}")
     check(block_tables(alice) == {f"warren_block_{alice.tun}"}, f"dead, with {block_tables(alice)}")
     watch.check("the daemon is dead")
     alice.start()
@@ -214,23 +244,40 @@ def try_death(alice, web, flood, watch, east):
     watch.check("the daemon is new")
 
 
+def in_use(alice, web, exits_):
+    """(the exit that carries, another one)"""
+    seen = wait_until("an exit carries", lambda: who(alice, web.address()), 10)
+    first = next(node for node in exits_ if seen == node.ns.address(4, "wan"))
+    return first, next(node for node in exits_ if node is not first)
+
+
 def try_failover(alice, web, flood, watch, exits_):
-    """One of two exits dies: the other one carries on."""
+    """One of two exits loses its line, or its daemon: the other one carries on."""
     alice.ctl("set", "exit-node", "auto")
-    first = next(e for e in exits_ for _ in [0] if who(alice, web.address(), 5) == e.ns.address(4, "wan"))
-    other = next(e for e in exits_ if e is not first)
-    since = time.monotonic()
-    first.process.kill()
-    carries(alice, web, other)
-    print(f"failover from {first.name} to {other.name}: {flood.gap_s(since):.2f} s without answers")
-    check(flood.gap_s(since) <= 3.0, f"failover took {flood.gap_s(since):.2f} s")
-    watch.check("failover")
-    first.start()
-    wait_until(f"{first.name} is back", lambda: first.status()["state"] == "connected", 10)
+    for how in ("line", "daemon"):
+        first, other = in_use(alice, web, exits_)
+        since = time.monotonic()
+        if how == "line":
+            first.ns.nft("table netdev cut {\nchain in {\ntype filter hook ingress device wan priority 0; policy drop;\n}\n}\n")
+        else:
+            first.process.kill()
+        carries(alice, web, other)
+        time.sleep(0.2)
+        gaps = flood.gap_s(since), flood.gap_s(since, socket.AF_INET6)
+        print(f"failover, the {how} of {first.name} is dead: {gaps[0]:.2f} s without answers by v4, {gaps[1]:.2f} by v6")
+        check(max(gaps) <= 3.0, f"failover took {gaps} s")
+        watch.check(f"failover, {how}")
+        if how == "line":
+            first.ns.nft("delete table netdev cut")
+            wait_until("it is back", lambda: alice.ping(first, expect=None), 20)
+        else:
+            first.start()
 
 
-def try_four(alice, web, watch):
+def try_four(alice, web, watch, four):
     """An exit without IPv6: v6 goes nowhere."""
+    four.ctl("set", "offer-exit", "yes")
+    wait_until("alice knows four", lambda: "four" in exits(alice), 10)
     alice.ctl("set", "exit-node", "four")
     wait_until("v4 by four", lambda: who(alice, web.address(4)) is not None, 10)
     check(who(alice, web.address(6)) is None, "v6 got out although the exit has none")
@@ -242,35 +289,47 @@ def try_end(alice, web, how):
     check(not block_tables(alice), f"{' '.join(how)} left {block_tables(alice)}")
     rules = alice.ns.ip("rule").stdout + alice.ns.ip("-6 rule").stdout
     check(not re.search(r"^(52\d\d):", rules, re.M), f"{' '.join(how)} left rules: {rules}")
-    seen = wait_until("the web sees alice as before", lambda: who(alice, web.address()), 5)
-    return seen
+    check(alice.ns.run("sysctl", "-n", "net.ipv4.conf.all.src_valid_mark").stdout.strip() == "0",
+          f"{' '.join(how)} left src_valid_mark")
+    return wait_until("the web sees alice as before", lambda: who(alice, web.address()), 5)
 
 
 def scenario(lab):
-    coord = Coordinator(lab, lab.server("coord"))
+    coord_ns, web_ns = lab.server("coord"), lab.server("web")
+    near, far = (NameServer(lab, name, coord_ns.address(4), www) for name, www in
+                 (("near", "192.0.2.1"), ("far", "192.0.2.2")))
+    coord_ns.own_files(f"nameserver {far.address}\n")
+    coord = Coordinator(lab, coord_ns, public="coord.test")
     coord.set_policy(POLICY)
-    web_ns = lab.server("web")
     web = Web(web_ns)
     home = lab.home("home", "A", v6=True)
-    alice, printer = Node(lab, home.host("alice")), home.host("printer")
-    east, west = (Node(lab, lab.server(name)) for name in ("east", "west"))
-    four = Node(lab, lab.server("four", v6=False))
-    plain = Node(lab, lab.server("plain"))
+    hosts = [home.host("alice"), lab.server("east"), lab.server("west"), lab.server("four", v6=False),
+             lab.server("plain")]
+    for host in hosts:
+        host.own_files(f"nameserver {(near if host.name == 'alice' else far).address}\n")
+    # The strict check of the way home, by which answers to the tunnel would be lost.
+    hosts[0].sysctl("net.ipv4.conf.all.rp_filter=1", "net.ipv4.conf.eth0.rp_filter=1")
+    alice, east, west, four, plain = (Node(lab, host) for host in hosts)
+    printer = home.host("printer")
     alice.up(coord.token)
     plain.up(coord.token)
     token = coord.key("--reusable", "--exit")
     for node in (east, west, four):
         node.up(token)
+    for node in (east, west):
         node.ctl("set", "offer-exit", "yes")
-    wait_until("alice knows the exits", lambda: exits(alice)() == {"east", "west", "four"}, 10)
+    wait_until("alice knows the exits", lambda: exits(alice) == {"east", "west"}, 10)
     try_bad_input(alice)
     before = who(alice, web_ns.address())
     check(before == home.public_address(), f"without an exit the web sees {before}")
 
+    check(www(alice) == near.www, f"without an exit www.test is {www(alice)}")
     flood = Flood(alice.ns, web_ns.address(4), web_ns.address(6))
-    alice.ctl("set", "exit-node", "east", "--kill-switch", "yes")
     watch = Watch(alice, f"ip daddr {home.lan}.0/24 accept")
+    alice.ctl("set", "exit-node", "east", "--kill-switch", "yes")
+    watch.begin()
     carries(alice, web_ns, east)
+    wait_until("names are asked at the exit", lambda: www(alice) == far.www, 5)
     watch.check("by east")
     alice.ctl("set", "exit-node", "west")
     carries(alice, web_ns, west)
@@ -280,10 +339,11 @@ def scenario(lab):
     try_local(alice, f"{home.lan}.11", f"{home.lan}.1")
     try_death(alice, web_ns, flood, watch, east)
     try_failover(alice, web_ns, flood, watch, (east, west))
-    try_four(alice, web_ns, watch)
+    try_four(alice, web_ns, watch, four)
     flood.stop()
     watch.stop()
     check(try_end(alice, web_ns, ["set", "exit-node", "none"]) == before, "another address than before")
+    wait_until("names are asked as before", lambda: www(alice) == near.www, 5)
     alice.ctl("set", "exit-node", "east", "--kill-switch", "yes")
     carries(alice, web_ns, east)
     check(try_end(alice, web_ns, ["down"]) == before, "another address than before")
