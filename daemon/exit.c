@@ -321,6 +321,7 @@ int exit_begin(struct mesh *mesh)
 	if (!mesh->exit)
 		return -ENOMEM;
 	update_block(mesh, true);
+	update_valid_mark(mesh);
 	return 0;
 }
 

@@ -441,7 +441,6 @@ static int open_parts(struct mesh *mesh)
 	mesh->reporter = reporter_new(mesh);
 	mesh->routing = routing_new(mesh);
 	mesh->router = router_new(mesh);
-	mesh->router = router_new(mesh);
 	if (!mesh->pings || !mesh->enrolment || !mesh->portmap || !mesh->reporter ||
 	    !mesh->routing || !mesh->router)
 		return -ENOMEM;
@@ -539,7 +538,6 @@ static int close_all(struct mesh *mesh)
 	if (mesh->relays)
 		mesh_stop(mesh);
 	name_service_free(mesh->names);
-	router_free(mesh->router);
 	router_free(mesh->router);
 	routing_free(mesh->routing);
 	reporter_free(mesh->reporter);
