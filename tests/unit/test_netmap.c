@@ -228,6 +228,119 @@ static void test_kinds_that_are_not_canonical(void **state)
 	netmap_free(map);
 }
 
+/* A router: what it carries, what may come from behind it, and what may go there from behind us. */
+static struct netmap_peer *make_router(unsigned int n, uint32_t used)
+{
+	struct filter_rule rule = { .proto = 6, .port_low = 22, .port_high = 22 };
+	struct netmap_terms terms = { .may_send = true, .routes_used = used };
+	uint8_t data[CERT_ENCODED_MAX];
+	struct netmap_cert *shared;
+	struct netmap_peer *peer;
+	struct cert cert;
+	size_t len;
+
+	authority_cert(&authority, &cert, n);
+	cert.route_count = 2;
+	assert_int_equal(prefix_parse(&cert.routes[0], "10.20.0.0/16"), 0);
+	assert_int_equal(prefix_parse(&cert.routes[1], "fd20::/64"), 0);
+	authority_sign(&authority, &cert, data, &len);
+	assert_int_equal(netmap_cert_new(&shared, data, len), 0);
+	assert_int_equal(prefix_parse(&rule.src, "10.20.1.0/24"), 0);
+	assert_int_equal(netmap_rules_new(&terms.rules, &rule, 1), 0);
+	assert_int_equal(prefix_parse(&rule.src, "fd77::/64"), 0);
+	rule.deny = true;
+	assert_int_equal(netmap_rules_new(&terms.lan, &rule, 1), 0);
+	assert_int_equal(netmap_peer_share(&peer, shared, &terms), 0);
+	netmap_rules_unref(terms.rules);
+	netmap_rules_unref(terms.lan);
+	netmap_cert_unref(shared);
+	return peer;
+}
+
+static struct netmap *make_site_map(uint64_t version, uint32_t used)
+{
+	struct netmap *map = make_map(version, 1, 3);
+
+	assert_int_equal(netmap_add_peer(map, make_router(9, used)), 0);
+	assert_int_equal(netmap_sign(map, authority.secret), 0);
+	return map;
+}
+
+/* Only where there are any do maps speak of networks behind nodes: older nodes read the others. */
+static void test_networks_behind_peers(void **state)
+{
+	struct netmap *plain = make_map(5, 1, 3);
+	struct netmap *map = make_site_map(6, 2);
+	struct netmap *third = make_site_map(7, 3);
+	struct netmap *parsed, *applied;
+	const struct netmap_peer *peer;
+	uint8_t *data;
+	size_t len;
+
+	(void)state;
+	assert_int_equal(netmap_encode(plain, &data, &len), 0);
+	assert_int_equal(data[0], 1);
+	free(data);
+	assert_int_equal(netmap_encode(map, &data, &len), 0);
+	assert_int_equal(data[0], 3);
+	assert_int_equal(netmap_parse(&parsed, data, len, &trust), 0);
+	assert_maps_equal(map, parsed);
+	peer = netmap_find_peer(parsed, map->peers[3]->cert->parsed.device_key);
+	assert_true(netmap_peer_equal(peer, map->peers[3]));
+	assert_false(netmap_peer_equal(peer, third->peers[3]));
+	assert_int_equal(peer->routes_used, 2);
+	assert_int_equal(peer->lan->count, 1);
+	assert_true(peer->lan->list[0].deny && peer->lan->sources && peer->rules->sources);
+	free(data);
+	netmap_free(parsed);
+	/* Deltas, from one version to the other and back. */
+	assert_int_equal(netmap_diff(plain, map, &data, &len), 0);
+	assert_int_equal(netmap_apply(&parsed, plain, data, len, &trust), 0);
+	assert_maps_equal(map, parsed);
+	free(data);
+	assert_int_equal(netmap_diff(parsed, third, &data, &len), 0);
+	assert_int_equal(netmap_apply(&applied, parsed, data, len, &trust), 0);
+	assert_maps_equal(third, applied);
+	free(data);
+	netmap_free(parsed);
+	plain->version = 8;
+	assert_int_equal(netmap_sign(plain, authority.secret), 0);
+	assert_int_equal(netmap_diff(applied, plain, &data, &len), 0);
+	assert_int_equal(netmap_apply(&parsed, applied, data, len, &trust), 0);
+	assert_maps_equal(plain, parsed);
+	free(data);
+	netmap_free(parsed);
+	netmap_free(applied);
+	netmap_free(plain);
+	netmap_free(third);
+	netmap_free(map);
+}
+
+static void test_routes_that_are_not_there(void **state)
+{
+	struct netmap *map = make_site_map(6, 4);
+	struct filter_rule rule = { .port_high = 1, .src.addr.family = AF_INET };
+	struct netmap_rules *everywhere;
+	struct netmap *parsed;
+	uint8_t *data;
+	size_t len;
+
+	(void)state;
+	assert_int_equal(netmap_encode(map, &data, &len), 0);
+	assert_int_equal(netmap_parse(&parsed, data, len, &trust), -EBADMSG);
+	free(data);
+	/* Nobody has the whole internet behind him that may start something. */
+	assert_int_equal(netmap_rules_new(&everywhere, &rule, 1), 0);
+	netmap_rules_unref(map->peers[3]->lan);
+	map->peers[3]->lan = everywhere;
+	map->peers[3]->routes_used = 1;
+	assert_int_equal(netmap_sign(map, authority.secret), 0);
+	assert_int_equal(netmap_encode(map, &data, &len), 0);
+	assert_int_equal(netmap_parse(&parsed, data, len, &trust), -EBADMSG);
+	free(data);
+	netmap_free(map);
+}
+
 static void test_delta_to_and_from_nothing(void **state)
 {
 	struct netmap *a = make_map(5, 1, 0);
@@ -363,6 +476,8 @@ int main(void)
 		cmocka_unit_test(test_delta_adds_removes_changes),
 		cmocka_unit_test(test_kinds_of_relays),
 		cmocka_unit_test(test_kinds_that_are_not_canonical),
+		cmocka_unit_test(test_networks_behind_peers),
+		cmocka_unit_test(test_routes_that_are_not_there),
 		cmocka_unit_test(test_delta_to_and_from_nothing),
 		cmocka_unit_test(test_delta_shares_unchanged_peers),
 		cmocka_unit_test(test_delta_for_another_version),

@@ -152,6 +152,83 @@ static void test_deny_wins(void **state)
 	policy_free(policy);
 }
 
+static void test_approvals(void **state)
+{
+	static const struct {
+		const char *text;
+		const char *why;
+	} bad[] = {
+		{ "{\"approve\":{}}", "approve wants a list" },
+		{ "{\"approve\":[{\"nodes\":[\"gw\"]}]}", "an approval wants" },
+		{ "{\"approve\":[{\"nodes\":[],\"exit\":true}]}", "an approval wants" },
+		{ "{\"approve\":[{\"nodes\":[\"10.0.0.1\"],\"exit\":true}]}",
+		  "cannot be approved" },
+		{ "{\"approve\":[{\"nodes\":[\"internet\"],\"exit\":true}]}",
+		  "cannot be approved" },
+		{ "{\"approve\":[{\"nodes\":[\"gw\"],\"routes\":[\"10.0.0.1/8\"]}]}",
+		  "is no prefix without host bits" },
+		{ "{\"approve\":[{\"nodes\":[\"gw\"],\"routes\":[\"0.0.0.0/0\"]}]}",
+		  "to approve an exit" },
+		{ "{\"approve\":[{\"nodes\":[\"gw\"],\"exits\":true,\"exit\":true}]}",
+		  "unknown member" },
+		{ "{\"hosts\":{\"internet\":\"10.0.0.1\"}}", "give the host another name" },
+		{ "{\"rules\":[{\"allow\":[\"internet\"],\"to\":[\"*:*\"]}]}", "is no source" },
+	};
+	struct policy *policy = parse("{\"approve\":["
+				      "{\"nodes\":[\"tag:db\"],\"routes\":[\"10.0.0.0/8\"]},"
+				      "{\"nodes\":[\"phone\"],\"exit\":true}]}");
+	struct policy_error error;
+	struct policy *none;
+	struct prefix prefix;
+
+	(void)state;
+	prefix_parse(&prefix, "10.20.0.0/16");
+	assert_true(policy_approves(policy, &db, &prefix));
+	assert_false(policy_approves(policy, &phone, &prefix));
+	prefix_parse(&prefix, "8.0.0.0/5");
+	assert_false(policy_approves(policy, &db, &prefix));
+	prefix_parse(&prefix, "::/0");
+	assert_false(policy_approves(policy, &db, &prefix));
+	assert_true(policy_approves(policy, &phone, &prefix));
+	policy_free(policy);
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		assert_int_equal(policy_parse(&none, bad[i].text, strlen(bad[i].text), &error),
+				 -EINVAL);
+		if (!strstr(error.text, bad[i].why))
+			fail_msg("%s: %s", bad[i].text, error.text);
+	}
+}
+
+/* Tests name hosts behind routers, which need not be there yet, and the internet. */
+static void test_checks_of_sites(void **state)
+{
+	static const char text[] =
+		"{\"rules\":[{\"allow\":[\"10.20.1.0/24\"],\"to\":[\"db1:tcp/5432\"]},"
+		"{\"allow\":[\"*\"],\"to\":[\"*:icmp\",\"internet:tcp/443\"]},"
+		"{\"deny\":[\"*\"],\"to\":[\"10.20.9.9:*\"]}],\"tests\":["
+		"{\"from\":\"10.20.1.7\",\"to\":\"db1\",\"port\":5432,\"expect\":\"allow\"},"
+		"{\"from\":\"10.20.2.7\",\"to\":\"db1\",\"port\":5432,\"expect\":\"deny\"},"
+		"{\"from\":\"10.20.2.7\",\"to\":\"db1\",\"proto\":\"icmp\",\"expect\":\"deny\"},"
+		"{\"from\":\"laptop\",\"to\":\"internet\",\"port\":443,\"expect\":\"allow\"},"
+		"{\"from\":\"laptop\",\"to\":\"internet\",\"port\":80,\"expect\":\"deny\"},"
+		"{\"from\":\"laptop\",\"to\":\"10.20.1.7\",\"proto\":\"icmp\",\"expect\":\"deny\"}]}";
+	struct policy *policy = parse(text);
+	struct policy_node list[] = { laptop, phone, db, guest };
+	struct policy_error error;
+	struct prefix routes[2];
+
+	(void)state;
+	if (policy_check(policy, list, 4, &error) < 0)
+		fail_msg("line %d: %s", error.line, error.text);
+	prefix_parse(&routes[0], "10.20.0.0/16");
+	prefix_parse(&routes[1], "0.0.0.0/0");
+	list[1].routes = routes;
+	list[1].route_count = 2;
+	if (policy_check(policy, list, 4, &error) < 0)
+		fail_msg("line %d: %s", error.line, error.text);
+	policy_free(policy);
+}
+
 static void test_routed_prefixes(void **state)
 {
 	struct policy *policy = parse("{\"rules\":[{\"allow\":[\"laptop\"],\"to\":["
@@ -463,6 +540,8 @@ int main(void)
 		cmocka_unit_test(test_ports_and_protocols),
 		cmocka_unit_test(test_deny_wins),
 		cmocka_unit_test(test_routed_prefixes),
+		cmocka_unit_test(test_approvals),
+		cmocka_unit_test(test_checks_of_sites),
 		cmocka_unit_test(test_errors_name_the_line),
 		cmocka_unit_test(test_bad_ports),
 		cmocka_unit_test(test_own_tests),
