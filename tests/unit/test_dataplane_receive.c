@@ -362,6 +362,60 @@ static void test_the_filter_lets_answers_in(void **state)
 	filter_flows_free(flows);
 }
 
+static void let(struct engine *e, const struct filter_rule *inbound, const struct filter_rule *lan)
+{
+	struct filter_rules *rules = filter_rules_new(inbound, inbound ? 1 : 0, NULL);
+	struct filter_rules *from_us = filter_rules_new(lan, lan ? 1 : 0, NULL);
+
+	assert_int_equal(dataplane_peer_set_rules(e->peer, rules, from_us), 0);
+}
+
+static bool goes(struct engine *e)
+{
+	engine_inner_send(e, "question", 8);
+	return engine_far_receive(e, got, sizeof(got), NULL) > 0;
+}
+
+/* What the host sends from an address that is not its own comes from a network behind it. */
+static void test_networks_behind_us_start_what_they_may(void **state)
+{
+	struct engine *e = *state;
+	static const uint8_t secret[16] = { 2 };
+	struct filter_flows *flows = filter_flows_new(secret);
+	struct filter_rule all = { .port_high = 65535 };
+	struct ip_addr own[2] = { { .family = 0 } };
+	size_t len = engine_inner(packet, 0, 20);
+
+	engine_open_session(e);
+	dataplane_set_flows(e->dp, flows);
+	let(e, NULL, NULL);
+	assert_true(goes(e)); /* nobody has said which addresses are ours */
+	dataplane_set_flows(e->dp, NULL);
+	filter_flows_free(flows);
+	flows = filter_flows_new(secret);
+	dataplane_set_flows(e->dp, flows);
+	addr_parse(&own[0], "10.5.0.9");
+	assert_int_equal(dataplane_set_own(e->dp, own), 0);
+	assert_false(goes(e));
+	assert_int_equal(engine_activity(e).tx_dropped_filter, 1);
+	assert_int_not_equal(engine_inner_error(e), 0);
+	let(e, NULL, &all);
+	assert_true(goes(e));
+	let(e, NULL, NULL);
+	assert_false(goes(e)); /* not any more */
+	engine_inner_error(e);
+	let(e, &all, NULL);
+	engine_far_packet(e, packet, len, 0);
+	assert_int_equal(delivered(e), 20);
+	assert_true(goes(e)); /* an answer */
+	let(e, NULL, NULL);
+	addr_parse(&own[0], "10.5.0.1");
+	assert_int_equal(dataplane_set_own(e->dp, own), 0);
+	assert_true(goes(e));
+	engine_teardown(state);
+	filter_flows_free(flows);
+}
+
 /* Three packets of one flow in one batch of the control thread's engine. */
 static void batch(struct engine *e, bool udp, uint64_t counter)
 {
@@ -499,6 +553,7 @@ int main(void)
 		TEST(test_messages_find_their_callback),
 		/* Takes itself down, before the flow table. */
 		cmocka_unit_test_setup(test_the_filter_lets_answers_in, engine_setup),
+		cmocka_unit_test_setup(test_networks_behind_us_start_what_they_may, engine_setup),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
