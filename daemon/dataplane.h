@@ -330,6 +330,7 @@ struct dp_activity {
 	uint64_t rx_dropped_filter;
 	uint64_t rx_dropped_source; /* inner source is not this peer's */
 	uint64_t tx_dropped;
+	uint64_t tx_dropped_filter;  /* from networks behind us, without leave */
 	uint64_t congestion_marked;  /* both ways: told with ECN that a queue stands */
 	uint64_t congestion_dropped; /* the same for flows without ECN */
 };

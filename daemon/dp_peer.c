@@ -401,6 +401,7 @@ void dataplane_peer_activity(const struct dp_peer *peer, struct dp_activity *out
 		COPY(rx_dropped_filter),
 		COPY(rx_dropped_source),
 		COPY(tx_dropped),
+		COPY(tx_dropped_filter),
 		COPY(congestion_marked),
 		COPY(congestion_dropped),
 	};

@@ -93,6 +93,7 @@ struct dp_peer {
 	atomic_uint_least64_t rx_dropped_filter;
 	atomic_uint_least64_t rx_dropped_source;
 	atomic_uint_least64_t tx_dropped;
+	atomic_uint_least64_t tx_dropped_filter;
 	atomic_uint_least64_t congestion_marked;
 	atomic_uint_least64_t congestion_dropped;
 	struct rcu_head rcu;

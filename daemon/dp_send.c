@@ -215,29 +215,62 @@ static void send_plan(struct dp_engine *engine, struct dp_way *way, struct segme
 	}
 }
 
+static bool is_own(const struct dp_own *own, const uint8_t *packet)
+{
+	uint8_t version = packet[0] >> 4;
+	const struct ip_addr *addr = &own->addr[version == 6];
+
+	return addr->family && memcmp(inner_source(packet), addr->bytes, addr_size(version)) == 0;
+}
+
 /*
- * Answers are let back in by the flow that this packet begins or keeps. Returns the peer that it
- * goes by: the one that carries the flow already, or the one that has the address.
+ * What this host sends from its own address may go, and answers are let back in by the flow that it
+ * begins or keeps. What comes from networks behind it needs leave, unless it answers. *carrier: in
+ * whose hands the flow is.
  */
-static struct dp_peer *note_flow(struct dp_engine *engine, struct dp_peer *peer,
-				 const uint8_t *packet, size_t len)
+static bool pass_flow(struct dp_engine *engine, struct dp_peer *peer, struct filter_tuple *tuple,
+		      const uint8_t *packet, size_t len, uint64_t *carrier)
 {
 	struct filter_flows *flows = dp_rcu_load(engine->dp->flows);
-	struct filter_tuple tuple;
-	struct dp_peer *former;
-	uint64_t carrier;
+	struct dp_own *own = dp_rcu_load(engine->dp->own);
+	struct dp_rules *rules = NULL;
 	bool related;
 
-	if (!flows || filter_tuple_parse(&tuple, &related, packet, len) < 0 || related)
-		return peer;
-	tuple.carrier = dp_carrier_id(peer, &tuple.dst);
-	carrier = filter_note_outbound(flows, &tuple, engine->now_ns);
+	if (!flows)
+		return true;
+	if (own && !is_own(own, packet))
+		rules = dp_rcu_load(peer->rules);
+	if (filter_tuple_parse(tuple, &related, packet, len) < 0)
+		return !rules;
+	if (!related)
+		tuple->carrier = dp_carrier_id(peer, &tuple->dst);
+	if (rules)
+		return filter_pass_outbound(flows, rules->lan, tuple, related, engine->now_ns,
+					    carrier);
+	if (!related)
+		*carrier = filter_note_outbound(flows, tuple, engine->now_ns);
+	return true;
+}
+
+/*
+ * The peer that a packet goes by: the one that carries the flow already, or the one that has the
+ * address. NULL: it may not go.
+ */
+static struct dp_peer *choose_peer(struct dp_engine *engine, struct dp_peer *peer,
+				   const uint8_t *packet, size_t len)
+{
+	struct filter_tuple tuple = { .carrier = 0 };
+	struct dp_peer *former;
+	uint64_t carrier = 0;
+
+	if (!pass_flow(engine, peer, &tuple, packet, len, &carrier))
+		return NULL;
 	if (!tuple.carrier || !carrier || carrier == tuple.carrier)
 		return peer;
 	former = dp_carrier_find(engine, carrier, peer, &tuple.dst);
 	if (former)
 		return former;
-	filter_move_flow(flows, &tuple, engine->now_ns);
+	filter_move_flow(dp_rcu_load(engine->dp->flows), &tuple, engine->now_ns);
 	return peer;
 }
 
@@ -269,7 +302,13 @@ void dp_engine_send(struct dp_engine *engine, const struct vnet_hdr *hdr, uint8_
 		dp_engine_unreachable(engine, packet, len);
 		return;
 	}
-	peer = note_flow(engine, peer, packet, len);
+	way.peer = choose_peer(engine, peer, packet, len);
+	if (!way.peer) {
+		dp_count(&peer->tx_dropped_filter, plan.count);
+		dp_engine_unreachable(engine, packet, len);
+		return;
+	}
+	peer = way.peer;
 	if (find_way(engine, peer, &way) &&
 	    !atomic_load_explicit(&peer->staging, memory_order_acquire)) {
 		if (is_our_own(&way, &inner, packet)) {

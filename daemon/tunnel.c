@@ -77,9 +77,13 @@ static int remove_old_addresses(struct mesh *mesh)
 
 int tunnel_configure(struct mesh *mesh)
 {
+	const struct cert *cert = &mesh->membership.cert;
+	const struct ip_addr addresses[] = { cert->address4, cert->address6 };
 	int which, err = remove_old_addresses(mesh);
 
 	tell_refused(mesh);
+	if (err == 0)
+		err = dataplane_set_own(mesh->dp, addresses);
 	for (which = 0; which < 2 && err == 0; which++) {
 		const struct ip_addr *own = tunnel_own_address(mesh, which);
 

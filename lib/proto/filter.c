@@ -11,9 +11,10 @@
 #define ICMP6_ECHO_REPLY 129
 
 /* Values of flow_key.detail that are no ICMP type. */
-#define DETAIL_WE_ASK   250
-#define DETAIL_THEY_ASK 251
-#define DETAIL_FRAGMENT 252
+#define DETAIL_WE_ASK       250
+#define DETAIL_THEY_ASK     251
+#define DETAIL_FRAGMENT     252
+#define DETAIL_FRAGMENT_OUT 253
 
 static bool is_icmp(const struct filter_tuple *tuple)
 {
@@ -57,16 +58,16 @@ static void make_key(struct flow_key *key, const struct filter_tuple *tuple, boo
 }
 
 /*
- * What fragments of one inbound packet have in common: RFC 791 names the protocol too, RFC 8200,
- * 4.5 does not, and later v6 fragments need not show the one of the first.
+ * What fragments of one packet have in common: RFC 791 names the protocol too, RFC 8200, 4.5 does
+ * not, and later v6 fragments need not show the one of the first.
  */
-static void make_fragment_key(struct flow_key *key, const struct filter_tuple *tuple)
+static void make_fragment_key(struct flow_key *key, const struct filter_tuple *tuple, bool outbound)
 {
 	memset(key, 0, sizeof(*key));
-	key->local = tuple->dst;
-	key->remote = tuple->src;
+	key->local = outbound ? tuple->src : tuple->dst;
+	key->remote = outbound ? tuple->dst : tuple->src;
 	key->proto = tuple->dst.family == AF_INET6 ? 0 : tuple->proto;
-	key->detail = DETAIL_FRAGMENT;
+	key->detail = outbound ? DETAIL_FRAGMENT_OUT : DETAIL_FRAGMENT;
 	key->fragment_id = tuple->fragment_id;
 }
 
@@ -118,11 +119,19 @@ static void open_flow(struct flow *flow, bool outbound)
 	flow->carrier = 0;
 }
 
+/* In whose hands the flow is: if in nobody's, then from now on in those of who takes this run. */
+static uint64_t take_carrier(struct flow *flow, const struct filter_tuple *tuple)
+{
+	if (flow && !flow->carrier)
+		flow->carrier = tuple->carrier;
+	return flow ? flow->carrier : 0;
+}
+
 uint64_t filter_note_outbound(struct filter_flows *flows, const struct filter_tuple *tuple,
 			      uint64_t now_ns)
 {
 	struct flow_lookup at;
-	uint64_t carrier = 0;
+	uint64_t carrier;
 	struct flow *flow;
 
 	/* What we answer or complain about opens nothing, and only the first fragment has ports. */
@@ -140,10 +149,7 @@ uint64_t filter_note_outbound(struct filter_flows *flows, const struct filter_tu
 			open_flow(flow, true);
 		use_flow(&at, flow, tuple, true, now_ns);
 	}
-	if (flow && !flow->carrier)
-		flow->carrier = tuple->carrier;
-	if (flow)
-		carrier = flow->carrier;
+	carrier = take_carrier(flow, tuple);
 	flow_unlock(&at);
 	return carrier;
 }
@@ -161,52 +167,61 @@ void filter_move_flow(struct filter_flows *flows, const struct filter_tuple *tup
 	flow_unlock(&at);
 }
 
-/* Is this what the flow lets through, without asking the rules? */
+/*
+ * Is this what the flow lets through, without asking the rules? A SYN from the side that did not
+ * begin is a flow of its own, whatever the other began with those ports.
+ */
 static bool flow_admits(const struct flow *flow, const struct filter_rules *rules,
-			const struct filter_tuple *tuple)
+			const struct filter_tuple *tuple, bool outbound)
 {
-	/* A SYN from the other side is a flow of its own, whatever we began with those ports. */
-	if (flow->outbound)
+	if (flow->revoked)
+		return false;
+	if (flow->outbound != outbound)
 		return !tuple->tcp_open;
-	return !flow->revoked && flow->rules_id == filter_rules_id(rules);
+	/* What this node itself began has no rules. */
+	return flow->rules_id && flow->rules_id == filter_rules_id(rules);
 }
 
 /* The verdict on a packet that its flow, if there is one, does not let through by itself. */
 static bool consult_rules(struct flow_lookup *at, struct flow *flow,
 			  const struct filter_rules *rules, const struct filter_tuple *tuple,
-			  uint64_t now_ns)
+			  bool outbound, uint64_t now_ns)
 {
 	if (!filter_rules_match(rules, tuple)) {
-		/* Our own flow is not harmed by a SYN that nothing allows. */
-		if (flow && !flow->outbound)
+		/* The other side's flow is not harmed by a SYN that nothing allows. */
+		if (flow && flow->outbound == outbound)
 			flow->revoked = true;
 		return false;
 	}
-	if (!flow)
+	if (!flow && is_echo_reply(tuple))
+		return true; /* nobody asked, so nothing begins */
+	if (!flow) {
 		flow = flow_insert(at, first_kind(tuple), now_ns);
-	else if (flow->outbound || flow->revoked)
-		open_flow(flow, false);
+		flow->outbound = outbound;
+	} else if (flow->outbound != outbound || flow->revoked) {
+		open_flow(flow, outbound);
+	}
 	flow->rules_id = filter_rules_id(rules);
-	use_flow(at, flow, tuple, false, now_ns);
+	use_flow(at, flow, tuple, outbound, now_ns);
 	return true;
 }
 
 /* An ICMP error passes with the flow it is about, and keeps nothing alive. */
 static bool related_passes(const struct flow *flow, const struct filter_rules *rules,
-			   const struct filter_tuple *tuple)
+			   const struct filter_tuple *tuple, bool outbound)
 {
-	return flow && (flow_admits(flow, rules, tuple) ||
+	return flow && (flow_admits(flow, rules, tuple, outbound) ||
 			(!flow->revoked && filter_rules_match(rules, tuple)));
 }
 
 /* Remembers that the rest of this packet may pass. */
 static void note_first_fragment(struct filter_flows *flows, const struct filter_tuple *tuple,
-				uint64_t now_ns)
+				bool outbound, uint64_t now_ns)
 {
 	struct flow_lookup at;
 	struct flow *flow;
 
-	make_fragment_key(&at.key, tuple);
+	make_fragment_key(&at.key, tuple, outbound);
 	flow_lock(flows, &at);
 	flow = flow_find(&at, now_ns);
 	if (flow)
@@ -218,40 +233,58 @@ static void note_first_fragment(struct filter_flows *flows, const struct filter_
 
 /* A later fragment follows its first one, or needs a rule that does not ask for ports. */
 static bool pass_fragment(struct filter_flows *flows, const struct filter_rules *rules,
-			  const struct filter_tuple *tuple, uint64_t now_ns)
+			  const struct filter_tuple *tuple, bool outbound, uint64_t now_ns)
 {
 	struct flow_lookup at;
 	bool known;
 
-	make_fragment_key(&at.key, tuple);
+	make_fragment_key(&at.key, tuple, outbound);
 	flow_lock(flows, &at);
 	known = flow_find(&at, now_ns) != NULL;
 	flow_unlock(&at);
 	return known || filter_rules_match(rules, tuple);
 }
 
-bool filter_pass_inbound(struct filter_flows *flows, const struct filter_rules *rules,
-			 const struct filter_tuple *tuple, bool related, uint64_t now_ns)
+/* outbound: from our side of the flow, which somebody behind this node is, too. */
+static bool pass_run(struct filter_flows *flows, const struct filter_rules *rules,
+		     const struct filter_tuple *tuple, bool related, bool outbound, uint64_t now_ns,
+		     uint64_t *carrier)
 {
 	struct flow_lookup at;
 	struct flow *flow;
 	bool pass;
 
 	if (tuple->fragment)
-		return !related && pass_fragment(flows, rules, tuple, now_ns);
-	make_key(&at.key, tuple, false);
+		return !related && pass_fragment(flows, rules, tuple, outbound, now_ns);
+	make_key(&at.key, tuple, outbound);
 	flow_lock(flows, &at);
 	flow = flow_find(&at, now_ns);
 	if (related) {
-		pass = related_passes(flow, rules, tuple);
-	} else if (flow && flow_admits(flow, rules, tuple)) {
-		use_flow(&at, flow, tuple, false, now_ns);
+		pass = related_passes(flow, rules, tuple, outbound);
+	} else if (flow && flow_admits(flow, rules, tuple, outbound)) {
+		use_flow(&at, flow, tuple, outbound, now_ns);
 		pass = true;
 	} else {
-		pass = consult_rules(&at, flow, rules, tuple, now_ns);
+		pass = consult_rules(&at, flow, rules, tuple, outbound, now_ns);
 	}
+	if (pass && carrier)
+		*carrier = take_carrier(flow_find(&at, now_ns), tuple);
 	flow_unlock(&at);
 	if (pass && !related && tuple->more_fragments)
-		note_first_fragment(flows, tuple, now_ns);
+		note_first_fragment(flows, tuple, outbound, now_ns);
 	return pass;
+}
+
+bool filter_pass_inbound(struct filter_flows *flows, const struct filter_rules *rules,
+			 const struct filter_tuple *tuple, bool related, uint64_t now_ns)
+{
+	return pass_run(flows, rules, tuple, related, false, now_ns, NULL);
+}
+
+bool filter_pass_outbound(struct filter_flows *flows, const struct filter_rules *lan,
+			  const struct filter_tuple *tuple, bool related, uint64_t now_ns,
+			  uint64_t *carrier)
+{
+	*carrier = 0;
+	return pass_run(flows, lan, tuple, related, true, now_ns, related ? NULL : carrier);
 }

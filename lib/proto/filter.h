@@ -8,9 +8,10 @@
 #include "proto/filter_tuple.h"
 
 /*
- * The receiver's stateful packet filter. Rules say what one peer may start towards this node; the
- * flow table, shared by all workers, remembers what this node or an allowed peer started, so that
- * answers pass. Verdicts are asked once for a run of packets with one tuple.
+ * The stateful packet filter: the receiver's, and for the networks behind a node also the sender's.
+ * Rules say what one peer may start towards this node; the flow table, shared by all workers,
+ * remembers what this node or an allowed peer started, so that answers pass. Verdicts are asked
+ * once for a run of packets with one tuple.
  *
  * A flow picked up in its middle (this daemon was restarted, or the flow was evicted) counts as
  * started by whoever is seen first. Flows end after silence for:
@@ -31,9 +32,9 @@ struct filter_flows *filter_flows_new(const uint8_t secret[static 16]);
 void filter_flows_free(struct filter_flows *flows);
 
 /*
- * Records a run that this node sends, which tuple->carrier is to take if the flow is in nobody's
- * hands yet. Returns in whose it is: of several peers that carry a network a flow stays with the
- * one that brought it last; 0: there is no flow. Thread-safe.
+ * Records a run that this node sends from an address of its own, which tuple->carrier is to take if
+ * the flow is in nobody's hands yet. Returns in whose it is: of several peers that carry a network
+ * a flow stays with the one that brought it last; 0: there is no flow. Thread-safe.
  */
 uint64_t filter_note_outbound(struct filter_flows *flows, const struct filter_tuple *tuple,
 			      uint64_t now_ns);
@@ -48,5 +49,14 @@ void filter_move_flow(struct filter_flows *flows, const struct filter_tuple *tup
  */
 bool filter_pass_inbound(struct filter_flows *flows, const struct filter_rules *rules,
 			 const struct filter_tuple *tuple, bool related, uint64_t now_ns);
+
+/*
+ * The other direction, for a run that comes from the networks behind this node: may it go to a peer
+ * towards whom those networks have these rules? As above, with the sides exchanged. *carrier as
+ * filter_note_outbound returns it. Thread-safe.
+ */
+bool filter_pass_outbound(struct filter_flows *flows, const struct filter_rules *lan,
+			  const struct filter_tuple *tuple, bool related, uint64_t now_ns,
+			  uint64_t *carrier);
 
 #endif

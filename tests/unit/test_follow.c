@@ -11,6 +11,7 @@
 #include "base/clock.h"
 #include "coord/coordinators.h"
 #include "coord/follow.h"
+#include "coord/route_approval.h"
 #include "coord/store_postgres.h"
 #include "tests/support/coordination.h"
 #include "tests/support/database.h"
@@ -129,6 +130,74 @@ static void test_changes_of_a_node(void **state)
 	follow(&two);
 	assert_null(at(&two, &a));
 	assert_null(netmap_find_peer(b.map, a.device_key));
+}
+
+static struct control_message routes_message(struct prefix *prefix)
+{
+	struct control_message message = { .type = CONTROL_UPDATE };
+
+	prefix_parse(prefix, "10.20.0.0/16");
+	message.update.has_routes = true;
+	message.update.routes[0] = *prefix;
+	message.update.route_count = 1;
+	return message;
+}
+
+/* The state of its only route, by the last word of its coordinator; -1 for no word. */
+static int route_state(struct machine *m)
+{
+	struct control_message message;
+	int state = -1;
+
+	while (machine_take(m, CONTROL_ROUTES, &message)) {
+		if (message.routes.count == 1)
+			state = (int)message.routes.routes[0].state;
+		control_message_clear(&message);
+	}
+	return state;
+}
+
+/* Offered at the one, approved and revoked at the other: both certify the same. */
+static void test_routes(void **state)
+{
+	struct token token = coordination_key(&one, true, false, "trusted");
+	struct prefix prefix;
+	struct control_message update = routes_message(&prefix);
+
+	(void)state;
+	machine_join(&a, &token, "alpha");
+	machine_join(&b, &token, "beta");
+	follow(&one);
+	follow(&two);
+	machine_send(&a, &update);
+	coordination_settle(&one);
+	assert_int_equal(route_state(&a), CONTROL_ROUTE_WAITING);
+	follow(&two);
+	assert_int_equal(at(&two, &a)->routes.offered_count, 1);
+	assert_int_equal(route_approval_decide(&two.network, at(&two, &a), &prefix, 1, true,
+					       two.now_s),
+			 0);
+	sessions_want_flush(&two.sessions);
+	coordination_settle(&two);
+	assert_int_equal(netmap_find_peer(b.map, a.device_key)->cert->parsed.route_count, 1);
+	/* Which the one has not read yet: it does so when its node offers again. */
+	update.update.route_facts[0].weight = 7;
+	machine_send(&a, &update);
+	coordination_settle(&one);
+	assert_int_equal(route_state(&a), CONTROL_ROUTE_APPROVED);
+	assert_int_equal(at(&one, &a)->routes.decided_count, 1);
+	follow(&two);
+	assert_int_equal(at(&two, &a)->routes.facts[0].weight, 7);
+	assert_int_equal(netmap_find_peer(b.map, a.device_key)->cert->parsed.route_facts[0].weight,
+			 7);
+	/* Revoked there, told here. */
+	assert_int_equal(route_approval_decide(&two.network, at(&two, &a), &prefix, 1, false,
+					       two.now_s),
+			 0);
+	follow(&one);
+	assert_int_equal(route_state(&a), CONTROL_ROUTE_REFUSED);
+	assert_int_equal(at(&one, &a)->serial, at(&two, &a)->serial);
+	assert_false(route_approval_is_certified(at(&one, &a), &prefix));
 }
 
 static void change_all(struct coordination *c)
@@ -328,6 +397,7 @@ int main(void)
 		TEST(test_same_name_and_address_at_once),
 		TEST(test_a_key_for_one),
 		TEST(test_changes_of_a_node),
+		TEST(test_routes),
 		TEST(test_policy_relays_and_coordinators),
 		TEST(test_changes_that_were_forgotten),
 		TEST(test_forgotten_replacement),
