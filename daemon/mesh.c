@@ -191,6 +191,7 @@ static void on_housekeeping(void *arg, uint64_t now_ns)
 		mesh_set_health(mesh, HEALTH_CERTIFICATE, NULL);
 	check_clock(mesh);
 	tunnel_restore(mesh);
+	routing_check(mesh);
 	coordination_offer_again(mesh);
 	exit_update(mesh);
 	mesh_map_refresh(mesh);

@@ -141,6 +141,8 @@ static void on_monitor_timer(void *arg, uint64_t now_ns)
 		on_network_changed(mesh, false);
 	if (changes & MONITOR_TUNNEL)
 		tunnel_restore(mesh);
+	if (changes & MONITOR_RULE)
+		routing_check(mesh);
 	if (changes)
 		name_service_refresh(mesh);
 	loop_timer_set(&mesh->monitor_timer, monitor_next_ns(mesh->monitor));

@@ -342,6 +342,15 @@ void routing_restore(struct mesh *mesh)
 	evaluate(routing);
 }
 
+void routing_check(struct mesh *mesh)
+{
+	if (mesh->routing && !routing_table_holds(&mesh->routing->table, mesh)) {
+		log_warn("rules-restored reason=\"they were removed from outside\"");
+		mesh->routing->table_changed = true;
+		evaluate(mesh->routing);
+	}
+}
+
 static struct carrier *carrier_of(struct mesh *mesh, const struct mesh_peer *peer)
 {
 	return mesh->routing ? map_find(mesh->routing->carriers, mesh_peer_key(peer)) : NULL;
@@ -379,11 +388,6 @@ void routing_mtu_changed(struct mesh *mesh, const struct mesh_peer *peer)
 		return;
 	mesh->routing->table_changed = true;
 	evaluate_soon(mesh->routing);
-}
-
-void routing_remove_leftovers(struct mesh *mesh)
-{
-	(void)mesh;
 }
 
 struct mesh_peer *routing_exit_peer(const struct mesh *mesh, int family)

@@ -36,9 +36,6 @@ struct routing *routing_new(struct mesh *mesh);
 /* Takes back what the kernel was told. Accepts NULL. */
 void routing_free(struct routing *routing);
 
-/* Rules and routes that a daemon without this state may have left; at start. */
-void routing_remove_leftovers(struct mesh *mesh);
-
 /*
  * The map was applied: peers and what they carry may be others. Also when the user's choice of
  * accept-routes or of an exit changed.
@@ -50,6 +47,9 @@ void routing_peer_leaves(struct mesh *mesh, const struct mesh_peer *peer);
 void routing_network_changed(struct mesh *mesh);
 /* The device was made or configured anew: the kernel forgot its routes. */
 void routing_restore(struct mesh *mesh);
+
+/* Now and then: somebody may have removed the rules. */
+void routing_check(struct mesh *mesh);
 
 /* Signs of life and of none. */
 void routing_peer_wanted(struct mesh *mesh, struct mesh_peer *peer);

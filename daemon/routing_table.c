@@ -187,6 +187,34 @@ int routing_table_set(struct routing_table *table, struct mesh *mesh, struct rou
 	return err;
 }
 
+bool routing_table_holds(struct routing_table *table, struct mesh *mesh)
+{
+	struct rule *list;
+	size_t count, found = 0;
+
+	if (!table->rules[0] && !table->rules[1])
+		return true;
+	list = calloc(RULE_MAX, sizeof(*list));
+	if (!list || rule_list(mesh->netlink, list, RULE_MAX, &count) < 0) {
+		free(list);
+		return true; /* nobody knows */
+	}
+	for (size_t i = 0; i < count; i++) {
+		const struct rule *rule = &list[i];
+		int which = rule->family == AF_INET6;
+
+		if (rule->priority == ROUTING_RULE_LOCAL)
+			found += table->local[which];
+		else if (rule->priority == ROUTING_RULE_MARK || rule->table == table->number)
+			found += table->rules[which];
+	}
+	free(list);
+	for (int which = 0; which < 2; which++)
+		found -= 2u * table->rules[which] + table->local[which];
+	table->lost |= found != 0;
+	return found == 0;
+}
+
 void routing_table_forget(struct routing_table *table)
 {
 	table->lost = true;

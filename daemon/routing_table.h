@@ -29,6 +29,9 @@ struct routing_table {
  */
 int routing_table_set(struct routing_table *table, struct mesh *mesh, struct routing_route *routes,
 		      size_t count, bool keep_local);
+/* Are the rules still there? Others tidy up what they do not know. False: the next call of set puts
+ * them back. */
+bool routing_table_holds(struct routing_table *table, struct mesh *mesh);
 /* The kernel may have lost some: the next call tells it all. */
 void routing_table_forget(struct routing_table *table);
 void routing_table_clear(struct routing_table *table);

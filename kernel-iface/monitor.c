@@ -19,7 +19,7 @@
 
 #define GROUPS                                                                       \
 	(RTMGRP_LINK | RTMGRP_IPV4_IFADDR | RTMGRP_IPV6_IFADDR | RTMGRP_IPV4_ROUTE | \
-	 RTMGRP_IPV6_ROUTE)
+	 RTMGRP_IPV6_ROUTE | RTMGRP_IPV4_RULE | 1 << (RTNLGRP_IPV6_RULE - 1))
 
 struct monitor {
 	struct mnl_socket *socket;
@@ -121,6 +121,8 @@ static unsigned int change_of(const struct monitor *monitor, const struct nlmsgh
 	case RTM_NEWROUTE:
 	case RTM_DELROUTE:
 		return route_change(monitor, msg);
+	case RTM_DELRULE:
+		return MONITOR_RULE;
 	default:
 		return 0;
 	}
@@ -148,7 +150,9 @@ int monitor_read(struct monitor *monitor, uint64_t now_ns)
 		if (len < 0 && errno != ENOBUFS)
 			return -errno;
 		if (len < 0) {
-			note(monitor, MONITOR_LINK | MONITOR_ADDR | MONITOR_ROUTE | MONITOR_TUNNEL,
+			note(monitor,
+			     MONITOR_LINK | MONITOR_ADDR | MONITOR_ROUTE | MONITOR_TUNNEL |
+				     MONITOR_RULE,
 			     now_ns);
 			continue;
 		}

@@ -20,6 +20,7 @@ enum monitor_change {
 	MONITOR_ADDR = 1 << 1,
 	MONITOR_ROUTE = 1 << 2,
 	MONITOR_TUNNEL = 1 << 3, /* our own device was deleted, set down or lost an address */
+	MONITOR_RULE = 1 << 4,   /* a rule of ours, or of others, was removed */
 };
 
 /* 0 or -errno; *monitor is the caller's to free. */
