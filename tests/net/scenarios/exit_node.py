@@ -41,6 +41,19 @@ table inet watch {
 """
 
 
+# A line that carries nothing any more, in neither direction.
+CUT = """
+table netdev cut {
+    chain in {
+        type filter hook ingress device "wan" priority 0; policy drop;
+    }
+    chain out {
+        type filter hook egress device "wan" priority 0; policy drop;
+    }
+}
+"""
+
+
 class Web:
     """Answers each datagram and connection on port 80 with the address it came from."""
 
@@ -258,7 +271,7 @@ def try_failover(alice, web, flood, watch, exits_):
         first, other = in_use(alice, web, exits_)
         since = time.monotonic()
         if how == "line":
-            first.ns.nft("table netdev cut {\nchain in {\ntype filter hook ingress device wan priority 0; policy drop;\n}\n}\n")
+            first.ns.nft(CUT)
         else:
             first.process.kill()
         carries(alice, web, other)
