@@ -143,15 +143,20 @@ class Echo:
             data, peer = self.server.recvfrom(65535)
             self.server.sendto(peer[0].encode() + b" " + data, peer)
 
-    def ask(self, ns, address=None, size=10, timeout_s=2.0):
-        """The address that the server saw, or None."""
+    def ask(self, ns, address=None, size=10, tries=8):
+        """The address that the server saw, or None. Either end may have to learn first what fits."""
+        said = None
         with ns.socket(self.family) as client:
-            client.settimeout(timeout_s)
-            client.sendto(b"x" * size, (address or self.address, self.port))
-            try:
-                said = client.recv(65535)
-            except (TimeoutError, ConnectionRefusedError):
-                return None
+            client.settimeout(0.5)
+            for _ in range(tries):
+                try:
+                    client.sendto(b"x" * size, (address or self.address, self.port))
+                    said = client.recv(65535)
+                    break
+                except OSError:  # nothing came, or what came is an error of ICMP
+                    continue
+        if said is None:
+            return None
         seen, data = said.split(b" ", 1)
         check(data == b"x" * size, "an echo came back changed")
         return seen.decode()
