@@ -96,7 +96,7 @@ static void push_records(struct answering *a, const struct names_name *owner,
 	for (const struct names_item *i = entry ? entry->items : NULL; i && !any; i = i->next) {
 		if ((uint16_t)i->type != a->query->type)
 			continue;
-		push_bytes(a, owner, i->type, i->rdata, i->len);
+		push_bytes(a, owner, (uint16_t)i->type, i->rdata, i->len);
 		count++;
 	}
 	if (any && (names_name_equal(&a->name, &a->apex) || (entry && entry->items))) {
