@@ -10,13 +10,19 @@
 static void explain(const struct policy *policy, const struct policy_node *from,
 		    const struct policy_node *to, const struct policy_rules *rules)
 {
-	struct filter_tuple tuple = { .dst = to->address4, .proto = 6 };
-	struct filter_rules *filter = filter_rules_new(rules->rules, rules->count, NULL);
+	static const char *const places[] = { "100.64.0.1", "100.64.0.2", "10.20.0.5",
+					      "10.77.0.9",  "9.9.9.9",    "fd00::2" };
+	const struct ip_addr own[] = { from->address4, from->address6 };
+	struct filter_rules *filter = filter_rules_new(rules->rules, rules->count, own);
 	struct policy_verdict verdict;
 
-	for (uint16_t port = 20; filter && port < 30; port++) {
-		tuple.dst_port = port;
-		if (policy_explain(policy, from, to, &tuple, &verdict) == 0 &&
+	for (uint16_t i = 0; filter && i < 6 * 6 * 10; i++) {
+		struct filter_tuple tuple = { .proto = i % 3 ? 6 : 17, .dst_port = i % 10 + 50 };
+
+		addr_parse(&tuple.src, places[i / 10 % 6]);
+		addr_parse(&tuple.dst, places[i / 60]);
+		if (tuple.src.family == tuple.dst.family &&
+		    policy_explain(policy, from, to, &tuple, &verdict) == 0 &&
 		    verdict.allowed != filter_rules_match(filter, &tuple))
 			abort();
 	}
@@ -33,14 +39,19 @@ static void compile(const struct policy *policy)
 	};
 	struct policy_rules rules = { .count = 0 };
 	struct policy_error error;
-	struct prefix route;
+	struct prefix lan;
+	struct prefix routes[2];
 
-	prefix_parse(&route, "10.20.0.0/16");
+	prefix_parse(&lan, "10.77.0.0/24");
+	prefix_parse(&routes[0], "10.20.0.0/16");
+	prefix_parse(&routes[1], "0.0.0.0/0");
+	nodes[0].routes = &lan;
+	nodes[0].route_count = 1;
 	addr_parse(&nodes[0].address4, "100.64.0.1");
 	addr_parse(&nodes[1].address4, "100.64.0.2");
 	addr_parse(&nodes[1].address6, "fd00::2");
-	nodes[1].routes = &route;
-	nodes[1].route_count = 1;
+	nodes[1].routes = routes;
+	nodes[1].route_count = 2;
 	nodes[0].owner = "alice@example.com";
 	if (policy_compile(policy, &nodes[0], &nodes[1], &rules) < 0) {
 		policy_rules_clear(&rules);
@@ -49,6 +60,7 @@ static void compile(const struct policy *policy)
 	if (policy_check(policy, nodes, 2, &error) < 0 && !error.text[0])
 		abort();
 	explain(policy, &nodes[0], &nodes[1], &rules);
+	policy_approves(policy, &nodes[1], &routes[0]);
 	policy_rules_clear(&rules);
 }
 
