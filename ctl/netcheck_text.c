@@ -4,7 +4,7 @@
 #include "ctl/status_field.h"
 #include "ctl/table.h"
 
-#define VALUE_MAX 128
+#define VALUE_MAX 256
 
 static void print_row(FILE *out, const char *label, const char *value)
 {
@@ -40,6 +40,42 @@ static void print_relays(const json_t *relays, FILE *out)
 	table_free(table);
 }
 
+static void print_names(const json_t *names, FILE *out)
+{
+	char text[VALUE_MAX];
+
+	if (!json_is_object(names))
+		return;
+	snprintf(text, sizeof(text), "%s%s%s",
+		 json_is_true(json_object_get(names, "on")) ? status_text(names, "domain", "on")
+							    : "off",
+		 status_text(names, "how", NULL) ? " by " : "", status_text(names, "how", ""));
+	print_row(out, "names", text);
+}
+
+static void print_exit(const json_t *exit_node, FILE *out)
+{
+	const char *four = status_text(exit_node, "ipv4", NULL);
+	const char *six = status_text(exit_node, "ipv6", NULL);
+	char text[VALUE_MAX];
+
+	if (!json_is_object(exit_node))
+		return;
+	snprintf(text, sizeof(text), "%s, for IPv4 %s, for IPv6 %s",
+		 status_text(exit_node, "wanted", "-"), four ? four : "nobody",
+		 six ? six : "nobody");
+	print_row(out, "exit", text);
+}
+
+static void print_conflicts(const json_t *conflicts, FILE *out)
+{
+	for (size_t i = 0; i < json_array_size(conflicts); i++) {
+		const char *text = json_string_value(json_array_get(conflicts, i));
+
+		print_row(out, i ? "" : "conflicts", text ? text : "-");
+	}
+}
+
 void netcheck_text_print(const json_t *netcheck, FILE *out)
 {
 	const json_t *udp = json_object_get(netcheck, "udp");
@@ -57,5 +93,8 @@ void netcheck_text_print(const json_t *netcheck, FILE *out)
 	print_row(out, "filtering", status_text(netcheck, "filtering", "unknown"));
 	print_row(out, "port mapping", status_text(netcheck, "port_mapping", "unknown"));
 	print_row(out, "proxy", status_text(netcheck, "proxy", "none"));
+	print_names(json_object_get(netcheck, "names"), out);
+	print_exit(json_object_get(netcheck, "exit_node"), out);
+	print_conflicts(json_object_get(netcheck, "conflicts"), out);
 	print_relays(json_object_get(netcheck, "relays"), out);
 }

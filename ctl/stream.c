@@ -59,20 +59,26 @@ static ssize_t copy_some(struct flow *flow)
 
 static ssize_t splice_some(struct flow *flow)
 {
-	ssize_t n = splice(flow->from, NULL, flow->to, NULL, STREAM_STEP, SPLICE_F_MOVE);
+	ssize_t n = splice(flow->from, NULL, flow->to, NULL, STREAM_STEP,
+			   SPLICE_F_MOVE | SPLICE_F_NONBLOCK);
 
 	return n < 0 ? -errno : n;
 }
 
+/*
+ * Waits outside of splice, which holds the pipe's lock while it waits: whoever looks into the pipe
+ * at its other end, even without waiting, would hang until something comes.
+ */
 static int flow_run(struct flow *flow)
 {
 	for (;;) {
-		ssize_t n = flow->copy ? copy_some(flow) : splice_some(flow);
+		ssize_t n;
 
+		wait_ready(flow->from, POLLIN);
+		n = flow->copy ? copy_some(flow) : splice_some(flow);
 		if (n == 0)
 			return 0;
 		if (n == -EAGAIN) {
-			wait_ready(flow->from, POLLIN);
 			wait_ready(flow->to, POLLOUT);
 		} else if (n == -EINVAL && !flow->copy) {
 			flow->copy = malloc(COPY_STEP); /* no pipe on either side */
@@ -102,6 +108,7 @@ int stream_run(int sock, int in, int out)
 	int err;
 
 	sending = (struct flow){ .from = in, .to = sock };
+	fcntl(sock, F_SETFL, fcntl(sock, F_GETFL) | O_NONBLOCK);
 	fcntl(in, F_SETPIPE_SZ, STREAM_STEP);
 	fcntl(out, F_SETPIPE_SZ, STREAM_STEP);
 	err = -pthread_create(&thread, NULL, send_run, &sending);

@@ -14,6 +14,7 @@
 #include "daemon/mesh.h"
 #include "daemon/portmap.h"
 #include "daemon/relays.h"
+#include "daemon/status_resources.h"
 #include "io/source.h"
 #include "proto/local_api.h"
 #include "proto/natcheck.h"
@@ -144,6 +145,8 @@ static void finish(struct netcheck *netcheck)
 			   http_proxy_name(&netcheck->mesh->http_proxy), "relays",
 			   relays_json(netcheck->mesh->relays));
 
+	if (fields)
+		status_resources_netcheck(fields, netcheck->mesh);
 	netcheck_free(netcheck);
 	local_reply_end(request, json_pack("{s:o}", "netcheck", fields));
 }

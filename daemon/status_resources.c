@@ -119,3 +119,16 @@ void status_resources_fill(struct status *status, const struct mesh *mesh)
 	name_service_describe(mesh, &names);
 	status->names = (struct status_names){ names.on, names.how, names.domain };
 }
+
+void status_resources_netcheck(json_t *fields, const struct mesh *mesh)
+{
+	struct status status = { .network = NULL };
+	struct route_report routes;
+
+	status_resources_fill(&status, mesh);
+	route_report_make(&routes, mesh);
+	json_object_set_new(fields, "exit_node", exit_json(&status.exit_node));
+	json_object_set_new(fields, "names", names_json(&status.names));
+	json_object_set_new(fields, "conflicts", conflicts_json(&routes));
+	route_report_clear(&routes);
+}

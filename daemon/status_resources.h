@@ -16,6 +16,9 @@ int status_resources_add(json_t *object, const struct status *status);
 /* The prefixes that each node carries: an object with an array of texts by the node's name. */
 json_t *status_resources_by_node(const struct status *status);
 
+/* "exit_node", "names" and "conflicts" alone, for netcheck: added to fields. */
+void status_resources_netcheck(json_t *fields, const struct mesh *mesh);
+
 /* Fills exit_node and names; texts are borrowed from the mesh. */
 void status_resources_fill(struct status *status, const struct mesh *mesh);
 

@@ -48,7 +48,8 @@
  *                   "filtering": the same words,
  *                   "port_mapping":"pcp"|"nat-pmp"|"upnp"|"none"|"unknown","proxy":"host:port"|null,
  *                   "relays":[{"name":"fra","latency_ms":8.2|null,"transport":"udp"|"tls"|null,
- *                              "home":true}]}}
+ *                              "home":true}],
+ *                   "exit_node","names","conflicts": as in status}}
  *   resolve      name: a node, a record, a name in a split domain, or an address
  *                {"ok":true,"addresses":["100.64.0.2","fd.."],"node":"db1"|null,
  *                 "self":false,"allowed":true}

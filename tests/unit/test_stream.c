@@ -6,6 +6,7 @@
 
 #include <cmocka.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdbool.h>
@@ -154,6 +155,37 @@ static void test_answers_end_first(void **state)
 	close(run.in);
 }
 
+/* While nothing comes, whoever has the other end of a pipe can still look into it, and write. */
+static void test_idle_pipes(void **state)
+{
+	struct run run;
+	int ends[3];
+	char byte;
+
+	(void)state;
+	begin(&run, true, ends);
+	fcntl(ends[2], F_SETFL, O_NONBLOCK);
+	for (int i = 0; i < 3; i++) {
+		assert_int_equal(write(ends[0], "x", 1), 1);
+		usleep(20000);
+		assert_int_equal(read(ends[2], &byte, 1), 1);
+		usleep(20000); /* it waits for more */
+		alarm(5);
+		assert_int_equal(read(ends[2], &byte, 1), -1);
+		assert_int_equal(errno, EAGAIN);
+		assert_int_equal(write(ends[1], "y", 1), 1);
+		assert_int_equal(read(ends[0], &byte, 1), 1);
+		alarm(0);
+	}
+	close(ends[0]);
+	close(ends[1]);
+	pthread_join(run.thread, NULL);
+	assert_int_equal(run.result, 0);
+	close(ends[2]);
+	close(run.sock);
+	close(run.in);
+}
+
 static void test_nobody_reads(void **state)
 {
 	struct run run;
@@ -223,9 +255,9 @@ static void test_dial_list(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_half_close),   cmocka_unit_test(test_answers_end_first),
-		cmocka_unit_test(test_nobody_reads), cmocka_unit_test(test_dial),
-		cmocka_unit_test(test_dial_list),
+		cmocka_unit_test(test_half_close), cmocka_unit_test(test_answers_end_first),
+		cmocka_unit_test(test_idle_pipes), cmocka_unit_test(test_nobody_reads),
+		cmocka_unit_test(test_dial),       cmocka_unit_test(test_dial_list),
 	};
 
 	signal(SIGPIPE, SIG_IGN);

@@ -10,7 +10,8 @@ import os
 import socket
 import threading
 
-from lab.command import check, run, tool, wait_until
+from lab import lan
+from lab.command import check, wait_until
 from lab.warren import coordinator, join
 
 TIMEOUT_S = 150
@@ -107,6 +108,142 @@ def try_speed_limits(alice, gw):
         check(own.connect_ex((gw.address(), PORT)) != 0 or own.recv(8) == b"", "it serves the node's own programs")
 
 
+# --- behind a router ---
+
+def route(node, prefix):
+    """The first line of that prefix, which is the one that is used if any is."""
+    listed = json.loads(node.ctl("routes", "--json").stdout)
+    check(listed["schema"] == 1, f"routes has schema {listed['schema']}")
+    return next((r for r in listed["routes"] if r["prefix"] == prefix), {})
+
+
+def wait_route(where, prefix, **expected):
+    seen = {}
+
+    def probe():
+        seen.clear()
+        seen.update(route(where, prefix))
+        return all(seen.get(key) == value for key, value in expected.items()) and seen
+    try:
+        return wait_until("the route", probe, 10)
+    except Exception:
+        check(False, f"{where.name}: {prefix} is {seen}, not {expected}")
+
+
+def try_states(coord, alice, gw, prefix, address):
+    """Offered, approved, used: what the tools say in each state."""
+    check("no routes" in alice.ctl("routes").stdout, "there are routes before any was offered")
+    refused(alice, ["whois", address], 1, "no router a network with it")
+    gw.ctl("set", "routes", prefix)
+    waiting = wait_route(gw, prefix, own=True, offered=True, approved=False, used=False)
+    check(waiting["why"] and "appro" in waiting["why"], f"why not used: {waiting}")
+    check(f"{prefix}  gw (here)" in gw.ctl("routes").stdout, gw.ctl("routes").stdout)
+    check(route(alice, prefix) == {}, "alice knows of a route that nobody approved")
+    coord.admin("route", "approve", "gw", prefix)
+    wait_route(gw, prefix, own=True, approved=True, used=True, why=None)
+    wait_route(alice, prefix, own=False, node="gw", approved=True, used=True, why=None)
+    text = alice.ctl("whois", address).stdout
+    check(f"network    {prefix}\nrouters    gw, used\n" in text, f"whois: {text}")
+    text = alice.ctl("whois", "gw").stdout
+    check(f"routes     {prefix}\n" in text, f"whois gw: {text}")
+    text = alice.ctl("status", "-d").stdout
+    check("· routes 1 of 1 used\n" in text and f"  routes     {prefix} used\n" in text, f"status: {text}")
+    check(alice.peer(gw)["routes"] == [prefix], f"status --json: {alice.peer(gw)}")
+    refused(alice, ["whois", "203.0.113.77"], 1, "no router a network with it")
+
+
+def try_conflict(alice, prefix):
+    """alice comes home: her LAN is used, and everything says so."""
+    home = prefix.rsplit(".", 1)[0] + ".77/24"
+    alice.ns.ip_batch(["link add desk type bridge", "link set desk up", f"addr add {home} dev desk"])
+    seen = wait_route(alice, prefix, used=False, conflict=True)
+    check("at-home" in seen["why"] or "local-network" in seen["why"], f"why: {seen}")
+    status = alice.status()
+    check(len(status["conflicts"]) == 1 and prefix in status["conflicts"][0], f"conflicts: {status['conflicts']}")
+    text = alice.ctl("netcheck").stdout
+    check("conflicts" in text and prefix in text, f"netcheck: {text}")
+    check("routes 0 of 1 used" in alice.ctl("status").stdout, alice.ctl("status").stdout)
+    alice.ns.ip("link del desk")
+    wait_route(alice, prefix, used=True, conflict=False)
+
+
+def proxied(node, ssh, target, *words):
+    """ssh by nc alone; what it says."""
+    proxy = f"{node.lab.bin('warren')} --socket {node.control} nc %h %p"
+    return node.ns.run("ssh", "-F", "/dev/null", "-i", f"{ssh.keys}/user", "-o", "BatchMode=yes",
+                       "-o", "StrictHostKeyChecking=no", "-o", f"UserKnownHostsFile={ssh.keys}/known",
+                       "-o", f"ProxyCommand={proxy}", f"root@{target}", *words, timeout_s=30).stdout
+
+
+def try_names(coord, alice, nas, address):
+    """By record and by the site's own name server, while the system is told no names at all."""
+    alice.ctl("set", "names", "no")
+    check(not alice.status()["names"]["on"], "names are on")
+    coord.admin("dns", "add", "nas", "A", address)
+    coord.admin("dns", "split", "corp.example", address)
+    server = nas.start("dnsmasq", "dnsmasq", "--keep-in-foreground", "--no-hosts", "--no-resolv", "--no-daemon",
+                       f"--address=/db.corp.example/{address}", "--local=/corp.example/", "--user=root",
+                       f"--listen-address={address}", "--bind-interfaces", "--pid-file=", "--conf-file=/dev/null")
+    server.wait_log("started")
+    wait_until("the record is known", lambda: alice.ctl("ip", "nas", expect=None).stdout.split() == [address])
+    for name in ("nas.lab.internal", "NAS", "db.corp.example"):
+        check(alice.ctl("ip", name).stdout.split() == [address], f"ip {name}: {alice.ctl('ip', name).stdout}")
+    check("name       nas.lab.internal\n" in alice.ctl("whois", "nas").stdout, alice.ctl("whois", "nas").stdout)
+    refused(alice, ["nc", "nowhere.corp.example", "22"], 1, "no address")
+
+
+def try_ssh(alice, nas, address):
+    ssh = lan.Ssh(nas)
+    for target in (address, "nas", "db.corp.example"):
+        check(proxied(alice, ssh, target, "echo", "$SSH_CONNECTION").split()[2:] == [address, "22"],
+              f"ssh by nc to {target}")
+    # Much, both ways, by what ssh makes of it.
+    with open("/run/much", "wb") as file:
+        file.write(os.urandom(MUCH))
+    proxy = f"{alice.lab.bin('warren')} --socket {alice.control} nc %h %p"
+    alice.ns.run("bash", "-o", "pipefail", "-c", f"ssh -F /dev/null -i {ssh.keys}/user -o BatchMode=yes "
+                 f"-o UserKnownHostsFile={ssh.keys}/known -o 'ProxyCommand={proxy}' root@nas cat </run/much | cmp - /run/much",
+                 timeout_s=60)
+
+
+def try_exit(coord, alice, gw):
+    gw.ctl("set", "offer-exit", "yes")
+    coord.admin("route", "approve", "gw", "exit")
+    wait_route(alice, "0.0.0.0/0", used=False, exit=True)
+    coord.set_policy({"rules": [{"allow": ["*"], "to": ["*:*", "internet:*"]}]})
+    alice.ctl("set", "exit-node", "gw")
+    wait_route(alice, "0.0.0.0/0", used=True, exit=True, node="gw")
+    status = alice.status()
+    check(status["exit_node"]["wanted"] == "gw" and status["exit_node"]["ipv4"] == "gw", f"{status['exit_node']}")
+    check("· exit gw" in alice.ctl("status").stdout, alice.ctl("status").stdout)
+    check("exit          gw" in alice.ctl("netcheck").stdout, alice.ctl("netcheck").stdout)
+    alice.ctl("set", "exit-node", "none")
+    check(alice.status()["exit_node"] is None, "an exit is still told of")
+
+
+def try_bad_settings(alice):
+    """Refused in one line with exit code 2, and all is as before."""
+    before = alice.ctl("get").stdout
+    for words in (["speed", "maybe"], ["names", "1"], ["accept-routes", "on"], ["offer-exit", ""], ["exit-node", "no such"],
+                  ["exit-node", "gw", "--kill-switch"], ["exit-node", "gw", "--kill-switch", "x"],
+                  ["exit-node", "gw", "--colour", "red"], ["routes", "10.1.2.3/8"], ["routes", "0.0.0.0/0"],
+                  ["routes", "10.1.0.0/16", "--weight", "256"], ["routes", "10.1.0.0/16", "--snat", "maybe"],
+                  ["routes"], ["nothing", "yes"], ["speed", "yes", "no"]):
+        done = alice.ctl("set", *words, expect=None)
+        check(done.returncode == 2 and done.stderr.count("\n") == 1 and not done.stdout,
+              f"set {words}: exit {done.returncode}: {done.stdout}{done.stderr}")
+    check(alice.ctl("get").stdout == before, "what was refused changed a setting")
+    refused(alice, ["routes", "x"], 2, "too many")
+    refused(alice, ["routes", "--all"], 2, "unknown option")
+    refused(alice, ["whois"], 2, "missing")
+
+
+def try_speed_off(alice, gw):
+    gw.ctl("set", "speed", "no")
+    refused(alice, ["speed", "gw", "--time", "1s"], 5, "answers no measurement")
+    gw.ctl("set", "speed", "yes")
+
+
 # --- all ---
 
 def scenario(lab):
@@ -114,15 +251,24 @@ def scenario(lab):
     office = lab.home("office", "A")
     alice, gw = join(lab, coord, lab.home("home", "A").host("alice"), office.host("gw"))
     nas = office.host("nas")
+    prefix, address = f"{office.lan}.0/24", nas.address()
     alice.reaches(gw)
     alice.ping(gw, until_direct=True, timeout_s=15)
     try_large(alice, gw.ns, gw.address(), "gw", 7001)
     try_large(alice, gw.ns, gw.address(6), "gw.lab.internal", 7002)
-    try_large(alice, gw.ns, gw.address(), gw.address(), 7003)
     try_nc_refusals(alice)
     try_speed(alice, gw, "direct")
     try_speed_limits(alice, gw)
+    try_speed_off(alice, gw)
     alice.ctl("set", "path", "gw", "relay")
     alice.wait_path(gw, "relay")
     try_speed(alice, gw, "relay")
     alice.ctl("set", "path", "gw", "auto")
+    coord.set_policy({"rules": [{"allow": ["*"], "to": ["*:*", f"{prefix}:*"]}]})
+    try_states(coord, alice, gw, prefix, address)
+    try_names(coord, alice, nas, address)
+    try_large(alice, nas, address, "nas", 7003)
+    try_ssh(alice, nas, address)
+    try_conflict(alice, prefix)
+    try_exit(coord, alice, gw)
+    try_bad_settings(alice)
