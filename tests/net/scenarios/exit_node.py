@@ -57,10 +57,10 @@ table netdev cut {
 class Web:
     """Answers each datagram and connection on port 80 with the address it came from."""
 
-    def __init__(self, ns):
+    def __init__(self, ns, kinds=((socket.SOCK_DGRAM, 80), (socket.SOCK_DGRAM, 53), (socket.SOCK_STREAM, 80))):
         self.ns, self.seen = ns, set()
         for family, anything in ((socket.AF_INET, "0.0.0.0"), (socket.AF_INET6, "::")):
-            for kind, port in ((socket.SOCK_DGRAM, 80), (socket.SOCK_DGRAM, 53), (socket.SOCK_STREAM, 80)):
+            for kind, port in kinds:
                 sock = ns.socket(family, kind)
                 sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
                 if family == socket.AF_INET6:
@@ -221,6 +221,7 @@ def try_bad_input(alice):
     refused(alice, 2, "yes or no", "exit-node", "east", "--kill-switch", "maybe")
     refused(alice, 2, "no option", "exit-node", "east", "--kill", "yes")
     refused(alice, 2, "yes or no", "offer-exit", "perhaps")
+    refused(alice, 2, "0.0.0.0/0", "routes", "0.0.0.0/0")
     check(not block_tables(alice), f"refused settings left {block_tables(alice)}")
 
 
@@ -255,6 +256,43 @@ def try_death(alice, web, flood, watch, east):
     alice.start()
     carries(alice, web, east)
     watch.check("the daemon is new")
+
+
+def try_cleanup(alice, web, east, before):
+    """Without a daemon the kill switch is ended by hand; the next daemon closes it again."""
+    alice.process.kill()
+    check(who(alice, web.address()) is None, "the web is seen without a daemon")
+    options = ["--cleanup", "--open", "--state", alice.state, "--tun", alice.tun]
+    wait_until("the dead daemon's keeper is done", lambda: alice.ns.run(
+        alice.lab.bin("warrend"), *options, expect=None).returncode == 0, 5)
+    check(not block_tables(alice), f"--cleanup --open left {block_tables(alice)}")
+    check(who(alice, web.address()) == before, "the web is not seen after --cleanup --open")
+    alice.start()
+    check(f"warren_block_{alice.tun}" in block_tables(alice), "a new daemon does not block")
+    carries(alice, web, east)
+
+
+def try_policy(alice, web, coord, east):
+    """What the policy takes back is held back, not sent another way."""
+    coord.set_policy({"rules": POLICY["rules"][:1]})
+    wait_until("east carries no more", lambda: who(alice, web.address(), 0.3) is None, 10)
+    wait_until("status says so", lambda: "held back" in alice.ctl("status").stdout, 5)
+    refused(alice, 1, "policy does not let", "exit-node", "east")
+    check(www(alice) == "", f"without an exit www.test is {www(alice)}")
+    coord.set_policy(POLICY)
+    carries(alice, web, east)
+
+
+def try_inside(alice, plain, east):
+    """An exit leads to the internet alone: not to itself, nor to what is private behind it."""
+    east.ns.ip_batch(["link add inside type bridge", "link set inside up", "addr add 10.9.9.9/24 dev inside",
+                      "addr add 2001:db8:99::9/64 dev inside nodad"])
+    own = Web(east.ns, ((socket.SOCK_STREAM, 80),))
+    check(who(plain, east.ns.address(4, "wan")) == plain.ns.address(4, "wan"), "the exit's own server does not serve")
+    own.seen.clear()
+    for address in (east.ns.address(4, "wan"), east.ns.address(6, "wan"), "10.9.9.9", "2001:db8:99::9", "10.9.9.8"):
+        check(who(alice, address, 0.3) is None, f"{address} of the exit is reached through it")
+    check(not own.seen, f"the exit itself was reached: {own.seen}")
 
 
 def in_use(alice, web, exits_):
@@ -355,6 +393,11 @@ def scenario(lab):
     try_four(alice, web_ns, watch, four)
     flood.stop()
     watch.stop()
+    alice.ctl("set", "exit-node", "east")
+    carries(alice, web_ns, east)
+    try_inside(alice, plain, east)
+    try_policy(alice, web_ns, coord, east)
+    try_cleanup(alice, web_ns, east, before)
     check(try_end(alice, web_ns, ["set", "exit-node", "none"]) == before, "another address than before")
     wait_until("names are asked as before", lambda: www(alice) == near.www, 5)
     alice.ctl("set", "exit-node", "east", "--kill-switch", "yes")
