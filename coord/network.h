@@ -36,7 +36,7 @@ struct network {
 	struct pool pool;
 	struct map *nodes; /* by device key */
 	struct policy *policy;
-	struct netmap_names *names; /* the names document in force; NULL: none */
+	struct netmap_names *names;    /* the names document in force; NULL: none */
 	struct policy_index *index;    /* of it and the members; made by mapmaker.c when needed */
 	struct rule_lists *rule_lists; /* what it makes of the nodes */
 	uint32_t due_mark;             /* counts marks in nodes */

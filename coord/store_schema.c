@@ -87,11 +87,10 @@ static const char from_version_3[] =
 	"CREATE INDEX audit_time ON audit (time_s);";
 
 /* From version 4, whose nodes carried nothing for others; likewise for new databases. */
-static const char from_version_4[] =
-	"ALTER TABLE node ADD COLUMN offered TEXT NOT NULL DEFAULT '';"
-	"ALTER TABLE node ADD COLUMN decided TEXT NOT NULL DEFAULT '';"
-	"ALTER TABLE node ADD COLUMN advance TEXT NOT NULL DEFAULT '';"
-	"ALTER TABLE key ADD COLUMN routes TEXT NOT NULL DEFAULT '';";
+static const char from_version_4[] = "ALTER TABLE node ADD COLUMN offered TEXT NOT NULL DEFAULT '';"
+				     "ALTER TABLE node ADD COLUMN decided TEXT NOT NULL DEFAULT '';"
+				     "ALTER TABLE node ADD COLUMN advance TEXT NOT NULL DEFAULT '';"
+				     "ALTER TABLE key ADD COLUMN routes TEXT NOT NULL DEFAULT '';";
 
 /* By the version that it leaves behind. */
 static const char *const migrations[SCHEMA_VERSION] = {

@@ -493,70 +493,6 @@ static void test_version_3_keeps_all_it_has(void **state)
 	assert_int_equal(node_count(), 1);
 }
 
-static const char to_version_4[] =
-	"ALTER TABLE node DROP COLUMN offered; ALTER TABLE node DROP COLUMN decided;"
-	"ALTER TABLE node DROP COLUMN advance; ALTER TABLE key DROP COLUMN routes;";
-
-/* Each column of its own. */
-static void test_routes(void **state)
-{
-	struct store_key key = make_key(1, true);
-	struct node node = make_node(1);
-	struct store_key found;
-	struct node read;
-
-	(void)state;
-	assert_int_equal(route_list_parse(&key.routes, "10.0.0.0/8 ::/0"), 0);
-	assert_int_equal(node_routes_parse_offered(&node.routes,
-						   "10.77.1.0/24=192.168.1.0@7 ::/0@100"),
-			 0);
-	assert_int_equal(node_routes_parse_decided(&node.routes, "+10.77.1.0/24 -::/0"), 0);
-	assert_int_equal(route_list_parse(&node.routes.advance, "10.9.0.0/16"), 0);
-	assert_int_equal(store_key_add(store, &key), 0);
-	assert_int_equal(store_node_put(store, &node), 0);
-	reopen();
-	assert_int_equal(store_key_find(store, key.id, &found), 0);
-	assert_int_equal(found.routes.count, 2);
-	assert_int_equal(store_node_find(store, node.device_key, &read), 0);
-	assert_true(node_routes_equal(&read.routes, &node.routes));
-	/* And what changed in them. */
-	node_routes_forget_decision(&node.routes, &node.routes.offered[0]);
-	node.routes.offered_count = 1;
-	assert_int_equal(store_node_put(store, &node), 0);
-	assert_int_equal(store_node_find(store, node.device_key, &read), 0);
-	assert_true(node_routes_equal(&read.routes, &node.routes));
-}
-
-static void knew_no_routes(const struct node *node, const struct store_key *key)
-{
-	struct store_key found;
-	struct node read;
-
-	assert_int_equal(store_key_find(store, key->id, &found), 0);
-	assert_memory_equal(&found.groups.names, &key->groups.names, sizeof(key->groups.names));
-	assert_int_equal(found.routes.count, 0);
-	assert_int_equal(store_node_find(store, node->device_key, &read), 0);
-	assert_memory_equal(&read, node, sizeof(read));
-	assert_int_equal(store_node_put(store, &read), 0);
-}
-
-static void test_version_4_knew_no_routes(void **state)
-{
-	struct store_key key = make_key(1, false);
-	struct node node = make_node(1);
-
-	(void)state;
-	assert_int_equal(store_key_add(store, &key), 0);
-	assert_int_equal(store_node_put(store, &node), 0);
-	execute(to_version_4);
-	execute("PRAGMA user_version = 4");
-	reopen();
-	knew_no_routes(&node, &key);
-	/* Texts that no coordinator writes are damage, and not some route. */
-	execute("UPDATE node SET offered = '10.0.0.0/8'");
-	assert_int_equal(store_node_find(store, node.device_key, &node), -EUCLEAN);
-}
-
 static int check_owner(void *arg, const struct node *node)
 {
 	const char *owner = arg;
@@ -683,21 +619,6 @@ static void test_migrated_on_postgres(void **state)
 	assert_int_equal(store_get_u64(store, "n", &value), 0);
 	assert_int_equal(value, 7);
 	assert_int_equal(store_get_u64(store, "absent", &value), 0);
-}
-
-static void test_version_4_on_postgres(void **state)
-{
-	struct store_key key = make_key(1, false);
-	struct node node = make_node(1);
-
-	(void)state;
-	assert_int_equal(store_key_add(store, &key), 0);
-	assert_int_equal(store_node_put(store, &node), 0);
-	store_close(store);
-	database_run(&database, to_version_4);
-	database_run(&database, "UPDATE schema_version SET version = 4");
-	assert_int_equal(open_again(&store), 0);
-	knew_no_routes(&node, &key);
 }
 
 /* Calls fail at once while it is away, say so, and go on with a new connection. */
@@ -834,8 +755,6 @@ int main(void)
 		TEST(test_version_2_knew_one_kind_of_relay),
 		TEST(test_version_3_keeps_all_it_has),
 		TEST(test_version_3_knew_no_owners),
-		TEST(test_version_4_knew_no_routes),
-		TEST(test_routes),
 		TEST(test_newer_schema),
 		TEST(test_relays_and_backup),
 	};
@@ -847,7 +766,6 @@ int main(void)
 		POSTGRES(test_a_transaction_is_whole_or_not_at_all),
 		POSTGRES(test_killed_while_writing),
 		POSTGRES(test_relays),
-		POSTGRES(test_routes),
 		POSTGRES(test_one_use_by_many),
 		POSTGRES(test_away_and_back),
 		POSTGRES(test_backup_and_restore),
@@ -856,8 +774,6 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_newer_schema_on_postgres, begin_postgres,
 						end_postgres),
 		cmocka_unit_test_setup_teardown(test_migrated_on_postgres, begin_postgres,
-						end_postgres),
-		cmocka_unit_test_setup_teardown(test_version_4_on_postgres, begin_postgres,
 						end_postgres),
 	};
 	int failed = cmocka_run_group_tests(tests, NULL, NULL);
