@@ -1,6 +1,7 @@
 #include "ctl/client.h"
 
 #include <errno.h>
+#include <netdb.h>
 #include <poll.h>
 #include <sodium.h>
 #include <stdlib.h>
@@ -9,6 +10,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "base/addr.h"
 #include "base/clock.h"
 #include "ctl/report.h"
 
@@ -241,14 +243,38 @@ int client_routes(const struct client *client, json_t **routes)
 	return call_object(client, "routes", routes);
 }
 
+/* What the system's resolver says of a name that is not the network's. */
+static int resolve_elsewhere(const char *name, json_t *addresses)
+{
+	struct addrinfo hints = { .ai_socktype = SOCK_STREAM }, *list, *at;
+	int err = getaddrinfo(name, NULL, &hints, &list);
+
+	if (err)
+		return report(LOCAL_FAILURE, "%s: no name of this network, nor elsewhere: %s", name,
+			      gai_strerror(err));
+	for (at = list; at; at = at->ai_next) {
+		char text[ADDR_TEXT_SIZE];
+		struct endpoint ep;
+
+		if (endpoint_from_sockaddr(&ep, at->ai_addr) == 0)
+			json_array_append_new(addresses, json_string(addr_format(text, &ep.addr)));
+	}
+	freeaddrinfo(list);
+	return LOCAL_OK;
+}
+
 int client_resolve(const struct client *client, const char *name, json_t **answer)
 {
 	int code = client_call(client, local_resolve_encode(name), CLIENT_PATIENCE_MS, NULL, NULL,
 			       answer);
+	json_t *addresses;
 
 	if (code == LOCAL_TIMEOUT)
 		report(code, "%s: the daemon did not answer within %d s: see journalctl -u warren",
 		       name, CLIENT_PATIENCE_MS / 1000);
+	addresses = json_object_get(*answer, "addresses");
+	if (!code && json_is_array(addresses) && json_array_size(addresses) == 0)
+		code = resolve_elsewhere(name, addresses);
 	return code;
 }
 

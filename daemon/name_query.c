@@ -19,7 +19,9 @@
 /* A question that was sent on for somebody. */
 struct query {
 	struct name_service *service;
-	struct name_client *client;
+	struct name_client *client; /* NULL: this daemon itself, by what follows */
+	name_forward_done *done;
+	void *arg;
 	size_t question; /* of name_forward */
 	bool stranger;
 	struct names_mapping mappings[NAMES_MAPPINGS_MAX]; /* of the site whose server is asked */
@@ -217,6 +219,15 @@ static void free_query(struct query *query)
 	free(query);
 }
 
+/* len bytes in service->answer are for who asked. */
+static void answer(const struct query *query, size_t len)
+{
+	if (query->client)
+		name_server_answer(query->client, query->service->answer, len);
+	else
+		query->done(query->arg, query->service->answer, len);
+}
+
 static void fail(struct name_service *service, struct name_client *client, const uint8_t *data,
 		 size_t len, int rcode)
 {
@@ -240,11 +251,11 @@ static void on_reply(void *arg, const uint8_t *reply, size_t len)
 	if (err >= 0)
 		err = names_finish(zone, query->data, query->len, service->reply, len,
 				   service->answer, sizeof(service->answer),
-				   name_client_is_udp(query->client), &out);
+				   query->client && name_client_is_udp(query->client), &out);
 	if (err < 0)
-		fail(service, query->client, query->data, query->len, NAMES_RCODE_SERVFAIL);
-	else
-		name_server_answer(query->client, service->answer, out);
+		out = names_failure(query->data, query->len, NAMES_RCODE_SERVFAIL, service->answer,
+				    sizeof(service->answer));
+	answer(query, out);
 	free_query(query);
 }
 
@@ -259,23 +270,25 @@ void name_query_gone(void *arg, struct name_client *client)
 	free_query(query);
 }
 
-/* What is in service->answer goes to servers; data is the query as it came. 0 or -errno. */
-static int send_on(struct name_service *service, struct name_client *client, bool stranger,
-		   const struct names_outcome *outcome, const uint8_t *data, size_t len)
+/*
+ * What is in service->answer goes to servers; data is the query as it came, and given says who
+ * asked. 0 or -errno.
+ */
+static int send_on(const struct query *given, const struct names_outcome *outcome,
+		   const uint8_t *data, size_t len, struct query **out)
 {
 	struct query *query = calloc(1, sizeof(*query) + len);
+	struct name_service *service = given->service;
 	struct forwarder_servers servers;
 	uint32_t fwmark;
 	int number;
 
 	if (!query)
 		return -ENOMEM;
-	query->service = service;
-	query->client = client;
+	*query = *given;
 	query->len = len;
 	memcpy(query->data, data, len);
-	query->stranger = stranger;
-	service->strangers += stranger ? 1 : 0;
+	service->strangers += query->stranger ? 1 : 0;
 	fwmark = choose_servers(query, &servers, outcome->split, service->answer, outcome->len);
 	number = name_forward_ask(service->forward, service->answer, outcome->len, &servers, fwmark,
 				  on_reply, query);
@@ -284,7 +297,7 @@ static int send_on(struct name_service *service, struct name_client *client, boo
 		return number;
 	}
 	query->question = (size_t)number;
-	name_client_set(client, query);
+	*out = query;
 	return 0;
 }
 
@@ -307,6 +320,10 @@ void name_query_take(void *arg, struct name_client *client, const uint8_t *data,
 	const struct names_zone *zone = name_service_make_zone(service);
 	enum asker asker = who_asks(service, &name_client_from(client)->addr);
 	struct names_outcome outcome = { .action = NAMES_DROP };
+	const struct query given = { .service = service,
+				     .client = client,
+				     .stranger = asker == STRANGER };
+	struct query *query;
 
 	if (zone && asker != NOBODY)
 		outcome = names_answer(zone, data, len, service->answer, sizeof(service->answer),
@@ -317,6 +334,33 @@ void name_query_take(void *arg, struct name_client *client, const uint8_t *data,
 		fail(service, client, data, len, NAMES_RCODE_REFUSED);
 	else if (outcome.action == NAMES_ANSWER)
 		name_server_answer(client, service->answer, outcome.len);
-	else if (send_on(service, client, asker == STRANGER, &outcome, data, len) < 0)
+	else if (send_on(&given, &outcome, data, len, &query) < 0)
 		fail(service, client, data, len, NAMES_RCODE_SERVFAIL);
+	else
+		name_client_set(client, query);
+}
+
+/* --- questions of our own --- */
+
+int name_query_ask(struct name_service *service, const uint8_t *data, size_t len,
+		   name_forward_done *done, void *arg, struct query **out)
+{
+	const struct names_zone *zone = name_service_make_zone(service);
+	const struct query given = { .service = service, .done = done, .arg = arg };
+	struct names_outcome outcome = { .action = NAMES_DROP };
+
+	if (zone)
+		outcome = names_answer(zone, data, len, service->answer, sizeof(service->answer),
+				       false);
+	if (outcome.action == NAMES_ANSWER)
+		return (int)outcome.len;
+	if (outcome.action == NAMES_DROP || !outcome.split)
+		return -ENOENT;
+	return send_on(&given, &outcome, data, len, out);
+}
+
+void name_query_cancel(struct query *query)
+{
+	name_forward_cancel(query->service->forward, query->question);
+	free_query(query);
 }

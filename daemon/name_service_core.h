@@ -5,15 +5,15 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "daemon/name_forward.h"
 #include "daemon/name_service.h"
 #include "io/loop.h"
 #include "proto/forwarder.h"
 #include "proto/names.h"
 
-/* What name_service.c and name_query.c share; nobody else includes this. */
+/* What name_service.c, name_query.c and name_lookup.c share; nobody else includes this. */
 
 struct name_client;
-struct name_forward;
 struct name_server;
 struct name_system;
 
@@ -43,5 +43,15 @@ const struct names_zone *name_service_make_zone(struct name_service *service);
 /* name_query.c: of the server's ops */
 void name_query_take(void *service, struct name_client *client, const uint8_t *data, size_t len);
 void name_query_gone(void *service, struct name_client *client);
+
+/*
+ * A question of this daemon's own; only names of ours and of split domains are asked for. The
+ * length of the answer that lies in service->answer; or 0: done(arg, …) comes later, unless *query
+ * is cancelled; or -ENOENT: a name of neither; or -errno.
+ */
+struct query;
+int name_query_ask(struct name_service *service, const uint8_t *data, size_t len,
+		   name_forward_done *done, void *arg, struct query **query);
+void name_query_cancel(struct query *query);
 
 #endif

@@ -52,7 +52,8 @@
  *                   "exit_node","names","conflicts": as in status}}
  *   resolve      name: a node, a record, a name in a split domain, or an address
  *                {"ok":true,"addresses":["100.64.0.2","fd.."],"node":"db1"|null,
- *                 "self":false,"allowed":true}
+ *                 "name":"db1.acme.internal"|null,"self":false,"allowed":true}
+ *                no addresses: a name that is not the network's, for the system to resolve;
  *                allowed: false when policy lets this node start nothing towards it at all
  *   routes       none
  *                {"ok":true,"routes":{...}}  the object of daemon/route_report.h
