@@ -18,6 +18,7 @@
 	X(node, "node.js", SCRIPT)                         \
 	X(keys, "keys.js", SCRIPT)                         \
 	X(routes, "routes.js", SCRIPT)                     \
+	X(names, "names.js", SCRIPT)                       \
 	X(policy, "policy.js", SCRIPT)                     \
 	X(relays, "relays.js", SCRIPT)                     \
 	X(audit, "audit.js", SCRIPT)                       \

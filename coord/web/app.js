@@ -4,6 +4,7 @@ import { call, get } from "./api.js";
 import { h, message, notify, outside, show } from "./dom.js";
 import { audit } from "./audit.js";
 import { keys } from "./keys.js";
+import { names } from "./names.js";
 import { node } from "./node.js";
 import { nodes } from "./nodes.js";
 import { overview } from "./overview.js";
@@ -25,6 +26,7 @@ const pages = [
 	["nodes", "Nodes", nodes],
 	["map", "Map", picture],
 	["routes", "Routes", routes],
+	["names", "Names", names],
 	["keys", "Join keys", keys],
 	["policy", "Policy", policy],
 	["relays", "Relays", relays],

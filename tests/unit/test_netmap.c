@@ -211,6 +211,53 @@ static void test_kinds_of_relays(void **state)
 	netmap_free(turn);
 }
 
+static void set_names(struct netmap *map, const char *text)
+{
+	struct netmap_names *names;
+
+	assert_int_equal(netmap_names_new(&names, text, strlen(text)), 0);
+	netmap_set_names(map, names);
+	netmap_names_unref(names);
+	assert_int_equal(netmap_sign(map, authority.secret), 0);
+}
+
+/* The names document comes, changes and goes, by deltas and whole. */
+static void test_names(void **state)
+{
+	struct netmap *maps[4] = { make_map(5, 1, 3), make_map(6, 1, 3), make_map(7, 1, 4),
+				   make_map(8, 1, 4) };
+	struct netmap_names *names;
+	struct netmap *parsed;
+	uint8_t *data;
+	size_t len;
+
+	(void)state;
+	set_names(maps[1], "{\"records\":[]}");
+	set_names(maps[2], "{\"split\":[]}");
+	assert_int_equal(netmap_encode(maps[2], &data, &len), 0);
+	assert_int_equal(data[0], 3);
+	assert_int_equal(netmap_parse(&parsed, data, len, &trust), 0);
+	assert_string_equal(parsed->names->text, "{\"split\":[]}");
+	netmap_free(parsed);
+	for (size_t i = 0; i < len; i++) {
+		data[i] ^= 1;
+		assert_int_equal(netmap_parse(&parsed, data, len, &trust), -EPERM);
+		data[i] ^= 1;
+	}
+	free(data);
+	for (size_t i = 1; i < 4; i++)
+		apply_and_compare(maps[i - 1], maps[i]);
+	/* What did not change does not travel. */
+	netmap_set_names(maps[3], maps[2]->names);
+	assert_int_equal(netmap_sign(maps[3], authority.secret), 0);
+	assert_int_equal(netmap_diff(maps[2], maps[3], &data, &len), 0);
+	assert_null(memmem(data, len, "split", 5));
+	free(data);
+	assert_int_equal(netmap_names_new(&names, "", 0), -EINVAL);
+	for (size_t i = 0; i < 4; i++)
+		netmap_free(maps[i]);
+}
+
 /* Signed, but not as anybody of ours would write it. */
 static void test_kinds_that_are_not_canonical(void **state)
 {
@@ -475,6 +522,7 @@ int main(void)
 		cmocka_unit_test(test_certificate_of_another_authority),
 		cmocka_unit_test(test_delta_adds_removes_changes),
 		cmocka_unit_test(test_kinds_of_relays),
+		cmocka_unit_test(test_names),
 		cmocka_unit_test(test_kinds_that_are_not_canonical),
 		cmocka_unit_test(test_networks_behind_peers),
 		cmocka_unit_test(test_routes_that_are_not_there),

@@ -134,6 +134,14 @@ static void test_documents_come_through(void **state)
 	assert_int_equal(peer_message_parse(&parsed, data, sizeof(data)), 0);
 	assert_memory_equal(&parsed, &message, sizeof(message));
 	assert_int_equal(peer_message_parse(&parsed, data, sizeof(data) - 1), -EBADMSG);
+	/* Who holds none of the last kind writes what those take who know four. */
+	message.held[PEER_MESSAGE_HELD - 1] = (struct peer_message_held){ .version = 0 };
+	assert_int_equal(peer_message_len(&message), 16 + 4 * 24);
+	peer_message_encode(&message, data);
+	assert_int_equal(peer_message_parse(&parsed, data, 16 + 4 * 24), 0);
+	assert_memory_equal(&parsed, &message, sizeof(message));
+	memset(data + 16 + 4 * 24, 0, 24);
+	assert_int_equal(peer_message_parse(&parsed, data, sizeof(data)), -EBADMSG);
 }
 
 int main(void)

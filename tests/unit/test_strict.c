@@ -12,6 +12,7 @@
 #include <cmocka.h>
 
 #include "base/log.h"
+#include "coord/network_names.h"
 #include "coord/strict.h"
 #include "crypto/sign.h"
 #include "tests/support/coordination.h"
@@ -217,6 +218,49 @@ static void test_without_admins_nothing_changes(void **state)
 	assert_int_equal(c.network.strict.documents[DOCUMENT_POLICY].version, 3);
 }
 
+static void change_names(const char *name, const char *value)
+{
+	struct names_document document;
+	char error[NAMES_ERROR_SIZE];
+
+	assert_int_equal(network_names_latest(&c.network, &document, error), 0);
+	assert_int_equal(names_document_add(&document, name, "A", value, c.network.name, error), 0);
+	assert_int_equal(network_set_names(&c.network, &document, "ann", c.now_s, error), 0);
+	names_document_clear(&document);
+}
+
+/* In the map as long as the coordinator signs, then a document of their own. */
+static void test_names_want_signatures(void **state)
+{
+	struct token token = coordination_key(&c, true, false, "trusted");
+
+	(void)state;
+	machine_join(&a, &token, "alpha");
+	change_names("first", "192.0.2.1");
+	sessions_want_flush(&c.sessions);
+	coordination_settle(&c);
+	assert_non_null(a.map->names);
+	assert_non_null(strstr(a.map->names->text, "first"));
+	export();
+	assert_int_equal(c.network.strict.documents[DOCUMENT_NAMES].version, 1);
+	assert_null(a.map->names);
+	change_names("second", "192.0.2.2");
+	assert_null(strstr(c.network.names->text, "second"));
+	/* The next one builds on what waits, and takes its place. */
+	change_names("third", "192.0.2.3");
+	assert_int_equal(sign_with(admins[0]), 0);
+	machine_forget_messages(&a);
+	assert_int_equal(sign_with(admins[1]), 1);
+	assert_true(got(&a, CONTROL_DOCUMENT));
+	assert_int_equal(c.network.strict.documents[DOCUMENT_NAMES].version, 3);
+	assert_non_null(strstr(c.network.names->text, "second"));
+	assert_non_null(strstr(c.network.names->text, "third"));
+	machine_disconnect(&a);
+	coordination_restart(&c);
+	assert_non_null(strstr(c.network.names->text, "third"));
+	assert_int_equal(c.network.strict.documents[DOCUMENT_NAMES].version, 3);
+}
+
 static void test_revoked_at_once_and_for_good(void **state)
 {
 	struct token token = coordination_key(&c, true, false, "trusted");
@@ -329,6 +373,7 @@ int main(void)
 		TEST(test_a_broken_export_changes_nothing),
 		TEST(test_a_newcomer_waits_for_two),
 		TEST(test_without_admins_nothing_changes),
+		TEST(test_names_want_signatures),
 		TEST(test_revoked_at_once_and_for_good),
 		TEST(test_certificates_are_asked_for_in_time),
 		TEST(test_other_signers),
