@@ -53,6 +53,8 @@ static const char help[] =
 	"  whois ADDRESS           who has an address\n"
 	"  set path NAME auto|direct|relay\n"
 	"                          force the path to a node\n"
+	"  set routes PREFIX,...|none [--map REAL=SEEN]... [--snat yes|no] [--weight 1..255]\n"
+	"                          offer to carry networks behind this machine\n"
 	"  rotate-key              a new WireGuard key, without a break\n"
 	"  get [KEY]               settings\n"
 	"  wait [live|ready|connected] [--timeout 60s]\n"
