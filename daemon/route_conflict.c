@@ -189,7 +189,7 @@ static void check_network(struct route_conflict *conflict, const struct prefix *
 	snprintf(what, sizeof(what), "%s/%u", addr_format(text, &network->addr),
 		 network->network.len);
 	if (network->lan && prefix_contains(prefix, &network->addr)) {
-		*conflict = (struct route_conflict){ ROUTE_CONFLICT_NONE };
+		*conflict = (struct route_conflict){ .kind = ROUTE_CONFLICT_NONE };
 		note(conflict, ROUTE_CONFLICT_AT_HOME, true, what, network->name);
 	} else {
 		note(conflict, ROUTE_CONFLICT_LOCAL_NETWORK, covers(&network->network, prefix),
@@ -203,7 +203,7 @@ void route_conflict_find(struct route_conflict *conflict, const struct prefix *p
 	const struct ip_addr *node;
 	char text[PREFIX_TEXT_SIZE];
 
-	*conflict = (struct route_conflict){ ROUTE_CONFLICT_NONE };
+	*conflict = (struct route_conflict){ .kind = ROUTE_CONFLICT_NONE };
 	if (!prefix->len)
 		return;
 	node = find_overlay(overlay, prefix);
