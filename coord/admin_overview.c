@@ -4,6 +4,7 @@
 
 #include "base/map.h"
 #include "coord/admin_reply.h"
+#include "coord/route_approval.h"
 #include "coord/sessions.h"
 
 #define PROBLEMS_MAX 100
@@ -13,17 +14,21 @@ struct overview {
 	json_int_t states[8];
 	json_int_t paths[CONTROL_REPORT_PATHS]; /* counted at both ends */
 	json_int_t troubled;                    /* nodes with something to tell */
+	json_int_t routes_waiting;              /* for an admin's approval */
 	json_t *problems;
 };
 
 static const char *const states[] = { "online", "offline", "pending", "revoked" };
 #define STATE_COUNT (sizeof(states) / sizeof(states[0]))
 
-static void count_node(struct overview *overview, const struct node *node)
+static void count_node(struct overview *overview, const struct network *network,
+		       const struct node *node)
 {
 	const struct control_report *report = &node->report;
 
 	overview->nodes++;
+	if (!node->revoked)
+		overview->routes_waiting += (json_int_t)route_approval_count_waiting(network, node);
 	for (size_t i = 0; i < STATE_COUNT; i++)
 		overview->states[i] += strcmp(admin_node_state(node), states[i]) == 0;
 	for (size_t i = 0; i < report->peer_count; i++)
@@ -45,6 +50,9 @@ static void print_overview(struct admin_request *request, const struct overview 
 	for (i = 0; i < STATE_COUNT; i++)
 		fprintf(request->out, " · %s %lld", states[i], (long long)overview->states[i]);
 	fputc('\n', request->out);
+	if (overview->routes_waiting)
+		fprintf(request->out, "! routes wait for approval: %lld; see route list\n",
+			(long long)overview->routes_waiting);
 	json_array_foreach (overview->problems, i, problem)
 		fprintf(request->out, "! %s: %s\n",
 			json_string_value(json_object_get(problem, "node")),
@@ -78,18 +86,19 @@ void admin_overview(struct admin_request *request)
 	size_t cursor = 0;
 
 	while ((node = network_next(network, &cursor)))
-		count_node(&overview, node);
+		count_node(&overview, network, node);
 	if (!request->json)
 		print_overview(request, &overview);
-	admin_answer(request, json_pack("{s:s,s:s,s:I,s:o,s:o,s:{s:I,s:I,s:I},s:I,s:o,s:I,s:b}",
-					"network", network->name, "version", WARREN_VERSION,
-					"time_s", (json_int_t)request->now_s, "coordinator",
-					own_json(&request->sessions->health), "nodes",
-					counts_json(&overview), "paths", "direct",
-					overview.paths[CONTROL_REPORT_DIRECT], "relay",
-					overview.paths[CONTROL_REPORT_RELAY], "connecting",
-					overview.paths[CONTROL_REPORT_CONNECTING], "troubled",
-					overview.troubled, "problems", overview.problems, "relays",
-					(json_int_t)network->relay_count, "reported",
-					network->report_paths));
+	admin_answer(request,
+		     json_pack("{s:s,s:s,s:I,s:o,s:o,s:{s:I,s:I,s:I},s:I,s:o,s:I,s:b,s:I}",
+			       "network", network->name, "version", WARREN_VERSION, "time_s",
+			       (json_int_t)request->now_s, "coordinator",
+			       own_json(&request->sessions->health), "nodes",
+			       counts_json(&overview), "paths", "direct",
+			       overview.paths[CONTROL_REPORT_DIRECT], "relay",
+			       overview.paths[CONTROL_REPORT_RELAY], "connecting",
+			       overview.paths[CONTROL_REPORT_CONNECTING], "troubled",
+			       overview.troubled, "problems", overview.problems, "relays",
+			       (json_int_t)network->relay_count, "reported", network->report_paths,
+			       "routes_waiting", overview.routes_waiting));
 }

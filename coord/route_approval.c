@@ -126,6 +126,20 @@ bool route_approval_is_certified(const struct node *node, const struct prefix *p
 	return held && find_in_cert(&held->parsed, prefix) < held->parsed.route_count;
 }
 
+size_t route_approval_count_waiting(const struct network *network, const struct node *node)
+{
+	size_t count = 0;
+
+	for (size_t i = 0; i < node->routes.offered_count; i++) {
+		struct route_verdict verdict;
+
+		route_approval_judge(network, node, &node->routes.offered[i],
+				     &node->routes.facts[i], &verdict);
+		count += verdict.state == CONTROL_ROUTE_WAITING;
+	}
+	return count;
+}
+
 void route_approval_describe(const struct network *network, const struct node *node,
 			     struct control_route *routes, size_t *count)
 {

@@ -35,6 +35,8 @@ void route_approval_certify(const struct network *network, const struct node *no
 /* Does its present one say anything else about routes? */
 bool route_approval_is_due(const struct network *network, const struct node *node);
 bool route_approval_is_certified(const struct node *node, const struct prefix *prefix);
+/* How many of its routes wait for an admin's word. */
+size_t route_approval_count_waiting(const struct network *network, const struct node *node);
 /* For the node: routes has CERT_ROUTES_MAX entries. Approved is what its certificate says. */
 void route_approval_describe(const struct network *network, const struct node *node,
 			     struct control_route *routes, size_t *count);

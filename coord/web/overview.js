@@ -15,6 +15,10 @@ function problems(view, data) {
 		lines.push(h("li", { class: "message warn" },
 			`${plural(data.nodes.pending, "node waits", "nodes wait")} for approval. `,
 			h("a", { href: "#/nodes?state=pending" }, "Look at them")));
+	if (data.routes_waiting)
+		lines.push(h("li", { class: "message warn" },
+			`${plural(data.routes_waiting, "route waits", "routes wait")} for approval. `,
+			h("a", { href: "#/routes" }, "Look at them")));
 	for (const line of data.coordinator || [])
 		lines.push(h("li", { class: "message bad" }, "coordinator: ", outside(line)));
 	for (const { node, text } of data.problems)

@@ -497,6 +497,10 @@ static void test_the_list(void **state)
 				 json_object_get(json_object_get(answer, "node"), "routes")),
 			 3);
 	json_decref(answer);
+	OFFER(&gw, "10.20.0.0/16", "127.0.0.0/8", "10.40.0.0/16");
+	answer = ask("{\"verb\":\"overview\"}", NULL);
+	assert_int_equal(json_integer_value(json_object_get(answer, "routes_waiting")), 1);
+	json_decref(answer);
 	/* Who did it is on record. */
 	answer = ask("{\"verb\":\"audit-list\",\"action\":\"route-approve\"}", NULL);
 	assert_int_equal(json_array_size(json_object_get(answer, "audit")), 2);
