@@ -139,7 +139,10 @@ static int put_file(const char *path, const char *text, mode_t mode)
 	int err = data ? encoding_base64_parse(data, size, &len, text) : -ENOMEM;
 
 	if (err == 0) {
+		mode_t mask = umask(0); /* ours may be stricter than who wrote it was */
+
 		err = file_write_atomic(path, data, len, mode);
+		umask(mask);
 		if (err == -EBUSY || err == -EXDEV)
 			err = write_over(path, data, len);
 	}
