@@ -34,8 +34,8 @@ struct names_source {
 };
 
 /*
- * Copies all it needs. With thousands of peers this takes milliseconds: make one when a question
- * comes and the map has changed, not for each map. 0 or -ENOMEM.
+ * Copies all it needs. With ten thousand peers this takes tens of milliseconds: make one when a
+ * question comes and the map has changed, not for each map. 0 or -ENOMEM.
  */
 int names_zone_new(struct names_zone **zone, const struct names_source *source);
 /* Accepts NULL. */

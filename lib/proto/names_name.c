@@ -147,23 +147,39 @@ void names_name_origin(struct names_name *name, const char *network)
 	names_name_parse(name, text, false);
 }
 
+static void put_label(struct names_name *name, const char *text)
+{
+	size_t len = strlen(text);
+
+	name->wire[name->len++] = (uint8_t)len;
+	memcpy(name->wire + name->len, text, len);
+	name->len = (uint8_t)(name->len + len);
+}
+
+/* Of thousands of addresses, so straight into labels. */
 void names_name_reverse(struct names_name *name, const struct prefix *prefix)
 {
+	static const char digits[] = "0123456789abcdef";
 	const uint8_t *bytes = prefix->addr.bytes;
-	char text[NAMES_TEXT_NAME_SIZE];
-	size_t at = 0;
+	char text[4];
 
+	name->len = 0;
 	if (prefix->addr.family == AF_INET) {
-		for (int i = prefix->len / 8 - 1; i >= 0; i--)
-			at += (size_t)snprintf(text + at, sizeof(text) - at, "%u.", bytes[i]);
-		snprintf(text + at, sizeof(text) - at, REVERSE4);
+		for (int i = prefix->len / 8 - 1; i >= 0; i--) {
+			snprintf(text, sizeof(text), "%u", bytes[i]);
+			put_label(name, text);
+		}
+		put_label(name, "in-addr");
 	} else {
-		for (int i = prefix->len / 4 - 1; i >= 0; i--)
-			at += (size_t)snprintf(text + at, sizeof(text) - at, "%x.",
-					       i % 2 ? bytes[i / 2] & 15 : bytes[i / 2] >> 4);
-		snprintf(text + at, sizeof(text) - at, REVERSE6);
+		for (int i = prefix->len / 4 - 1; i >= 0; i--) {
+			name->wire[name->len++] = 1;
+			name->wire[name->len++] =
+				(uint8_t)digits[i % 2 ? bytes[i / 2] & 15 : bytes[i / 2] >> 4];
+		}
+		put_label(name, "ip6");
 	}
-	names_name_parse(name, text, false);
+	put_label(name, "arpa");
+	put_label(name, "");
 }
 
 /* One octet or nibble as it is written in a reverse name: no leading zeros. -1: none. */

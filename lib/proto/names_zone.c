@@ -1,13 +1,14 @@
 #include "proto/names_zone.h"
 
 #include <errno.h>
+#include <sodium.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/map.h"
-#include "crypto/hash.h"
 
 #define ENTRIES_MAX (NETMAP_PEERS_MAX * 64)
+#define KEY_SIZE    crypto_shorthash_siphashx24_BYTES
 #define SHARED4     0x64400000 /* 100.64.0.0/10, RFC 6598; its reverse names are nobody's outside */
 #define SHARED4_LEN 10
 
@@ -19,16 +20,18 @@ static void entry_name(struct names_name *name, const struct names_entry *entry)
 	memcpy(name->wire, entry->name, entry->name_len);
 }
 
-static void hash_name(uint8_t key[static HASH_SIZE], const struct names_name *name)
+/* Keyed, so that nobody who names nodes finds two of one key. */
+static void hash_name(const struct names_zone *zone, uint8_t key[static KEY_SIZE],
+		      const struct names_name *name)
 {
-	hash_blake2s(key, name->wire, name->len, NULL, 0);
+	crypto_shorthash_siphashx24(key, name->wire, name->len, zone->secret);
 }
 
 struct names_entry *names_zone_find(const struct names_zone *zone, const struct names_name *name)
 {
-	uint8_t key[HASH_SIZE];
+	uint8_t key[KEY_SIZE];
 
-	hash_name(key, name);
+	hash_name(zone, key, name);
 	return map_find(zone->by_name, key);
 }
 
@@ -36,7 +39,7 @@ static int make_entry(struct names_zone *zone, const struct names_name *name,
 		      struct names_entry **out)
 {
 	struct names_entry *entry = names_zone_find(zone, name);
-	uint8_t key[HASH_SIZE];
+	uint8_t key[KEY_SIZE];
 	int err;
 
 	if (!entry) {
@@ -45,7 +48,7 @@ static int make_entry(struct names_zone *zone, const struct names_name *name,
 			return -ENOMEM;
 		entry->name_len = name->len;
 		memcpy(entry->name, name->wire, name->len);
-		hash_name(key, name);
+		hash_name(zone, key, name);
 		err = map_insert(zone->by_name, key, entry);
 		if (err < 0) {
 			free(entry);
@@ -398,9 +401,10 @@ int names_zone_new(struct names_zone **out, const struct names_source *source)
 
 	if (!zone)
 		return -ENOMEM;
-	zone->by_name = map_new(HASH_SIZE, ENTRIES_MAX);
+	zone->by_name = map_new(KEY_SIZE, ENTRIES_MAX);
 	zone->reverse = calloc(NAMES_REVERSE_MAX, sizeof(*zone->reverse));
 	zone->serial = source->serial;
+	randombytes_buf(zone->secret, sizeof(zone->secret));
 	names_name_origin(&zone->origin, source->network);
 	names_name_format(zone->origin_text, &zone->origin);
 	if (!source->own ||
