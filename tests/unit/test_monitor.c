@@ -148,7 +148,8 @@ static void test_own_device(void **state)
 
 static void test_overrun_means_everything(void **state)
 {
-	const unsigned int all = MONITOR_LINK | MONITOR_ADDR | MONITOR_ROUTE | MONITOR_TUNNEL;
+	const unsigned int all =
+		MONITOR_LINK | MONITOR_ADDR | MONITOR_ROUTE | MONITOR_TUNNEL | MONITOR_RULE;
 	unsigned int seen = 0;
 
 	(void)state;
