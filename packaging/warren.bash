@@ -42,10 +42,10 @@ _warren() {
 	wait) choices="live ready connected --timeout" ;;
 	set)
 		case $((COMP_CWORD - i)):${COMP_WORDS[i + 1]} in
-		1:*) choices="path routes names exit-node offer-exit" ;;
+		1:*) choices="path routes accept-routes names exit-node offer-exit" ;;
 		2:path) choices=$(_warren_names) ;;
 		2:exit-node) choices="auto none $(_warren_names)" ;;
-		2:offer-exit | 2:names) choices="yes no" ;;
+		2:accept-routes | 2:offer-exit | 2:names) choices="yes no" ;;
 		3:path) choices="auto direct relay" ;;
 		2:routes) choices="none" ;;
 		*:routes) choices="--map --snat --weight yes no" ;;
