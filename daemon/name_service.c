@@ -212,6 +212,8 @@ void name_service_begin(struct mesh *mesh)
 
 void name_service_end(struct mesh *mesh)
 {
+	if (!mesh->names)
+		return; /* the start failed before it was there */
 	mesh->names->begun = false;
 	loop_timer_clear(&mesh->names->timer);
 	settle(mesh->names);
