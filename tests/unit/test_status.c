@@ -43,6 +43,42 @@ static void test_before_enrolment(void **state)
 	free(text);
 }
 
+static const char contract[] =
+	"{\"schema\":1,\"network\":\"acme\",\"state\":\"connected\","
+	"\"self\":{\"name\":\"laptop\",\"addresses\":[\"100.64.0.1\"],"
+	"\"public_key\":\"AQAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=\",\"owner\":\"bob@example.com\"},"
+	"\"coordinator\":{\"state\":\"ok\",\"latency_ms\":12.0,\"transport\":\"wss\","
+	"\"error\":null},"
+	"\"home_relay\":{\"name\":\"fra\",\"transport\":\"udp\",\"latency_ms\":8.0},"
+	"\"data_plane\":{\"cipher\":\"ipsec-mb\",\"workers\":4,\"offload\":"
+	"{\"tun_tcp\":true,\"tun_udp\":false,\"udp_gso\":true,\"udp_gro\":true}},"
+	"\"port_mapping\":\"upnp 203.0.113.9:41641 verified\","
+	"\"peers\":[{\"name\":\"db1\",\"addresses\":[\"100.64.0.2\"],"
+	"\"public_key\":\"AQAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=\","
+	"\"owner\":null,\"tags\":[\"tag:db\"],\"online\":true,\"path\":\"direct\","
+	"\"endpoint\":\"203.0.113.5:41641\",\"relay\":null,\"reason\":null,"
+	"\"latency_ms\":9.1,\"loss_percent\":2.1,\"mtu\":1340,\"lanes\":4,\"last_handshake_s\":42,\"last_seen_s\":null,"
+	"\"rx_bytes\":1258291,\"tx_bytes\":3565158,"
+	"\"routes\":[\"10.20.0.0/16\"]},"
+	"{\"name\":\"?\",\"addresses\":[],"
+	"\"public_key\":\"AQAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=\","
+	"\"owner\":\"alice\",\"tags\":[],\"online\":false,\"path\":\"relay\","
+	"\"endpoint\":null,\"relay\":\"fra\",\"reason\":\"udp-blocked\","
+	"\"latency_ms\":null,\"loss_percent\":0.0,\"mtu\":null,\"lanes\":1,\"last_handshake_s\":null,\"last_seen_s\":7200,"
+	"\"rx_bytes\":0,\"tx_bytes\":0,\"routes\":[]}],"
+	"\"health\":[\"dns: no resolver to configure, names are off\"],"
+	"\"pending\":{\"reason\":\"approval\",\"code\":\"ABCD-EFGH\",\"url\":null},"
+	"\"routes\":[{\"prefix\":\"10.20.0.0/16\",\"real\":null,\"node\":\"db1\","
+	"\"own\":false,\"exit\":false,\"weight\":100,\"snat\":null,\"offered\":true,"
+	"\"approved\":true,\"used\":true,\"conflict\":false,\"why\":null},"
+	"{\"prefix\":\"10.77.1.0/24\",\"real\":\"192.168.1.0/24\",\"node\":\"laptop\","
+	"\"own\":true,\"exit\":false,\"weight\":7,\"snat\":true,\"offered\":true,"
+	"\"approved\":false,\"used\":false,\"conflict\":true,\"why\":\"waits\"}],"
+	"\"exit_node\":{\"wanted\":\"auto\",\"ipv4\":\"db1\",\"ipv6\":null,"
+	"\"keep_local\":true,\"kill_switch\":false},"
+	"\"names\":{\"on\":true,\"how\":\"systemd-resolved\",\"domain\":\"acme.internal\"},"
+	"\"conflicts\":[\"10.77.1.0/24 of laptop: waits\"]}";
+
 static void test_the_contract(void **state)
 {
 	static const uint8_t key[32] = { 1 };
@@ -123,42 +159,7 @@ static void test_the_contract(void **state)
 	char *text = dump(&status);
 
 	(void)state;
-	assert_string_equal(
-		text,
-		"{\"schema\":1,\"network\":\"acme\",\"state\":\"connected\","
-		"\"self\":{\"name\":\"laptop\",\"addresses\":[\"100.64.0.1\"],"
-		"\"public_key\":\"AQAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=\",\"owner\":\"bob@example.com\"},"
-		"\"coordinator\":{\"state\":\"ok\",\"latency_ms\":12.0,\"transport\":\"wss\","
-		"\"error\":null},"
-		"\"home_relay\":{\"name\":\"fra\",\"transport\":\"udp\",\"latency_ms\":8.0},"
-		"\"data_plane\":{\"cipher\":\"ipsec-mb\",\"workers\":4,\"offload\":"
-		"{\"tun_tcp\":true,\"tun_udp\":false,\"udp_gso\":true,\"udp_gro\":true}},"
-		"\"port_mapping\":\"upnp 203.0.113.9:41641 verified\","
-		"\"peers\":[{\"name\":\"db1\",\"addresses\":[\"100.64.0.2\"],"
-		"\"public_key\":\"AQAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=\","
-		"\"owner\":null,\"tags\":[\"tag:db\"],\"online\":true,\"path\":\"direct\","
-		"\"endpoint\":\"203.0.113.5:41641\",\"relay\":null,\"reason\":null,"
-		"\"latency_ms\":9.1,\"loss_percent\":2.1,\"mtu\":1340,\"lanes\":4,\"last_handshake_s\":42,\"last_seen_s\":null,"
-		"\"rx_bytes\":1258291,\"tx_bytes\":3565158,"
-		"\"routes\":[\"10.20.0.0/16\"]},"
-		"{\"name\":\"?\",\"addresses\":[],"
-		"\"public_key\":\"AQAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=\","
-		"\"owner\":\"alice\",\"tags\":[],\"online\":false,\"path\":\"relay\","
-		"\"endpoint\":null,\"relay\":\"fra\",\"reason\":\"udp-blocked\","
-		"\"latency_ms\":null,\"loss_percent\":0.0,\"mtu\":null,\"lanes\":1,\"last_handshake_s\":null,\"last_seen_s\":7200,"
-		"\"rx_bytes\":0,\"tx_bytes\":0,\"routes\":[]}],"
-		"\"health\":[\"dns: no resolver to configure, names are off\"],"
-		"\"pending\":{\"reason\":\"approval\",\"code\":\"ABCD-EFGH\",\"url\":null},"
-		"\"routes\":[{\"prefix\":\"10.20.0.0/16\",\"real\":null,\"node\":\"db1\","
-		"\"own\":false,\"exit\":false,\"weight\":100,\"snat\":null,\"offered\":true,"
-		"\"approved\":true,\"used\":true,\"conflict\":false,\"why\":null},"
-		"{\"prefix\":\"10.77.1.0/24\",\"real\":\"192.168.1.0/24\",\"node\":\"laptop\","
-		"\"own\":true,\"exit\":false,\"weight\":7,\"snat\":true,\"offered\":true,"
-		"\"approved\":false,\"used\":false,\"conflict\":true,\"why\":\"waits\"}],"
-		"\"exit_node\":{\"wanted\":\"auto\",\"ipv4\":\"db1\",\"ipv6\":null,"
-		"\"keep_local\":true,\"kill_switch\":false},"
-		"\"names\":{\"on\":true,\"how\":\"systemd-resolved\",\"domain\":\"acme.internal\"},"
-		"\"conflicts\":[\"10.77.1.0/24 of laptop: waits\"]}");
+	assert_string_equal(text, contract);
 	free(text);
 }
 
