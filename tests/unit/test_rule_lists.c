@@ -13,6 +13,7 @@ static struct filter_rule make_rule(uint16_t port, int filling)
 	struct filter_rule rule;
 
 	memset(&rule, filling, sizeof(rule));
+	rule.src = (struct prefix){ .len = 0 };
 	rule.dst = (struct prefix){ .len = 0 };
 	rule.proto = 6;
 	rule.port_low = rule.port_high = port;
