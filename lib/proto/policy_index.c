@@ -5,18 +5,9 @@
 #include <string.h>
 
 #include "proto/policy_model.h"
+#include "proto/policy_table.h"
 
 #define NONE UINT32_MAX
-
-/* Open addressing from a hash to a number; grows at two thirds. Zero: empty. */
-struct table {
-	struct table_slot {
-		uint64_t hash;
-		uint32_t number; /* plus one */
-	} * slots;
-	size_t size; /* a power of two */
-	size_t count;
-};
 
 /* Nodes with the same hits; those that carry routes have a class for each. */
 struct class
@@ -93,11 +84,11 @@ struct policy_index {
 	const struct policy *policy;
 	struct class *classes;
 	size_t class_count;
-	struct table class_table;
+	struct policy_table class_table;
 	struct class_list *named; /* for each selector */
 	struct policy_grant **grants;
 	size_t grant_count;
-	struct table grant_table;
+	struct policy_table grant_table;
 	struct policy_hits hits;
 	struct scratch scratch;
 	size_t row_total; /* reaches that classes keep */
@@ -106,50 +97,6 @@ struct policy_index {
 
 #define ROWS_KEPT_MAX (1u << 20)                                 /* reaches */
 #define SOURCES_MAX   (POLICY_REFERENCES_MAX + FILTER_RULES_MAX) /* that name one pair */
-
-/* --- tables --- */
-
-static uint64_t mix(uint64_t hash, uint64_t value)
-{
-	hash = (hash ^ value) * 0x9e3779b97f4a7c15u;
-	return hash ^ (hash >> 29);
-}
-
-static int table_grow(struct table *table)
-{
-	size_t size = table->size ? table->size * 2 : 64;
-	struct table_slot *slots;
-
-	if (table->count * 3 < table->size * 2)
-		return 0;
-	slots = calloc(size, sizeof(*slots));
-	if (!slots)
-		return -ENOMEM;
-	for (size_t i = 0; i < table->size; i++) {
-		size_t at = table->slots[i].hash & (size - 1);
-
-		if (!table->slots[i].number)
-			continue;
-		while (slots[at].number)
-			at = (at + 1) & (size - 1);
-		slots[at] = table->slots[i];
-	}
-	free(table->slots);
-	table->slots = slots;
-	table->size = size;
-	return 0;
-}
-
-/* After table_grow. */
-static void table_add(struct table *table, uint64_t hash, uint32_t number)
-{
-	size_t at = hash & (table->size - 1);
-
-	while (table->slots[at].number)
-		at = (at + 1) & (table->size - 1);
-	table->slots[at] = (struct table_slot){ hash, number + 1 };
-	table->count++;
-}
 
 /* Grows an array of that many elements before one is added. */
 static int make_room(void **array, size_t count, size_t size)
@@ -248,14 +195,15 @@ static uint64_t hash_hits(const struct policy_hits *hits, const struct policy_no
 	uint64_t hash = node->route_count;
 
 	for (size_t i = 0; i < hits->count; i++)
-		hash = mix(hash, ((uint64_t)hits->list[i].selector << 8) | hits->list[i].how);
+		hash = policy_mix(hash,
+				  ((uint64_t)hits->list[i].selector << 8) | hits->list[i].how);
 	return hash;
 }
 
 static uint32_t find_class(const struct policy_index *index, const struct policy_node *node,
 			   uint64_t hash)
 {
-	const struct table *table = &index->class_table;
+	const struct policy_table *table = &index->class_table;
 	size_t bytes = index->hits.count * sizeof(struct policy_hit);
 
 	for (size_t at = hash & (table->size - 1); table->size && table->slots[at].number;
@@ -307,7 +255,7 @@ static int make_class_room(struct policy_index *index)
 
 		err = make_room((void **)&named->list, named->count, sizeof(*named->list));
 	}
-	return err < 0 ? err : table_grow(&index->class_table);
+	return err < 0 ? err : policy_table_grow(&index->class_table);
 }
 
 static int add_class(struct policy_index *index, const struct policy_node *node, uint64_t hash,
@@ -327,7 +275,7 @@ static int add_class(struct policy_index *index, const struct policy_node *node,
 	index->classes[index->class_count++] = class;
 	index->scratch.buckets[number] = (struct bucket){ NONE, NONE, NONE, 0 };
 	index->scratch.places[number] = NONE;
-	table_add(&index->class_table, hash, number);
+	policy_table_add(&index->class_table, hash, number);
 	for (size_t i = 0; i < index->hits.count; i++) {
 		struct class_list *named = &index->named[index->hits.list[i].selector];
 
@@ -462,7 +410,7 @@ static int compare_keys(const void *a, const void *b)
 static struct policy_grant *find_grant(const struct policy_index *index, const struct use_key *key,
 				       size_t count, uint64_t hash)
 {
-	const struct table *table = &index->grant_table;
+	const struct policy_table *table = &index->grant_table;
 
 	for (size_t at = hash & (table->size - 1); table->size && table->slots[at].number;
 	     at = (at + 1) & (table->size - 1)) {
@@ -498,7 +446,7 @@ static int add_grant(struct policy_index *index, const struct direction *way, si
 			    sizeof(struct policy_grant *));
 
 	if (err == 0)
-		err = table_grow(&index->grant_table);
+		err = policy_table_grow(&index->grant_table);
 	if (err == 0 && grant)
 		grant->key = malloc(key_count * sizeof(*grant->key) + 1);
 	if (err == 0 && (!grant || !grant->key))
@@ -516,7 +464,7 @@ static int add_grant(struct policy_index *index, const struct direction *way, si
 	for (size_t i = 0; i < grant->rules.count; i++)
 		grant->lan |= grant->rules.rules[i].src.addr.family != 0;
 	grant->number = (uint32_t)index->grant_count;
-	table_add(&index->grant_table, hash, grant->number);
+	policy_table_add(&index->grant_table, hash, grant->number);
 	index->grants[index->grant_count++] = grant;
 	*out = grant;
 	return 0;
@@ -548,8 +496,7 @@ static int get_grant(struct policy_index *index, const struct direction *way,
 {
 	struct scratch *s = &index->scratch;
 	struct policy_grant *grant;
-	size_t count = 0;
-	size_t kept = 0;
+	size_t count = 0, kept = 0;
 	uint64_t hash = 0;
 	int err = need_uses(s, bucket->count);
 
@@ -565,7 +512,7 @@ static int get_grant(struct policy_index *index, const struct direction *way,
 		if (i == 0 || compare_keys(&s->key[i], &s->key[kept - 1]) != 0)
 			s->key[kept++] = s->key[i];
 	for (size_t i = 0; i < kept; i++)
-		hash = mix(mix(hash, s->key[i].what), s->key[i].source);
+		hash = policy_mix(policy_mix(hash, s->key[i].what), s->key[i].source);
 	grant = find_grant(index, s->key, kept, hash);
 	if (!grant)
 		err = add_grant(index, way, count, hash, kept, &grant);
