@@ -129,6 +129,38 @@ static void what_cannot_be_saved_is_not_set(void **state)
 	settings_clear(&settings);
 }
 
+/* What `set KEY VALUE --OPTION …` stored comes back whole, and every version keeps what it is
+ * given. */
+static void values_with_options_are_kept(void **state)
+{
+	struct setting given = { .key = "routes", .value = "10.1.0.0/16" }, found;
+	struct setting bad = { .key = "routes", .value = "\xff" };
+	struct settings settings, loaded;
+	char *text;
+
+	(void)state;
+	given.options[given.option_count++] =
+		(struct setting_option){ "map", "192.168.1.0/24=10.77.1.0/24" };
+	given.options[given.option_count++] = (struct setting_option){ "snat", "no" };
+	settings_init(&settings);
+	settings_init(&loaded);
+	assert_int_equal(settings_get(&settings, "routes", &found), -ENOENT);
+	assert_true(settings_yes(&settings, "names", true));
+	assert_int_equal(settings_store(&settings, &given, path), 0);
+	assert_true(settings_store(&settings, &bad, path) < 0);
+	assert_true(settings_store(&settings, &(struct setting){ .key = "x", .value = "1" },
+				   "/nowhere/at/all") < 0);
+	assert_int_equal(settings_get(&settings, "x", &found), -ENOENT);
+	assert_int_equal(settings_load(&loaded, path), 0);
+	assert_int_equal(settings_get(&loaded, "routes", &found), 0);
+	assert_string_equal(setting_option(&found, "snat", "yes"), "no");
+	text = setting_text(&found);
+	assert_string_equal(text, "10.1.0.0/16 --map 192.168.1.0/24=10.77.1.0/24 --snat no");
+	free(text);
+	settings_clear(&settings);
+	settings_clear(&loaded);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -137,6 +169,7 @@ int main(void)
 		cmocka_unit_test(the_table_is_bounded),
 		cmocka_unit_test(unknown_content_is_refused),
 		cmocka_unit_test(credentials_come_back),
+		cmocka_unit_test(values_with_options_are_kept),
 	};
 
 	return cmocka_run_group_tests(tests, setup, teardown);
