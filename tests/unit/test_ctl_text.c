@@ -392,14 +392,18 @@ static void test_pong(void **state)
 
 static void test_netcheck(void **state)
 {
-	json_t *object =
-		json_loads("{\"udp\":true,\"ipv4\":\"203.0.113.7:41641\",\"ipv6\":null,"
-			   "\"mapping\":\"endpoint-independent\",\"filtering\":\"unknown\","
-			   "\"port_mapping\":\"none\",\"proxy\":null,\"relays\":["
-			   "{\"name\":\"fra\",\"latency_ms\":8.2,\"transport\":\"udp\","
-			   "\"home\":true},{\"name\":\"nyc\",\"latency_ms\":null,"
-			   "\"transport\":null,\"home\":false}]}",
-			   0, NULL);
+	json_t *object = json_loads(
+		"{\"udp\":true,\"ipv4\":\"203.0.113.7:41641\",\"ipv6\":null,"
+		"\"mapping\":\"endpoint-independent\",\"filtering\":\"unknown\","
+		"\"port_mapping\":\"none\",\"proxy\":null,"
+		"\"names\":{\"on\":true,\"how\":\"resolv.conf\",\"domain\":\"a.internal\"},"
+		"\"exit_node\":{\"wanted\":\"auto\",\"ipv4\":\"fra\",\"ipv6\":null},"
+		"\"conflicts\":[\"10.1.0.0/16 of gw: at-home\",\"10.2.0.0/16 of gw: overlay\"],"
+		"\"relays\":["
+		"{\"name\":\"fra\",\"latency_ms\":8.2,\"transport\":\"udp\","
+		"\"home\":true},{\"name\":\"nyc\",\"latency_ms\":null,"
+		"\"transport\":null,\"home\":false}]}",
+		0, NULL);
 	char *text = NULL;
 	size_t len;
 	FILE *out = open_memstream(&text, &len);
@@ -414,6 +418,10 @@ static void test_netcheck(void **state)
 				  "filtering     unknown\n"
 				  "port mapping  none\n"
 				  "proxy         none\n"
+				  "names         a.internal by resolv.conf\n"
+				  "exit          auto, for IPv4 fra, for IPv6 nobody\n"
+				  "conflicts     10.1.0.0/16 of gw: at-home\n"
+				  "              10.2.0.0/16 of gw: overlay\n"
 				  "relays        fra  8ms  home\n"
 				  "              nyc  -    no answer\n");
 	free(text);
