@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <jansson.h>
+#include <linux/capability.h>
 #include <linux/netfilter/nfnetlink.h>
 #include <linux/netlink.h>
 #include <nftables/libnftables.h>
@@ -10,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 struct firewall {
@@ -61,11 +63,26 @@ static void first_line(char why[static FIREWALL_WHY_SIZE], const char *text)
 	snprintf(why, FIREWALL_WHY_SIZE, "%.*s", (int)strcspn(start, "\n"), start);
 }
 
+/* The library would say so on standard error, whatever it was told about its errors. */
+static bool is_allowed(void)
+{
+	struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
+	struct __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3];
+
+	return syscall(SYS_capget, &header, data) < 0 || data[0].effective & 1u << CAP_NET_ADMIN;
+}
+
 static int run(struct firewall *firewall, const char *text, char why[static FIREWALL_WHY_SIZE])
 {
-	int failed = nft_run_cmd_from_buffer(firewall->nft, text);
-	const char *errors = nft_ctx_get_error_buffer(firewall->nft);
+	const char *errors;
+	int failed;
 
+	if (!is_allowed()) {
+		snprintf(why, FIREWALL_WHY_SIZE, "it takes root or CAP_NET_ADMIN");
+		return -EPERM;
+	}
+	failed = nft_run_cmd_from_buffer(firewall->nft, text);
+	errors = nft_ctx_get_error_buffer(firewall->nft);
 	why[0] = '\0';
 	if (!failed)
 		return 0;
