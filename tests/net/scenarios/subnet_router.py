@@ -193,6 +193,17 @@ def scenario(lab):
     traffic(lab, coord, laptop, gw, log, box_ns)
     enforcement(lab, laptop, gw, box_ns)
 
+    # What an admin takes back is gone from peers at once.
+    def carried():
+        return prefix in laptop.ns.run("ip", "-4", "route", "show", "table", "all").stdout
+
+    check(carried(), "the laptop has no route to the LAN")
+    coord.admin("route", "revoke", "gw", prefix)
+    wait_until("a revoked route is used no more", lambda: not carried(), 1)
+    wait_until("the router hears why", lambda: "revoked" in route_of(gw, prefix).get("why", ""), 5)
+    coord.admin("route", "approve", "gw", prefix)
+    wait_until("the laptop reaches the LAN again", lambda: lan.fetches(laptop.ns, box), 10)
+
     # Others change their rules, and we ours, under traffic.
     stream = laptop.ns.start("stream", "ping", "-n", "-i", "0.02", "-c", "200", box)
     for weight in range(1, 6):
