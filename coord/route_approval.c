@@ -62,15 +62,14 @@ void route_approval_judge(const struct network *network, const struct node *node
 		snprintf(verdict->why, sizeof(verdict->why), "%s; offer another one", problem);
 	} else if (by) {
 		verdict->state = CONTROL_ROUTE_APPROVED;
-	} else if (decision) {
-		verdict->state = CONTROL_ROUTE_REFUSED;
-		snprintf(verdict->why, sizeof(verdict->why),
-			 "an admin has revoked it; ask for: warren-coord route approve %s",
-			 node->name);
 	} else {
+		char text[PREFIX_TEXT_SIZE];
+
+		verdict->state = decision ? CONTROL_ROUTE_REFUSED : CONTROL_ROUTE_WAITING;
 		snprintf(verdict->why, sizeof(verdict->why),
-			 "no admin has approved it yet; ask for: warren-coord route approve %s",
-			 node->name);
+			 "%s; ask for: warren-coord route approve %s %s",
+			 decision ? "an admin has revoked it" : "no admin has approved it yet",
+			 node->name, prefix->len ? prefix_format(text, prefix) : "exit");
 	}
 }
 

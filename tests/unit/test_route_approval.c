@@ -174,7 +174,8 @@ static void test_an_admin_approves_and_revokes(void **state)
 	(void)state;
 	OFFER(&gw, "10.20.0.0/16", "2001:db8:7::/48");
 	assert_string_equal(told(&gw, "10.20.0.0/16"), "waiting: no admin has approved it yet; ask "
-						       "for: warren-coord route approve gw");
+						       "for: warren-coord route approve gw "
+						       "10.20.0.0/16");
 	assert_string_equal(seen(&laptop, &gw), "");
 	assert_false(machine_take(&gw, CONTROL_CERTIFICATE, &message));
 	APPROVE("10.20.0.0/16");
@@ -187,8 +188,9 @@ static void test_an_admin_approves_and_revokes(void **state)
 	/* Peers hear of it with the very next map. */
 	REVOKE("10.20.0.0/16");
 	assert_string_equal(seen(&laptop, &gw), "2001:db8:7::/48");
-	assert_string_equal(told(&gw, "10.20.0.0/16"), "refused: an admin has revoked it; ask for: "
-						       "warren-coord route approve gw");
+	assert_string_equal(told(&gw, "10.20.0.0/16"),
+			    "refused: an admin has revoked it; ask for: "
+			    "warren-coord route approve gw 10.20.0.0/16");
 	REVOKE("all");
 	assert_string_equal(seen(&laptop, &gw), "");
 	APPROVE("10.20.0.0/16");
