@@ -112,6 +112,8 @@ struct dp_ops {
 	void (*echo)(void *arg, struct dp_peer *peer, const struct dp_echo *echo);
 	/* The documents that the peer holds; PEER_MESSAGE_HELD of them. May be NULL. */
 	void (*documents)(void *arg, struct dp_peer *peer, const struct peer_message_held *held);
+	/* Which of its certificate's routes lead nowhere now, see peer_message.h. May be NULL. */
+	void (*routes)(void *arg, struct dp_peer *peer, uint32_t serial, uint32_t down);
 	/* May an echo be answered by the way it came? NULL: yes. Else it is not answered. */
 	bool (*may_answer)(void *arg, struct dp_peer *peer, const struct dp_path *from);
 	/* A packet for a DP_PATH_STREAM path, sealed and framed as ChannelData when channel is set.
@@ -271,6 +273,8 @@ int dataplane_peer_echo(struct dp_peer *peer, const struct dp_path *path, uint32
 /* Tells the peer which documents we hold. 0, -ENOKEY without a session, or -errno of send. */
 int dataplane_peer_documents(struct dp_peer *peer,
 			     const struct peer_message_held held[static PEER_MESSAGE_HELD]);
+/* Tells the peer which of our certificate's routes lead nowhere. As above. */
+int dataplane_peer_routes(struct dp_peer *peer, uint32_t serial, uint32_t down);
 /* How many lanes the peer is sent to on. */
 unsigned int dataplane_peer_lanes(const struct dp_peer *peer);
 

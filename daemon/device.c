@@ -75,6 +75,14 @@ static void on_documents(void *arg, struct dp_peer *peer, const struct peer_mess
 		device->ops->documents(device->arg, dp_peer_owner(peer), held);
 }
 
+static void on_routes(void *arg, struct dp_peer *peer, uint32_t serial, uint32_t down)
+{
+	struct device *device = arg;
+
+	if (device->ops->routes)
+		device->ops->routes(device->arg, dp_peer_owner(peer), serial, down);
+}
+
 bool device_may_answer(struct device *device, struct peer *peer, const struct dp_path *from)
 {
 	return !device->ops->may_answer || device->ops->may_answer(device->arg, peer, from);
@@ -115,6 +123,7 @@ static const struct dp_ops dataplane_ops = {
 	.gso_off = on_gso_off,
 	.echo = on_echo,
 	.documents = on_documents,
+	.routes = on_routes,
 	.may_answer = on_may_answer,
 };
 

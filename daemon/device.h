@@ -49,6 +49,8 @@ struct device_ops {
 	void (*echo)(void *arg, struct peer *peer, const struct dp_echo *echo);
 	/* The documents that the peer holds, see dataplane.h. */
 	void (*documents)(void *arg, struct peer *peer, const struct peer_message_held *held);
+	/* Which of its routes lead nowhere, likewise. */
+	void (*routes)(void *arg, struct peer *peer, uint32_t serial, uint32_t down);
 	/* No answer for 90 s. The waiting packets were dropped. */
 	void (*handshake_failed)(void *arg, struct peer *peer);
 	/* To be stored before returning; comes back as device_config.timestamp after a restart. */

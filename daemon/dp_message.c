@@ -104,6 +104,10 @@ void dp_message_dispatch(struct dp_peer *peer, const struct dp_event *event)
 		if (peer->dp->ops->documents)
 			peer->dp->ops->documents(peer->dp->arg, peer, message.held);
 		break;
+	case PEER_MESSAGE_ROUTES:
+		if (peer->dp->ops->routes)
+			peer->dp->ops->routes(peer->dp->arg, peer, message.expected, message.token);
+		break;
 	}
 }
 
@@ -251,5 +255,18 @@ int dataplane_peer_documents(struct dp_peer *peer,
 	};
 
 	memcpy(message.held, held, sizeof(message.held));
+	return dp_speaks(peer->dp) ? dp_message_send(peer, &message, 1) : -ENOKEY;
+}
+
+int dataplane_peer_routes(struct dp_peer *peer, uint32_t serial, uint32_t down)
+{
+	const struct peer_message message = {
+		.kind = PEER_MESSAGE_ROUTES,
+		.lanes = (uint8_t)dataplane_lanes(peer->dp),
+		.probed = PEER_MESSAGE_SIZE,
+		.token = down,
+		.expected = serial,
+	};
+
 	return dp_speaks(peer->dp) ? dp_message_send(peer, &message, 1) : -ENOKEY;
 }

@@ -85,6 +85,7 @@ enum mesh_health {
 	HEALTH_BLOCK,         /* what goes beside it cannot be held back */
 	HEALTH_OFFER,         /* an exit that this node cannot be */
 	HEALTH_ROUTER,        /* what this node may carry it does not */
+	HEALTH_LAN,           /* a network that it carries is out of its reach */
 	HEALTH_FOREIGN_RULES, /* others' rules are in the way of it */
 	MESH_HEALTH_MAX,
 };

@@ -133,6 +133,11 @@ static void on_documents(void *arg, struct peer *wireguard, const struct peer_me
 	gossip_heard(arg, peer_owner(wireguard), held);
 }
 
+static void on_routes(void *arg, struct peer *wireguard, uint32_t serial, uint32_t down)
+{
+	routing_peer_routes(arg, peer_owner(wireguard), serial, down);
+}
+
 const struct device_ops mesh_device_ops = {
 	.peer_wanted = on_peer_wanted,
 	.session_up = on_session_up,
@@ -142,6 +147,7 @@ const struct device_ops mesh_device_ops = {
 	.path_mtu = on_path_mtu,
 	.echo = on_echo,
 	.documents = on_documents,
+	.routes = on_routes,
 	.save_timestamp = on_save_timestamp,
 	.other_message = on_other_message,
 	.stream_output = on_stream_output,

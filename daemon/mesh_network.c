@@ -15,6 +15,7 @@
 #include "daemon/name_service.h"
 #include "daemon/portmap.h"
 #include "daemon/relays.h"
+#include "daemon/router.h"
 #include "daemon/routing.h"
 #include "daemon/tunnel.h"
 #include "daemon/underlay.h"
@@ -128,6 +129,7 @@ static void on_network_changed(struct mesh *mesh, bool all)
 		tunnel_configure(mesh);
 		mesh_map_apply(mesh);
 	}
+	router_network_changed(mesh);
 	routing_network_changed(mesh);
 	exit_update(mesh);
 }

@@ -15,6 +15,7 @@
 #include "daemon/ping.h"
 #include "daemon/relayed.h"
 #include "daemon/relays.h"
+#include "daemon/router.h"
 #include "daemon/routing.h"
 #include "daemon/signalling.h"
 #include "daemon/speed_service.h"
@@ -401,6 +402,7 @@ void mesh_peer_session_up(struct mesh_peer *peer)
 		mesh_peer_connect(peer); /* the other side began */
 	ping_session_up(peer->mesh->pings, peer);
 	gossip_tell(peer->mesh, peer);
+	router_tell(peer->mesh, peer);
 }
 
 void mesh_peer_heard_elsewhere(struct mesh_peer *peer, bool by_relay)

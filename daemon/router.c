@@ -15,14 +15,18 @@
 #include "daemon/forwarding.h"
 #include "daemon/mesh.h"
 #include "daemon/mesh_peer.h"
+#include "daemon/peer.h"
 #include "daemon/route_list.h"
 #include "daemon/route_report.h"
+#include "daemon/router_lan.h"
 #include "daemon/router_rules.h"
 #include "kernel-iface/firewall.h"
 
 #define PROBLEM_SIZE 240
 /* Others change their rules in bursts. */
 #define SETTLE_NS (NS_PER_S / 2)
+/* What peers are told may be lost: it is told again after each of these. */
+static const uint64_t retell_ns[] = { NS_PER_S / 4, NS_PER_S, 4 * NS_PER_S, 15 * NS_PER_S };
 
 struct router {
 	struct mesh *mesh;
@@ -36,6 +40,12 @@ struct router {
 	struct loop_timer settled;
 	bool settling;
 	char problem[PROBLEM_SIZE];
+	struct router_lan lan;
+	struct loop_timer lan_timer;
+	struct loop_timer retell;
+	size_t retold;
+	uint32_t told; /* which of our certificate's routes lead nowhere, as peers know it */
+	uint32_t told_serial;
 };
 
 static void on_settled(void *arg, uint64_t now_ns)
@@ -47,6 +57,9 @@ static void on_settled(void *arg, uint64_t now_ns)
 	router_update(router->mesh);
 }
 
+static void on_lan_timer(void *arg, uint64_t now_ns);
+static void on_retell(void *arg, uint64_t now_ns);
+
 struct router *router_new(struct mesh *mesh)
 {
 	struct router *router = calloc(1, sizeof(*router));
@@ -56,6 +69,8 @@ struct router *router_new(struct mesh *mesh)
 	router->mesh = mesh;
 	router->watch_fd = -1;
 	loop_timer_init(&router->settled, mesh->loop, on_settled, router);
+	loop_timer_init(&router->lan_timer, mesh->loop, on_lan_timer, router);
+	loop_timer_init(&router->retell, mesh->loop, on_retell, router);
 	return router;
 }
 
@@ -358,6 +373,102 @@ static void start(struct router *router, struct router_plan *plan)
 		mesh_set_health(mesh, HEALTH_FOREIGN_RULES, NULL);
 }
 
+/* --- what of it leads anywhere --- */
+
+/* One bit for each of our certificate's routes that this node does not carry now. */
+static uint32_t leads_nowhere(const struct router *router)
+{
+	const struct cert *cert = &router->mesh->membership.cert;
+	uint32_t bits = 0;
+
+	for (size_t i = 0; i < cert->route_count; i++) {
+		const struct prefix *route = &cert->routes[i];
+		bool carried = route_is_exit(route);
+
+		for (size_t k = 0; k < router->lan.count; k++)
+			carried |= prefix_equal(&router->lan.states[k].seen, route) &&
+				   router->lan.states[k].works;
+		if (!router->up || router->problem[0] || !carried)
+			bits |= 1u << i;
+	}
+	return bits;
+}
+
+void router_tell(struct mesh *mesh, struct mesh_peer *peer)
+{
+	const struct router *router = mesh->router;
+
+	/* Lost or not possible: it is told again, or with the next session. */
+	if (router && mesh->membership.cert.route_count)
+		(void)dataplane_peer_routes(peer_dp(mesh_peer_wireguard(peer)),
+					    (uint32_t)mesh->membership.cert.serial,
+					    leads_nowhere(router));
+}
+
+static void tell_all(struct router *router)
+{
+	struct mesh_peer *peer;
+	size_t cursor = 0;
+
+	while ((peer = map_next(router->mesh->peers, &cursor)))
+		router_tell(router->mesh, peer);
+	if (router->retold < sizeof(retell_ns) / sizeof(*retell_ns))
+		loop_timer_set(&router->retell,
+			       loop_now_ns(router->mesh->loop) + retell_ns[router->retold++]);
+}
+
+static void on_retell(void *arg, uint64_t now_ns)
+{
+	(void)now_ns;
+	tell_all(arg);
+}
+
+static void show_lan(struct router *router)
+{
+	const struct prefix *first = router_lan_first(&router->lan);
+	char text[PREFIX_TEXT_SIZE];
+
+	if (first)
+		mesh_set_health(router->mesh, HEALTH_LAN, "routes: %s is not carried: %s",
+				prefix_format(text, first),
+				router_lan_problem(&router->lan, first));
+	else
+		mesh_set_health(router->mesh, HEALTH_LAN, NULL);
+}
+
+/* Looks at the ways into the networks, and tells peers where that makes a difference. */
+static void check_lan(struct router *router)
+{
+	struct mesh *mesh = router->mesh;
+	uint32_t serial = (uint32_t)mesh->membership.cert.serial, bits;
+	uint64_t now_ns = loop_now_ns(mesh->loop);
+
+	if (router_lan_look(&router->lan, mesh->netlink, dataplane_tun_ifindex(mesh->dp), now_ns))
+		log_warn("router-networks out-of-reach=%s",
+			 router_lan_first(&router->lan) ? "some" : "none");
+	loop_timer_set(&router->lan_timer, router_lan_next_ns(&router->lan));
+	show_lan(router);
+	bits = leads_nowhere(router);
+	if (bits == router->told && serial == router->told_serial)
+		return;
+	router->told = bits;
+	router->told_serial = serial;
+	router->retold = 0;
+	tell_all(router);
+}
+
+static void on_lan_timer(void *arg, uint64_t now_ns)
+{
+	(void)now_ns;
+	check_lan(arg);
+}
+
+void router_network_changed(struct mesh *mesh)
+{
+	if (mesh->router && mesh->router->lan.count)
+		check_lan(mesh->router);
+}
+
 void router_update(struct mesh *mesh)
 {
 	struct router_plan plan;
@@ -376,6 +487,8 @@ void router_update(struct mesh *mesh)
 		mesh_set_health(mesh, HEALTH_ROUTER, "routes: %s", mesh->router->problem);
 	else
 		mesh_set_health(mesh, HEALTH_ROUTER, NULL);
+	router_lan_plan(&mesh->router->lan, &plan);
+	check_lan(mesh->router);
 }
 
 void router_set_up(struct mesh *mesh, bool up)
@@ -391,6 +504,8 @@ void router_free(struct router *router)
 
 	if (!router)
 		return;
+	loop_timer_clear(&router->lan_timer);
+	loop_timer_clear(&router->retell);
 	nothing.tun = router->mesh->dp ? dataplane_tun_name(router->mesh->dp) : "";
 	stop(router, &nothing);
 	free(router->applied);
@@ -422,6 +537,9 @@ static void explain(const struct mesh *mesh, struct route_line *line)
 		snprintf(line->why, sizeof(line->why), "this node is down");
 	else if (mesh->router->problem[0])
 		snprintf(line->why, sizeof(line->why), "%.150s", mesh->router->problem);
+	else if (router_lan_problem(&mesh->router->lan, &line->prefix))
+		snprintf(line->why, sizeof(line->why), "%s",
+			 router_lan_problem(&mesh->router->lan, &line->prefix));
 	else
 		line->used = true;
 }

@@ -6,6 +6,7 @@
 #include "daemon/setting_table.h"
 
 struct mesh;
+struct mesh_peer;
 struct route_report;
 struct router;
 
@@ -29,6 +30,11 @@ void router_set_up(struct mesh *mesh, bool up);
  * is wrong.
  */
 void router_update(struct mesh *mesh);
+
+/* Links, addresses or routes of this host changed. */
+void router_network_changed(struct mesh *mesh);
+/* A session with the peer is there: it is told what of ours leads nowhere. */
+void router_tell(struct mesh *mesh, struct mesh_peer *peer);
 
 /* `set routes`: may these be offered? As setting_row's. */
 int router_check_setting(const struct mesh *mesh, const struct setting *setting,

@@ -37,7 +37,8 @@ static size_t list_candidates(const struct routing *routing, const struct entry 
 		out[count++] = (struct carrier_candidate){
 			.id = carrier->id,
 			.weight = offer->weight,
-			.state = carrier->pulse.state,
+			.state = routing_offer_is_down(offer) ? CARRIER_OFFLINE
+							      : carrier->pulse.state,
 			.direct = path && path->kind == PATH_DIRECT,
 			.latency_ns = mesh_peer_latency_ns(carrier->peer),
 		};
@@ -318,6 +319,7 @@ void routing_peer_leaves(struct mesh *mesh, const struct mesh_peer *peer)
 	carrier->dp = NULL;
 	carrier->source_count = 0;
 	carrier->waiting_ns = 0;
+	carrier->down = 0;
 }
 
 void routing_network_changed(struct mesh *mesh)
@@ -378,6 +380,17 @@ void routing_peer_changed(struct mesh *mesh, struct mesh_peer *peer)
 {
 	if (carrier_of(mesh, peer))
 		evaluate_soon(mesh->routing);
+}
+
+void routing_peer_routes(struct mesh *mesh, struct mesh_peer *peer, uint32_t serial, uint32_t down)
+{
+	struct carrier *carrier = carrier_of(mesh, peer);
+
+	if (!carrier || (carrier->down == down && carrier->down_serial == serial))
+		return;
+	carrier->down = down;
+	carrier->down_serial = serial;
+	evaluate_soon(mesh->routing);
 }
 
 void routing_mtu_changed(struct mesh *mesh, const struct mesh_peer *peer)

@@ -56,13 +56,15 @@ void routing_peer_wanted(struct mesh *mesh, struct mesh_peer *peer);
 void routing_peer_unanswered(struct mesh *mesh, struct mesh_peer *peer);
 /* Its presence, its path or its session is another one. */
 void routing_peer_changed(struct mesh *mesh, struct mesh_peer *peer);
+/* It says which of its certificate's routes (of that serial) lead nowhere now. */
+void routing_peer_routes(struct mesh *mesh, struct mesh_peer *peer, uint32_t serial, uint32_t down);
 /* What its path takes (mesh_peer_route_mtu) is another size. */
 void routing_mtu_changed(struct mesh *mesh, const struct mesh_peer *peer);
 
 enum routing_state {
 	ROUTING_USED,    /* its packets go to this peer */
 	ROUTING_STANDBY, /* another peer carries it now, this one could */
-	ROUTING_SILENT,  /* this one is not reachable */
+	ROUTING_SILENT,  /* this one is not reachable, or the network is not for it */
 	ROUTING_HIDDEN,  /* a conflict, see why */
 	ROUTING_OFF,     /* not wanted: accept-routes no, policy, no address of this family */
 };
@@ -75,8 +77,8 @@ struct routing_view {
 	/*
 	 * A word: of a used one why it is this peer ("only", "weight", "failover", …), or the
 	 * conflict for a part of it that stays with this host; else why not ("standby", "silent",
-	 * "at-home", "local-network", "overlay", "other-route", "accept-routes", "policy",
-	 * "no-address", "too-many").
+	 * "out-of-reach", "at-home", "local-network", "overlay", "other-route", "accept-routes",
+	 * "policy", "no-address", "too-many").
 	 */
 	const char *why;
 	char detail[96]; /* of a conflict: with what; or "" */

@@ -88,6 +88,14 @@ uint64_t routing_carrier_next_ns(struct carrier *carrier, uint64_t now_ns)
 	return next_ns < look_ns ? next_ns : look_ns;
 }
 
+bool routing_offer_is_down(const struct offer *offer)
+{
+	const struct carrier *carrier = offer->carrier;
+
+	return carrier->peer && carrier->down >> offer->number & 1 &&
+	       (uint32_t)mesh_peer_info(carrier->peer)->cert->parsed.serial == carrier->down_serial;
+}
+
 static size_t list_sources(const struct routing *routing, const struct carrier *carrier,
 			   struct prefix out[static CERT_ROUTES_MAX])
 {
@@ -96,7 +104,11 @@ static size_t list_sources(const struct routing *routing, const struct carrier *
 	for (size_t i = 0; i < carrier->offer_count; i++) {
 		const struct offer *offer = &routing->offers[carrier->offers[i]];
 
-		if (!offer->off && routing_entry_usable(&routing->entries[offer->entry]))
+		const struct entry *entry = &routing->entries[offer->entry];
+
+		/* Flows do not stay with one who cannot hand them on. */
+		if (!offer->off && routing_entry_usable(entry) &&
+		    (entry->current == carrier || !routing_offer_is_down(offer)))
 			out[count++] = offer->prefix;
 	}
 	return count;

@@ -97,6 +97,7 @@ static int read_peer(struct routing *routing, struct reading *reading, struct me
 							      : ROUTE_WEIGHT_DEFAULT,
 			.real = cert->route_facts[i].real,
 			.off = reason_off(routing->mesh, info, i),
+			.number = (uint8_t)i,
 		};
 	}
 	return 0;

@@ -44,6 +44,9 @@ static void view_offer(const struct routing *routing, const struct offer *offer,
 		view_conflict(view, &entry->conflict);
 	} else if (entry->off) {
 		view_off(view, entry->off);
+	} else if (routing_offer_is_down(offer)) {
+		view->state = entry->current == offer->carrier ? ROUTING_USED : ROUTING_SILENT;
+		view->why = "out-of-reach";
 	} else if (entry->current == offer->carrier) {
 		view->why = carrier_reason_text(entry->choice.reason);
 		if (entry->conflict.kind != ROUTE_CONFLICT_NONE)
@@ -100,6 +103,7 @@ static void say_off(char why[static ROUTE_WHY_SIZE], const struct routing_view *
 		{ "exit-node", "not chosen with warren set exit-node" },
 		{ "no-address", "this node has no address of that family" },
 		{ "too-many", "more prefixes than this node uses" },
+		{ "out-of-reach", "that router has no way into the network now" },
 	};
 
 	snprintf(why, ROUTE_WHY_SIZE, "%s", view->why);
@@ -118,7 +122,7 @@ static void say(char why[static ROUTE_WHY_SIZE], const struct routing_view *view
 {
 	if (conflict)
 		say_conflict(why, view);
-	else if (view->state == ROUTING_OFF)
+	else if (view->state == ROUTING_OFF || strcmp(view->why, "out-of-reach") == 0)
 		say_off(why, view);
 	else if (view->state != ROUTING_USED && view->detail[0])
 		snprintf(why, ROUTE_WHY_SIZE, "%s: %s carries it", view->why, view->detail);

@@ -23,6 +23,8 @@ struct carrier {
 	uint64_t id;
 	struct mesh_peer *peer; /* NULL: it has left, and the map is about to be looked at */
 	struct carrier_pulse pulse;
+	uint32_t down;                  /* its word: which of its routes lead nowhere, … */
+	uint32_t down_serial;           /* of the certificate with this low half of a serial */
 	uint64_t waiting_ns;            /* packets wait for a session since; 0: none do */
 	size_t offers[CERT_ROUTES_MAX]; /* of the map as it is now: places in routing->offers */
 	size_t offer_count;
@@ -45,6 +47,7 @@ struct offer {
 	struct ip_addr real;
 	const char *off; /* the word why it is nothing for us; NULL: it is */
 	size_t entry;    /* place in routing->entries */
+	uint8_t number;  /* in the certificate */
 };
 
 /* One prefix. */
@@ -81,6 +84,8 @@ bool routing_entry_usable(const struct entry *entry);
 void routing_find_conflicts(struct routing *routing);
 
 /* routing_carrier.c */
+/* Does its carrier say that it has no way there now? */
+bool routing_offer_is_down(const struct offer *offer);
 /* Looks at its signs, and asks it where they leave doubts. */
 void routing_carrier_update(struct routing *routing, struct carrier *carrier, uint64_t now_ns);
 /* When to look again; CLOCK_NEVER: when something is told. */

@@ -47,10 +47,10 @@ void peer_message_encode(const struct peer_message *message, uint8_t *out)
 	out[1] = message->lanes;
 	store_be16(out + 2, message->probed);
 	store_be32(out + 4, message->token);
-	if (message->kind == PEER_MESSAGE_ECHO_ANSWER) {
+	if (message->kind == PEER_MESSAGE_ECHO_ANSWER || message->kind == PEER_MESSAGE_ROUTES)
 		store_be32(out + 8, message->expected);
+	if (message->kind == PEER_MESSAGE_ECHO_ANSWER)
 		store_be32(out + 12, message->arrived);
-	}
 	if (message->kind == PEER_MESSAGE_DOCUMENTS)
 		put_held(message, out + PEER_MESSAGE_SIZE);
 }
@@ -61,7 +61,7 @@ int peer_message_parse(struct peer_message *out, const uint8_t *data, size_t len
 
 	if (len < PEER_MESSAGE_SIZE || !peer_message_is(data, len))
 		return -EBADMSG;
-	if (data[0] < PEER_MESSAGE_PROBE || data[0] > PEER_MESSAGE_DOCUMENTS)
+	if (data[0] < PEER_MESSAGE_PROBE || data[0] > PEER_MESSAGE_ROUTES)
 		return -ENOTSUP;
 	message = (struct peer_message){
 		.kind = data[0],
@@ -74,10 +74,10 @@ int peer_message_parse(struct peer_message *out, const uint8_t *data, size_t len
 	if (!message.lanes || message.lanes > PEER_MESSAGE_LANES_MAX ||
 	    message.probed < PEER_MESSAGE_SIZE || len != peer_message_len(&message))
 		return -EBADMSG;
-	if (message.kind == PEER_MESSAGE_ECHO_ANSWER) {
+	if (message.kind == PEER_MESSAGE_ECHO_ANSWER || message.kind == PEER_MESSAGE_ROUTES)
 		message.expected = load_be32(data + 8);
+	if (message.kind == PEER_MESSAGE_ECHO_ANSWER)
 		message.arrived = load_be32(data + 12);
-	}
 	*out = message;
 	return 0;
 }

@@ -23,6 +23,10 @@
  * In a network in strict mode nodes tell each other which documents (proto/document.h) they hold:
  * from byte 16 on for each kind a version (u64, 0: none) and the first bytes of its hash. It is
  * answered by nothing.
+ *
+ * A router says which of its certificate's routes lead nowhere now, since its own way into that
+ * network is gone: the token is one bit for each, in the certificate's order, and expected the low
+ * half of the certificate's serial, by which its order is known. Answered by nothing.
  */
 enum peer_message_kind {
 	PEER_MESSAGE_PROBE = 1,
@@ -30,6 +34,7 @@ enum peer_message_kind {
 	PEER_MESSAGE_ECHO = 3,
 	PEER_MESSAGE_ECHO_ANSWER = 4,
 	PEER_MESSAGE_DOCUMENTS = 5,
+	PEER_MESSAGE_ROUTES = 6,
 };
 
 #define PEER_MESSAGE_SIZE      16 /* of an answer, an echo, and of the smallest probe */
@@ -51,8 +56,8 @@ struct peer_message {
 	uint8_t lanes;     /* that the sender receives on, 1 to PEER_MESSAGE_LANES_MAX */
 	uint16_t probed;   /* length of the probe, this one or the one answered */
 	uint32_t token;    /* the prober's, repeated by the answer */
-	uint32_t expected; /* ECHO_ANSWER only, both; 0 in others */
-	uint32_t arrived;
+	uint32_t expected; /* ECHO_ANSWER and ROUTES only; 0 in others */
+	uint32_t arrived;  /* ECHO_ANSWER only */
 	struct peer_message_held held[PEER_MESSAGE_HELD]; /* DOCUMENTS only; 0 in others */
 };
 

@@ -109,7 +109,7 @@ static void test_what_is_none_is_refused(void **state)
 	data[0] = 0x45;
 	assert_false(peer_message_is(data, sizeof(data)));
 	refused(data, sizeof(data), -EBADMSG);
-	data[0] = PEER_MESSAGE_DOCUMENTS + 1;
+	data[0] = PEER_MESSAGE_ROUTES + 1;
 	refused(data, sizeof(data), -ENOTSUP);
 	data[0] = 0;
 	refused(data, sizeof(data), -ENOTSUP);
@@ -144,6 +144,25 @@ static void test_documents_come_through(void **state)
 	assert_int_equal(peer_message_parse(&parsed, data, sizeof(data)), -EBADMSG);
 }
 
+static void test_routes_come_through(void **state)
+{
+	const struct peer_message message = { .kind = PEER_MESSAGE_ROUTES,
+					      .lanes = 1,
+					      .probed = PEER_MESSAGE_SIZE,
+					      .token = 0x80000001,
+					      .expected = 0x01020304 };
+	const uint8_t expected[PEER_MESSAGE_SIZE] = { 6, 1, 0, 16, 0x80, 0, 0, 1, 1, 2, 3, 4 };
+	uint8_t data[PEER_MESSAGE_SIZE];
+	struct peer_message parsed;
+
+	(void)state;
+	assert_int_equal(peer_message_len(&message), sizeof(data));
+	peer_message_encode(&message, data);
+	assert_memory_equal(data, expected, sizeof(expected));
+	assert_int_equal(peer_message_parse(&parsed, data, sizeof(data)), 0);
+	assert_memory_equal(&parsed, &message, sizeof(message));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -151,6 +170,7 @@ int main(void)
 		cmocka_unit_test(test_an_answer_is_short),
 		cmocka_unit_test(test_an_echo_brings_counters_back),
 		cmocka_unit_test(test_documents_come_through),
+		cmocka_unit_test(test_routes_come_through),
 		cmocka_unit_test(test_what_is_none_is_refused),
 	};
 

@@ -33,7 +33,7 @@ def site(lab):
         wire.ip(f"link set p{i} master br0")
         ns.ip(f"addr add {address}/24 dev lan")
     nas.ip("route add default via 10.20.0.3")
-    return hosts, nas
+    return wire, hosts, nas
 
 
 class Sniffer:
@@ -140,7 +140,7 @@ def back(laptop, gw):
     wait_until(f"{gw.name} carries it again", lambda: carrier(laptop) == gw.name, 20)
 
 
-def try_failover(laptop, gateways, nas, coord):
+def try_failover(laptop, gateways, nas, coord, wire):
     gw1, gw2, gw3 = gateways
     wait_until("the highest weight carries it", lambda: carrier(laptop) == "gw1", 10)
     ticks = Ticks(laptop.ns, nas, NAS)
@@ -169,7 +169,34 @@ def try_failover(laptop, gateways, nas, coord):
         laptop.ctl("set", "path", gw.name, "relay")
     laptop.wait_path(gw3, "relay")
     fail(ticks, laptop, "killed daemon, by relay", lambda: gw3.process.popen.send_signal(signal.SIGKILL), "gw1")
+    try_lan(ticks, laptop, gw1, gw2, wire)
     ticks.running = False
+
+
+def own_line(gw):
+    return next(r for r in gw.ask("routes")["routes"]["routes"] if r["prefix"] == LAN and r["node"] == gw.name)
+
+
+def try_lan(ticks, laptop, gw1, gw2, wire):
+    """A router whose daemon lives, but whose LAN is out of its reach, says so itself."""
+    for gw in (gw1, gw2):
+        laptop.ctl("set", "path", gw.name, "auto")
+        wait_until(f"{gw.name} is well", lambda gw=gw: own_line(gw)["used"], 10)
+    wait_until("gw2 stands by", lambda: any(
+        r["node"] == "gw2" and (r["why"] or "").startswith("standby") for r in laptop.ask("routes")["routes"]["routes"]), 30)
+    fail(ticks, laptop, "cable out of the LAN", lambda: wire.ip("link set p0 down"), "gw2")
+    line = own_line(gw1)
+    check(not line["used"] and "cable" in line["why"], f"gw1 says of its LAN: {line}")
+    check("cable" in "".join(gw1.status()["health"]), f"health: {gw1.status()['health']}")
+    wire.ip("link set p0 up")
+    back(laptop, gw1)
+    check(own_line(gw1)["used"], "gw1 does not say that its LAN is back")
+    check(not gw1.status()["health"], f"health: {gw1.status()['health']}")
+    # What goes by gw2 still must not stay with it.
+    fail(ticks, laptop, "address in the LAN gone", lambda: gw2.ns.ip("addr flush dev lan"), "gw1")
+    check("no route" in own_line(gw2)["why"], f"gw2 says of its LAN: {own_line(gw2)}")
+    gw2.ns.ip("addr add 10.20.0.2/24 dev lan")
+    wait_until("gw2's LAN is back", lambda: own_line(gw2)["used"], 15)
 
 
 def try_symmetry(laptop, gateways, nas, coord):
@@ -203,7 +230,7 @@ def try_symmetry(laptop, gateways, nas, coord):
 
 def scenario(lab):
     coord = coordinator(lab)
-    hosts, nas = site(lab)
+    wire, hosts, nas = site(lab)
     for host in hosts:
         host.gateway = host.run("ip", "-4", "route", "show", "default").stdout.split()[2]
     coord.set_policy(POLICY)
@@ -211,5 +238,5 @@ def scenario(lab):
     for gw, weight in zip(gateways, (200, 150, 100)):
         gw.ctl("set", "routes", LAN, "--weight", weight)
         coord.admin("route", "approve", gw.name, LAN)
-    try_failover(laptop, gateways, nas, coord)
+    try_failover(laptop, gateways, nas, coord, wire)
     try_symmetry(laptop, gateways, nas, coord)
