@@ -167,12 +167,16 @@ static bool covers(const struct prefix *a, const struct prefix *b)
 	return a->len <= b->len && prefix_contains(a, &b->addr);
 }
 
-/* A whole one is graver than a part, and at home than anything that follows. */
+/* A whole one is graver than a part, and of two like that being at home says more. */
+static int gravity(enum route_conflict_kind kind, bool whole)
+{
+	return kind == ROUTE_CONFLICT_NONE ? 0 : 1 + 2 * whole + (kind == ROUTE_CONFLICT_AT_HOME);
+}
+
 static void note(struct route_conflict *conflict, enum route_conflict_kind kind, bool whole,
 		 const char *what, const char *on)
 {
-	if (conflict->kind != ROUTE_CONFLICT_NONE &&
-	    (conflict->kind == ROUTE_CONFLICT_AT_HOME || conflict->whole >= whole))
+	if (gravity(conflict->kind, conflict->whole) >= gravity(kind, whole))
 		return;
 	conflict->kind = kind;
 	conflict->whole = whole;
@@ -180,7 +184,7 @@ static void note(struct route_conflict *conflict, enum route_conflict_kind kind,
 }
 
 static void check_network(struct route_conflict *conflict, const struct prefix *prefix,
-			  const struct host_network *network)
+			  const struct host_network *network, bool site)
 {
 	char text[ADDR_TEXT_SIZE], what[PREFIX_TEXT_SIZE + 4];
 
@@ -188,17 +192,17 @@ static void check_network(struct route_conflict *conflict, const struct prefix *
 		return;
 	snprintf(what, sizeof(what), "%s/%u", addr_format(text, &network->addr),
 		 network->network.len);
-	if (network->lan && prefix_contains(prefix, &network->addr)) {
-		*conflict = (struct route_conflict){ .kind = ROUTE_CONFLICT_NONE };
-		note(conflict, ROUTE_CONFLICT_AT_HOME, true, what, network->name);
-	} else {
+	if (network->lan && prefix_contains(prefix, &network->addr))
+		note(conflict, ROUTE_CONFLICT_AT_HOME, site || covers(&network->network, prefix),
+		     what, network->name);
+	else
 		note(conflict, ROUTE_CONFLICT_LOCAL_NETWORK, covers(&network->network, prefix),
 		     what, network->name);
-	}
 }
 
 void route_conflict_find(struct route_conflict *conflict, const struct prefix *prefix,
-			 const struct host_view *host, const struct overlay_view *overlay)
+			 const struct host_view *host, const struct overlay_view *overlay,
+			 bool site)
 {
 	const struct ip_addr *node;
 	char text[PREFIX_TEXT_SIZE];
@@ -212,7 +216,7 @@ void route_conflict_find(struct route_conflict *conflict, const struct prefix *p
 		return;
 	}
 	for (size_t i = 0; i < host->network_count; i++)
-		check_network(conflict, prefix, &host->networks[i]);
+		check_network(conflict, prefix, &host->networks[i], site);
 	for (size_t i = 0; i < host->route_count; i++) {
 		const struct prefix *dst = &host->routes[i].dst;
 

@@ -19,7 +19,7 @@ struct netlink;
  */
 enum route_conflict_kind {
 	ROUTE_CONFLICT_NONE,
-	ROUTE_CONFLICT_AT_HOME,       /* this host is inside that network, or carries it itself */
+	ROUTE_CONFLICT_AT_HOME,       /* this host is inside it, or carries it itself */
 	ROUTE_CONFLICT_LOCAL_NETWORK, /* a network of this host has the same addresses */
 	ROUTE_CONFLICT_OVERLAY,       /* addresses of nodes are in it */
 	ROUTE_CONFLICT_OTHER_ROUTE,   /* somebody else's route leads there */
@@ -65,8 +65,14 @@ struct overlay_view {
 /* Puts them in order. */
 void overlay_view_sort(struct overlay_view *overlay);
 
-/* What stands against the prefix, the gravest if there are several. Default routes: nothing. */
+/*
+ * What stands against the prefix, the gravest if there are several. Default routes: nothing. A LAN
+ * of the host's that is a part of the prefix only is that site (site: its router is reached at an
+ * address inside the prefix, by a path that is no tunnel), or one elsewhere that is numbered like a
+ * part of it, which then keeps its own part and no more.
+ */
 void route_conflict_find(struct route_conflict *conflict, const struct prefix *prefix,
-			 const struct host_view *host, const struct overlay_view *overlay);
+			 const struct host_view *host, const struct overlay_view *overlay,
+			 bool site);
 
 #endif

@@ -204,6 +204,7 @@ static void evaluate(struct routing *routing)
 		if (carrier->peer)
 			routing_carrier_update(routing, carrier, now_ns);
 	}
+	routing_find_sites(routing);
 	for (size_t i = 0; i < routing->entry_count; i++) {
 		choose(routing, &routing->entries[i], now_ns);
 		changed |= give(&routing->entries[i]);

@@ -171,6 +171,8 @@ static void begin_entry(struct routing *routing, struct entry *entry, const stru
 	if (!former)
 		return;
 	entry->choice = former->choice;
+	entry->conflict = former->conflict;
+	entry->site = former->site;
 	entry->current = former->current;
 	entry->given = former->given;
 	entry->given_dp = former->given_dp;
@@ -321,13 +323,53 @@ static bool is_own(const struct mesh *mesh, const struct prefix *prefix)
 	return false;
 }
 
+/* Is one of its routers reached, by no tunnel and no relay, at an address inside the prefix? */
+static bool is_site(const struct routing *routing, const struct entry *entry)
+{
+	for (size_t i = 0; i < entry->count; i++) {
+		const struct offer *offer = &routing->offers[entry->first + i];
+		struct dp_path path;
+
+		if (!offer->carrier->peer || addr_len(&offer->real))
+			continue;
+		dataplane_peer_path(peer_dp(mesh_peer_wireguard(offer->carrier->peer)), &path);
+		if (path.kind != DP_PATH_UDP || path.channel)
+			continue;
+		if (prefix_contains(&entry->prefix, &path.remote.addr))
+			return true;
+	}
+	return false;
+}
+
+/*
+ * At home nothing goes to the router, and nothing is known of its path any more: once found to be
+ * at a site we are there as long as we are in that LAN with that address.
+ */
+static void find_conflict(struct routing *routing, struct entry *entry)
+{
+	struct route_conflict former = entry->conflict;
+	bool site = is_site(routing, entry);
+
+	route_conflict_find(&entry->conflict, &entry->prefix, &routing->host, &routing->overlay,
+			    site || entry->site);
+	if (!site && entry->site && strcmp(entry->conflict.with, former.with) != 0) {
+		entry->site = false;
+		route_conflict_find(&entry->conflict, &entry->prefix, &routing->host,
+				    &routing->overlay, false);
+	} else if (entry->conflict.kind == ROUTE_CONFLICT_AT_HOME) {
+		entry->site |= site;
+	} else {
+		entry->site = false;
+	}
+}
+
 static void judge(struct routing *routing, struct entry *entry)
 {
 	const struct mesh *mesh = routing->mesh;
 	bool exit = route_is_exit(&entry->prefix);
 
 	entry->off = NULL;
-	route_conflict_find(&entry->conflict, &entry->prefix, &routing->host, &routing->overlay);
+	find_conflict(routing, entry);
 	if (!exit && is_own(mesh, &entry->prefix) && entry->conflict.kind != ROUTE_CONFLICT_OVERLAY)
 		entry->conflict = (struct route_conflict){ ROUTE_CONFLICT_AT_HOME, true,
 							   "which it carries itself" };
@@ -335,6 +377,19 @@ static void judge(struct routing *routing, struct entry *entry)
 		entry->off = "no-address";
 	if (exit && !exit_wanted(mesh))
 		entry->off = "exit-node";
+}
+
+void routing_find_sites(struct routing *routing)
+{
+	for (size_t i = 0; i < routing->entry_count; i++) {
+		struct entry *entry = &routing->entries[i];
+
+		if (entry->conflict.kind != ROUTE_CONFLICT_AT_HOME || entry->conflict.whole ||
+		    !is_site(routing, entry))
+			continue;
+		find_conflict(routing, entry);
+		routing->table_changed = true;
+	}
 }
 
 void routing_find_conflicts(struct routing *routing)

@@ -56,6 +56,7 @@ struct entry {
 	size_t first, count; /* its offers */
 	struct carrier_choice choice;
 	struct route_conflict conflict;
+	bool site;               /* and we are at that site, see route_conflict_find */
 	const char *off;         /* the word why it is not used by anybody's doing; NULL */
 	struct carrier *current; /* NULL: nobody */
 	struct carrier *given;   /* who has it in the data plane */
@@ -82,6 +83,8 @@ int routing_offers_read(struct routing *routing);
 bool routing_entry_usable(const struct entry *entry);
 /* Judges every prefix by the host as it is now. */
 void routing_find_conflicts(struct routing *routing);
+/* A peer's path may be another one: does it show that we are at its site? */
+void routing_find_sites(struct routing *routing);
 
 /* routing_carrier.c */
 /* Does its carrier say that it has no way there now? */

@@ -13,12 +13,14 @@ static struct host_view host;
 static struct route routes[8];
 static struct ip_addr nodes[8];
 static struct overlay_view overlay;
+static bool site;
 
 static int setup(void **state)
 {
 	(void)state;
 	memset(&host, 0, sizeof(host));
 	host.routes = routes;
+	site = false;
 	overlay = (struct overlay_view){ .addrs = nodes };
 	return 0;
 }
@@ -58,7 +60,7 @@ static void expect(const char *text, const char *kind, bool whole, const char *w
 	struct prefix p = prefix(text);
 	struct route_conflict conflict;
 
-	route_conflict_find(&conflict, &p, &host, &overlay);
+	route_conflict_find(&conflict, &p, &host, &overlay, site);
 	assert_string_equal(route_conflict_text(conflict.kind), kind);
 	assert_int_equal(conflict.whole, whole);
 	assert_string_equal(conflict.with, with);
@@ -84,12 +86,17 @@ static void test_at_home(void **state)
 	(void)state;
 	network("10.20.5.7", 24, "eth0", true);
 	expect("10.20.5.0/24", "at-home", true, "10.20.5.7/24 on eth0");
+	/* A part of the prefix: that site, or a hotel that is numbered like a part of it. */
+	expect("10.20.0.0/16", "at-home", false, "10.20.5.7/24 on eth0");
+	site = true;
 	expect("10.20.0.0/16", "at-home", true, "10.20.5.7/24 on eth0");
+	site = false;
 	expect("10.20.5.0/25", "at-home", true, "10.20.5.7/24 on eth0");
 	/* The rest of a larger network of ours is on our link, but we are not in it. */
 	expect("10.20.5.128/25", "local-network", true, "10.20.5.7/24 on eth0");
 	network("fd12::7", 64, "eth0", true);
-	expect("fd12::/48", "at-home", true, "fd12::7/64 on eth0");
+	expect("fd12::/64", "at-home", true, "fd12::7/64 on eth0");
+	expect("fd12::/48", "at-home", false, "fd12::7/64 on eth0");
 }
 
 static void test_bridge_of_containers(void **state)
@@ -101,7 +108,7 @@ static void test_bridge_of_containers(void **state)
 	/* The rest of it can be used. */
 	expect("172.16.0.0/12", "local-network", false, "172.17.0.1/16 on docker0");
 	network("172.18.4.4", 24, "wlan0", true);
-	expect("172.16.0.0/12", "at-home", true, "172.18.4.4/24 on wlan0");
+	expect("172.16.0.0/12", "at-home", false, "172.18.4.4/24 on wlan0");
 }
 
 static void test_other_route(void **state)
@@ -113,8 +120,10 @@ static void test_other_route(void **state)
 	expect("10.20.30.64/26", "other-route", true, "10.20.30.0/24");
 	route("10.0.0.0/8");
 	expect("10.20.0.0/16", "other-route", true, "10.0.0.0/8");
-	/* A network of our own says more. */
+	/* A network of our own says more, if it is as grave. */
 	network("10.20.1.1", 24, "eth0", true);
+	expect("10.20.0.0/16", "other-route", true, "10.0.0.0/8");
+	site = true;
 	expect("10.20.0.0/16", "at-home", true, "10.20.1.1/24 on eth0");
 }
 

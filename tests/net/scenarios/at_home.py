@@ -71,11 +71,34 @@ def try_moves(laptop, wire):
     wait_until("the host behind gw answers", lambda: ns.ping(NAS), 10)
     check(way(node, NAS) == tun and way(node, NAS6) == tun, "the prefixes do not lead into the tunnel")
     laptop.intact("away")
-    step(laptop, "into the LAN", enter, (False, "at-home"), "home")
+    step(laptop, "into the LAN", enter, (True, "at-home"), "home")
+    # Which LAN with such addresses it is shows when the router is found there.
+    wait_until("the router is found in the LAN", lambda: why(node, SITE) == (False, "at-home"), 15)
+    check(way(node, NAS) == "home" and way(node, "10.20.99.1") == "wan", "at home the site goes through the tunnel")
+    time.sleep(1)
+    check(why(node, SITE) == (False, "at-home"), f"at home no more: {line(node, SITE)}")
     check(ns.ping(NAS), "at home the LAN's host does not answer")
     check(line(node, SITE)["conflict"], "at home is not told as one")
     step(laptop, "out of the LAN", lambda: ns.ip("link del home"), (True, ""), tun)
     check(ns.ping(NAS), "away again the LAN's host does not answer")
+
+def try_hotel(laptop):
+    """A small LAN that is numbered like a part of the prefix keeps its own addresses and no more."""
+    node, ns, tun = laptop.node, laptop.node.ns, laptop.node.tun
+    hotel = node.lab.host("hotel")
+
+    def enter():
+        node.lab.link(ns, "hotel", hotel, "guest")
+        hotel.ip("addr add 10.20.50.1/24 dev guest")
+        ns.ip("addr add 10.20.50.77/24 dev hotel")
+
+    step(laptop, "into a hotel", enter, (True, "at-home"), "hotel", "10.20.50.1")
+    check(ns.ping("10.20.50.1"), "the hotel's host does not answer")
+    check(line(node, SITE)["conflict"] and "10.20.50.77" in line(node, SITE)["why"], f"hotel: {line(node, SITE)}")
+    check(way(node, NAS) == tun and ns.ping(NAS), "in a hotel the rest of the prefix is not used")
+    time.sleep(2)
+    check(why(node, SITE) == (True, "at-home") and way(node, NAS) == tun, "the hotel became a home")
+    step(laptop, "out of the hotel", lambda: ns.ip("link del hotel"), (True, ""), tun, "10.20.50.1")
 
 def add_bridge(ns, address):
     ns.ip("link add docker0 type bridge")
@@ -154,6 +177,7 @@ def scenario(lab):
         done = gw.ctl("set", "routes", prefix, expect=None)
         check(done.returncode and done.stderr.count("\n") == 1, f"set routes {prefix}: {done.stdout}{done.stderr}")
     try_moves(laptop, wire)
+    try_hotel(laptop)
     try_conflicts(laptop)
     try_choice(laptop)
     try_ends(laptop)
