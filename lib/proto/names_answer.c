@@ -21,7 +21,8 @@ struct answering {
 	ldns_pkt *reply;
 	struct names_name name; /* the one to be looked up; behind CNAMEs another than asked for */
 	struct names_name apex;
-	bool failed; /* out of memory */
+	const struct names_split *site; /* that knows what is asked for by another name */
+	bool failed;                    /* out of memory */
 };
 
 static void push(struct answering *a, ldns_pkt_section section, ldns_rr *rr)
@@ -142,14 +143,23 @@ static bool follow(struct answering *a, int *split)
 	}
 }
 
-/* NAME alone, from programs that do not search: only what the network has under it. */
+/* What is asked of the domains of the world, whose names have one label too. */
+static bool is_of_delegation(uint16_t type)
+{
+	return type == NAMES_NS || type == NAMES_SOA || type == LDNS_RR_TYPE_DS ||
+	       type == LDNS_RR_TYPE_DNSKEY;
+}
+
+/*
+ * NAME alone, from programs that do not search: only what the network has under it, but all of it,
+ * so that the name is not asked outside for another type.
+ */
 static bool is_short(const struct names_zone *zone, const struct names_query *query,
 		     struct names_name *name)
 {
 	struct names_entry *entry;
 
-	if (names_name_labels(&query->lower) != 1 ||
-	    (query->type != NAMES_A && query->type != NAMES_AAAA) ||
+	if (names_name_labels(&query->lower) != 1 || is_of_delegation(query->type) ||
 	    query->lower.len - 1u + zone->origin.len > NAMES_WIRE_MAX)
 		return false;
 	*name = query->lower;
@@ -159,7 +169,7 @@ static bool is_short(const struct names_zone *zone, const struct names_query *qu
 	return entry && entry->items;
 }
 
-/* Whose the query's name is; of ours it is to be looked up. */
+/* Whose the query's name is; of ours it is to be looked up, else sent on. */
 static bool begin(struct answering *a, int *split)
 {
 	*split = -1;
@@ -168,7 +178,10 @@ static bool begin(struct answering *a, int *split)
 		return true;
 	}
 	a->name = a->query->lower;
-	return names_zone_owns(a->zone, &a->name, &a->apex, split);
+	if (names_zone_owns(a->zone, &a->name, &a->apex, split))
+		return true;
+	a->site = names_mapped_find(a->zone, &a->query->lower, *split, &a->name);
+	return false;
 }
 
 static size_t room(const struct names_query *query, size_t max, bool udp)
@@ -236,8 +249,11 @@ struct names_outcome names_answer(const struct names_zone *zone, const uint8_t *
 		return outcome;
 	if (rcode != NAMES_RCODE_NOERROR)
 		return answered(error_reply(&query, rcode, out, max));
-	if (!begin(&a, &split))
-		return forwarded(zone, &query, &query.name, split, out, max);
+	if (!begin(&a, &split)) {
+		outcome = forwarded(zone, &query, a.site ? &a.name : &query.name, split, out, max);
+		outcome.split = a.site ? a.site : outcome.split;
+		return outcome;
+	}
 	a.reply = names_reply_new(&query, NAMES_RCODE_NOERROR);
 	if (!a.reply)
 		return outcome;
@@ -305,7 +321,20 @@ static void push_clones(struct answering *a, ldns_pkt_section section, const ldn
 		push(a, section, ldns_rr_clone(ldns_rr_list_rr(list, i)));
 }
 
-/* What a server said of the name behind our CNAMEs, behind them. */
+/* As if it had been asked by the client's name; of a zone that the client never heard of, nothing.
+ */
+static void push_renamed(struct answering *a, const ldns_rr_list *list)
+{
+	for (size_t i = 0; i < ldns_rr_list_rr_count(list); i++) {
+		ldns_rr *rr = ldns_rr_clone(ldns_rr_list_rr(list, i));
+
+		if (rr && !names_record_rename(rr, &a->name, &a->query->name))
+			a->failed = true;
+		push(a, LDNS_SECTION_ANSWER, rr);
+	}
+}
+
+/* What a server said of the name behind our CNAMEs, behind them; or of a name of a mapped site. */
 static int append(struct answering *a, const uint8_t *data, size_t len)
 {
 	ldns_pkt *reply;
@@ -315,8 +344,12 @@ static int append(struct answering *a, const uint8_t *data, size_t len)
 	ldns_pkt_set_aa(a->reply, false);
 	ldns_pkt_set_rcode(a->reply, (uint8_t)ldns_pkt_get_rcode(reply));
 	ldns_pkt_set_tc(a->reply, ldns_pkt_tc(reply));
-	push_clones(a, LDNS_SECTION_ANSWER, ldns_pkt_answer(reply));
-	push_clones(a, LDNS_SECTION_AUTHORITY, ldns_pkt_authority(reply));
+	if (a->site) {
+		push_renamed(a, ldns_pkt_answer(reply));
+	} else {
+		push_clones(a, LDNS_SECTION_ANSWER, ldns_pkt_answer(reply));
+		push_clones(a, LDNS_SECTION_AUTHORITY, ldns_pkt_authority(reply));
+	}
 	ldns_pkt_free(reply);
 	return 0;
 }
@@ -333,14 +366,15 @@ int names_finish(const struct names_zone *zone, const uint8_t *data, size_t len,
 
 	if (names_query_parse(&query, data, len) != NAMES_RCODE_NOERROR)
 		return -EBADMSG;
-	if (!begin(&a, &split)) {
+	if (!begin(&a, &split) && !a.site) {
 		if (!is_ours(&a, &query.lower, reply, reply_len))
 			return -EBADMSG;
 		size = pass_on(&query, reply, reply_len, out, room(&query, max, udp));
 	} else {
 		a.reply = names_reply_new(&query, NAMES_RCODE_NOERROR);
 		/* The zone may have changed meanwhile: then it is another question. */
-		if (!a.reply || follow(&a, &split) || !is_ours(&a, &a.name, reply, reply_len))
+		if (!a.reply || (!a.site && follow(&a, &split)) ||
+		    !is_ours(&a, &a.name, reply, reply_len))
 			err = -EBADMSG;
 		if (err == 0)
 			err = append(&a, reply, reply_len);

@@ -244,6 +244,23 @@ size_t names_query_encode(const struct names_query *query, const struct names_na
 	return len;
 }
 
+bool names_record_rename(ldns_rr *rr, const struct names_name *from, const struct names_name *to)
+{
+	ldns_rdf *theirs = name_rdf(from);
+	ldns_rdf *ours = name_rdf(to);
+	bool same = theirs && ours && ldns_dname_compare(ldns_rr_owner(rr), theirs) == 0;
+	bool done = theirs && ours;
+
+	ldns_rdf_deep_free(theirs);
+	if (same) {
+		ldns_rdf_deep_free(ldns_rr_owner(rr));
+		ldns_rr_set_owner(rr, ours);
+	} else {
+		ldns_rdf_deep_free(ours);
+	}
+	return done;
+}
+
 ldns_rr *names_record_new(const struct names_name *owner, uint16_t type, uint32_t ttl_s,
 			  const uint8_t *rdata, size_t len)
 {

@@ -53,5 +53,7 @@ size_t names_query_encode(const struct names_query *query, const struct names_na
 /* A record of these bytes; NULL: they are none of this type's, or out of memory. */
 ldns_rr *names_record_new(const struct names_name *owner, uint16_t type, uint32_t ttl_s,
 			  const uint8_t *rdata, size_t len);
+/* Gives a record of one name the other one; others stay as they are. False: out of memory. */
+bool names_record_rename(ldns_rr *rr, const struct names_name *from, const struct names_name *to);
 
 #endif

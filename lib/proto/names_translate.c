@@ -11,8 +11,7 @@
 #define HEADER_SIZE 12
 #define FLAG_AD     0x20 /* of the fourth byte */
 
-/* The address as it appears in the mesh: the prefix's bits are SEEN's, the rest its own. */
-static struct ip_addr map_address(const struct names_mapping *mapping, const struct ip_addr *addr)
+struct ip_addr names_map_address(const struct names_mapping *mapping, const struct ip_addr *addr)
 {
 	struct ip_addr seen = *addr;
 	unsigned int bits = mapping->seen.len;
@@ -39,7 +38,7 @@ static bool translate(uint8_t *bytes, int family, const struct names_mapping *ma
 			best = &mappings[i];
 	if (!best || addr.family != family)
 		return false;
-	addr = map_address(best, &addr);
+	addr = names_map_address(best, &addr);
 	memcpy(bytes, addr.bytes, addr_len(&addr));
 	return true;
 }

@@ -19,6 +19,9 @@ struct names_mapping {
 	struct prefix seen;
 };
 
+/* The address as it appears in the mesh: the prefix is SEEN's, the rest its own. */
+struct ip_addr names_map_address(const struct names_mapping *mapping, const struct ip_addr *addr);
+
 /*
  * Replaces the addresses of A and AAAA records that lie inside a mapping's real prefix, where they
  * are; the message keeps its length. Signatures of what changed no longer hold, so AD goes. Returns

@@ -372,6 +372,8 @@ static int list_domains(struct names_zone *zone)
 		err = add_domain(zone, &zone->split_names[i]);
 	for (size_t i = 0; i < zone->reverse_count && err == 0; i++)
 		err = add_domain(zone, &zone->reverse[i]);
+	for (size_t i = 0; i < zone->mapped_count && err == 0; i++)
+		err = add_domain(zone, &zone->mapped[i].domain);
 	for (const struct names_entry *e = zone->entries; e && err == 0; e = e->next) {
 		entry_name(&name, e);
 		if (!names_name_within(&name, &zone->origin) && !reverse_apex(zone, &name))
@@ -391,6 +393,10 @@ static int fill(struct names_zone *zone, const struct names_source *source)
 		err = add_node(zone, &source->map->peers[i]->cert->parsed);
 	if (err == 0 && source->document)
 		err = add_document(zone, source->document);
+	if (err == 0 && source->own)
+		err = names_mapped_add(zone, source->own);
+	for (size_t i = 0; source->map && i < source->map->peer_count && err == 0; i++)
+		err = names_mapped_add(zone, &source->map->peers[i]->cert->parsed);
 	return err == 0 ? list_domains(zone) : err;
 }
 
@@ -448,6 +454,7 @@ void names_zone_free(struct names_zone *zone)
 	free(zone->reverse);
 	free(zone->splits);
 	free(zone->split_names);
+	free(zone->mapped);
 	map_free(zone->by_name);
 	free(zone);
 }

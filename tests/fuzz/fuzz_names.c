@@ -28,6 +28,9 @@ static struct names_zone *make_zone(void)
 
 	addr_parse(&own.address4, "100.64.0.1");
 	addr_parse(&own.address6, "fd00::1");
+	prefix_parse(&own.routes[0], "10.20.0.0/24");
+	addr_parse(&own.route_facts[0].real, "192.168.1.0");
+	own.route_count = 1;
 	if (names_document_parse(&document, document_text, strlen(document_text), "x", error) < 0)
 		abort();
 	if (names_zone_new(&zone, &(struct names_source){ "x", &own, NULL, &document, 1 }) < 0)
@@ -66,10 +69,14 @@ static void fuzz_reply(const struct names_zone *zone, const uint8_t *data, size_
 {
 	static const uint8_t alias[] = "\0\1\1\0\0\1\0\0\0\0\0\0\1a\1x\10internal\0\0\1\0";
 	static const uint8_t split[] = "\0\1\1\0\0\1\0\0\0\0\0\0\4host\4corp\7example\0\0\1\0";
+	static const uint8_t mapped[] =
+		"\0\1\1\0\0\1\0\0\0\0\0\0\0015\0010\00220\00210\7in-addr\4arpa\0\0\14\0";
 	static const struct {
 		const uint8_t *query;
 		size_t len;
-	} queries[] = { { alias, sizeof(alias) }, { split, sizeof(split) } };
+	} queries[] = { { alias, sizeof(alias) },
+			{ split, sizeof(split) },
+			{ mapped, sizeof(mapped) } };
 	struct names_mapping mapping = { .real.len = 0 };
 	static uint8_t out[NAMES_MESSAGE_MAX];
 	uint8_t *copy = malloc(size + 1);
@@ -78,7 +85,7 @@ static void fuzz_reply(const struct names_zone *zone, const uint8_t *data, size_
 	prefix_parse(&mapping.real, "10.0.0.0/8");
 	prefix_parse(&mapping.seen, "11.0.0.0/8");
 	/* Behind its header and question, so that they mostly are the right ones. */
-	for (size_t i = 0; i < 2; i++) {
+	for (size_t i = 0; i < 3; i++) {
 		uint8_t query[64];
 		uint8_t sent[NAMES_UDP_SIZE];
 		uint8_t reply[4096];

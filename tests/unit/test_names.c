@@ -180,6 +180,12 @@ static void test_nodes(void **state)
 	q = ask("desk.office.internal", NAMES_A);
 	answer_to(zone, &q);
 	assert_true(has("\x64\x40\0\1", 4));
+	q = ask("laptop", TYPE_HTTPS);
+	answer_to(zone, &q);
+	assert_int_equal(rcode(), 0); /* no data, and nobody outside hears of it */
+	q = ask("laptop", NAMES_NS);
+	answer_to(zone, &q);
+	assert_int_equal(answer.outcome.action, NAMES_FORWARD);
 	q = ask("laptop", NAMES_A);
 	answer_to(zone, &q);
 	assert_true(has("\x64\x40\0\2", 4));
