@@ -13,8 +13,9 @@
 #include "proto/names_translate.h"
 
 /* RFC 1035, 4.1.1 */
-#define RCODE_MASK 0x0f
-#define ANSWERS_AT 6
+#define RCODE_MASK     0x0f
+#define RCODE_NXDOMAIN 3
+#define ANSWERS_AT     6
 
 /* A question that was sent on for somebody. */
 struct query {
@@ -303,14 +304,17 @@ static int send_on(const struct query *given, const struct names_outcome *outcom
 
 /*
  * Those for whom this node is an exit have our names from their own maps, as far as they may know
- * them: from us they get what the internet says.
+ * them: from us they get what the internet says, and not even that a name is not there.
  */
 static bool is_for_strangers(const struct name_service *service,
 			     const struct names_outcome *outcome)
 {
+	int rcode;
+
 	if (outcome->action == NAMES_FORWARD)
 		return !outcome->split && service->strangers < NAME_STRANGERS_MAX;
-	return outcome->action == NAMES_ANSWER && (service->answer[3] & RCODE_MASK) &&
+	rcode = service->answer[3] & RCODE_MASK;
+	return outcome->action == NAMES_ANSWER && rcode && rcode != RCODE_NXDOMAIN &&
 	       !service->answer[ANSWERS_AT] && !service->answer[ANSWERS_AT + 1];
 }
 

@@ -19,10 +19,14 @@
 /* Where systemd-resolved says whom it asks itself. */
 #define RESOLVED_UPLINKS "/run/systemd/resolve/resolv.conf"
 
-#define LOOK_MS      50   /* those who write a file do it in several steps */
-#define PATIENCE_MS  1000 /* for the bus to say whether systemd-resolved runs */
-#define BUS_RETRY_S  15
-#define TROUBLE_SIZE 220
+#define LOOK_MS     50   /* those who write a file do it in several steps */
+#define PATIENCE_MS 1000 /* for the bus to say whether systemd-resolved runs */
+#define BUS_RETRY_S 15
+/* It may not know a new link yet, or be busy; only then is it believed. */
+#define REFUSALS_MAX      3
+#define REFUSED_MS        300
+#define REFUSED_FOR_ALL_S 60
+#define TROUBLE_SIZE      220
 
 struct name_system {
 	struct loop *loop;
@@ -39,6 +43,8 @@ struct name_system {
 	struct loop_timer bus_timer;
 	bool link_set;
 	unsigned int link_starts; /* of resolved, when it was set */
+	struct loop_timer retry;  /* of what it refused */
+	unsigned int refusals;    /* one after the other */
 	uint32_t link_ifindex;
 	uint64_t patience_ns;
 
@@ -159,6 +165,29 @@ static void say(struct name_system *system, const char *what, const char *why)
 		log_warn("names error=\"%s\"", text);
 }
 
+/* What to do about it is another matter when systemd-resolved is there. */
+static void say_unwritable(struct name_system *system, int err)
+{
+	const char *refusal = system->resolved ? resolved_error(system->resolved) : "";
+	char why[TROUBLE_SIZE];
+
+	if (err == 0) {
+		say(system, "", "");
+	} else if (refusal[0]) {
+		snprintf(why, sizeof(why),
+			 "dns: systemd-resolved refuses (%.60s) and " RESOLVER_FILE
+			 " cannot be written (%.40s), names are off; see NAMES in warrend(8)",
+			 refusal, strerror(-err));
+		say(system, why, "");
+	} else {
+		snprintf(why, sizeof(why),
+			 "dns: " RESOLVER_FILE " cannot be written (%.40s), names are off; install "
+			 "systemd-resolved, or see NAMES in warrend(8)",
+			 strerror(-err));
+		say(system, why, "");
+	}
+}
+
 static void release_file(struct name_system *system)
 {
 	int err;
@@ -212,7 +241,7 @@ static void count_fight(struct name_system *system, uint64_t now_ns)
 static bool resolved_serves(const struct name_system *system)
 {
 	return system->resolved && resolved_presence(system->resolved) == RESOLVED_PRESENT &&
-	       !resolved_error(system->resolved)[0];
+	       (!resolved_error(system->resolved)[0] || system->refusals < REFUSALS_MAX);
 }
 
 /* Another daemon's of our kind: it gives it back one day, and we are told. */
@@ -260,8 +289,7 @@ static void settle_file(struct name_system *system, uint64_t now_ns)
 		    "");
 	} else {
 		err = err < 0 ? err : put_file(system, &original);
-		say(system, err < 0 ? "dns: no resolver to configure, names are off" : "",
-		    err < 0 ? strerror(-err) : "");
+		say_unwritable(system, err);
 	}
 	if (system->file)
 		resolver_watch_renew(system->file, system->target);
@@ -299,6 +327,8 @@ static void settle_link(struct name_system *system)
 
 static void release_link(struct name_system *system)
 {
+	loop_timer_clear(&system->retry);
+	system->refusals = 0;
 	if (system->link_set && system->resolved)
 		resolved_revert(system->resolved, system->link_ifindex);
 	system->link_set = false;
@@ -352,6 +382,31 @@ static void close_bus(struct name_system *system)
 	resolved_free(system->resolved);
 	system->resolved = NULL;
 	system->link_set = false;
+	loop_timer_clear(&system->retry);
+	system->refusals = 0;
+}
+
+static void retry_later(struct name_system *system)
+{
+	uint64_t wait_ns = system->refusals < REFUSALS_MAX ? REFUSED_MS * NS_PER_MS
+							   : REFUSED_FOR_ALL_S * NS_PER_S;
+
+	loop_timer_set(&system->retry, loop_now_ns(system->loop) + wait_ns);
+}
+
+static void on_retry(void *arg, uint64_t now_ns)
+{
+	struct name_system *system = arg;
+
+	(void)now_ns;
+	if (!system->resolved || !resolved_error(system->resolved)[0]) {
+		system->refusals = 0;
+		return;
+	}
+	system->refusals += system->refusals < REFUSALS_MAX ? 1 : 0;
+	system->link_set = false;
+	retry_later(system);
+	settle(system);
 }
 
 static void process_bus(struct name_system *system)
@@ -368,8 +423,10 @@ static void process_bus(struct name_system *system)
 	} else if (before != resolved_presence(system->resolved) ||
 		   starts != resolved_starts(system->resolved) ||
 		   refused != (resolved_error(system->resolved)[0] != '\0')) {
-		if (resolved_error(system->resolved)[0])
+		if (resolved_error(system->resolved)[0]) {
 			log_warn("resolved error=\"%s\"", resolved_error(system->resolved));
+			retry_later(system);
+		}
 		settle(system);
 	} else {
 		watch_bus(system);
@@ -523,6 +580,7 @@ int name_system_new(struct name_system **out, struct loop *loop, struct leftover
 	system->arg = arg;
 	loop_timer_init(&system->look, loop, on_look, system);
 	loop_timer_init(&system->bus_timer, loop, on_bus_timer, system);
+	loop_timer_init(&system->retry, loop, on_retry, system);
 	if (resolver_watch_new(&system->file, RESOLVER_FILE) == 0 &&
 	    loop_watch_new(&system->file_watch, loop, resolver_watch_fd(system->file), UV_READABLE,
 			   on_file, system) < 0) {
@@ -542,6 +600,7 @@ void name_system_free(struct name_system *system)
 	close_bus(system);
 	loop_timer_clear(&system->look);
 	loop_timer_clear(&system->bus_timer);
+	loop_timer_clear(&system->retry);
 	loop_watch_free(system->file_watch);
 	resolver_watch_free(system->file);
 	forget_domains(system);

@@ -25,6 +25,8 @@ struct resolved {
 	sd_bus *bus;
 	enum resolved_presence presence;
 	unsigned int starts;
+	unsigned int unanswered;
+	char refusal[ERROR_MAX]; /* of the settings that are not all answered yet */
 	char error[ERROR_MAX];
 };
 
@@ -150,8 +152,10 @@ static int on_answer(sd_bus_message *message, void *arg, sd_bus_error *unused)
 
 	(void)unused;
 	if (error && !sd_bus_error_has_name(error, SD_BUS_ERROR_UNKNOWN_METHOD))
-		snprintf(resolved->error, sizeof(resolved->error), "%s",
+		snprintf(resolved->refusal, sizeof(resolved->refusal), "%s",
 			 error->message ? error->message : error->name);
+	if (--resolved->unanswered == 0)
+		strcpy(resolved->error, resolved->refusal);
 	return 0;
 }
 
@@ -173,6 +177,7 @@ static int send_call(struct resolved *resolved, sd_bus_message *call, int err)
 	if (err >= 0)
 		err = sd_bus_call_async(resolved->bus, NULL, call, on_answer, resolved, CALL_US);
 	sd_bus_message_unref(call);
+	resolved->unanswered += err < 0 ? 0 : 1;
 	return err < 0 ? err : 0;
 }
 
@@ -245,7 +250,7 @@ int resolved_set(struct resolved *resolved, const struct resolved_link *link)
 						"SetLinkDNSSEC", "SetLinkDNSOverTLS" };
 	int err;
 
-	resolved->error[0] = '\0';
+	resolved->refusal[0] = '\0'; /* the former error stands until this is answered */
 	err = set_servers(resolved, link);
 	if (err == 0)
 		err = set_domains(resolved, link);
@@ -261,6 +266,6 @@ int resolved_revert(struct resolved *resolved, uint32_t ifindex)
 	sd_bus_message *call = NULL;
 	int err = new_call(resolved, &call, "RevertLink", ifindex);
 
-	resolved->error[0] = '\0';
+	resolved->error[0] = resolved->refusal[0] = '\0';
 	return send_call(resolved, call, err);
 }

@@ -51,7 +51,7 @@ enum resolved_presence resolved_presence(const struct resolved *resolved);
  * never there.
  */
 unsigned int resolved_starts(const struct resolved *resolved);
-/* What it said to the last setting that it refused, "" when it took all. */
+/* Why it refused some of the settings that it answered last, "" when it took all. */
 const char *resolved_error(const struct resolved *resolved);
 
 /* Asks for these settings of the link. 0 when they are on their way, or -errno. */

@@ -64,7 +64,8 @@ def site(coord, laptop, gw, server_ns):
     """corp.example is known by a server in the office, with the addresses of there."""
     real, ns = server_ns.address(4), laptop.ns
     seen = f"{SEEN}.{real.rsplit('.', 1)[1]}"
-    log = dnsmasq("corp", server_ns, f"--address=/www.corp.example/{real}", "--address=/out.corp.example/198.18.0.1")
+    log = dnsmasq("corp", server_ns, f"--address=/www.corp.example/{real}", "--address=/out.corp.example/198.18.0.1",
+                  f"--host-record=server.corp.example,{real}")
     prefix = real.rsplit(".", 1)[0] + ".0/24"
     gw.ctl("set", "routes", f"{SEEN}.0/24", "--map", f"{prefix}={SEEN}.0/24")
     coord.admin("route", "approve", "gw", "all")
@@ -75,6 +76,10 @@ def site(coord, laptop, gw, server_ns):
     check(glibc(ns, "www.corp.example") == [seen], f"glibc: {glibc(ns, 'www.corp.example')}")
     check(ns.ping(seen), "the address of the answer is of no use")
     check(dig(ns, "out.corp.example")[0] == ["198.18.0.1"], "another address was translated")
+    said = ns.run("dig", "+short", "-x", seen).stdout.split()
+    check(said == ["server.corp.example."], f"dig -x {seen}: {said}")
+    check(glibc(ns, seen, "hosts") == ["server.corp.example"], f"glibc: {seen}: {glibc(ns, seen, 'hosts')}")
+    check(dig(ns, f"250.{'.'.join(reversed(SEEN.split('.')))}.in-addr.arpa", "PTR")[1] == "NXDOMAIN", "nobody's address has a name")
     check(dig(gw.ns, "www.corp.example", server=gw.address())[0] == [real], "the router itself gets a mapped address")
     return log
 
@@ -218,8 +223,8 @@ def troubles(laptop):
     laptop.ctl("set", "names", "no")
     ns.run("mount", "-o", "remount,bind,ro", "/etc")
     laptop.ctl("set", "names", "yes")
-    wait_until("status says so", lambda: any("dns: no resolver to configure, names are off" in line
-                                             for line in laptop.status()["health"]), 5)
+    wait_until("status says so", lambda: any("resolv.conf cannot be written (Read-only file system), names are "
+                                             "off; install systemd-resolved" in line for line in laptop.status()["health"]), 5)
     ns.run("mount", "-o", "remount,bind,rw", "/etc")
 
 

@@ -36,6 +36,7 @@ def scenario(lab):
     check(dig(laptop_ns, "exit.lab.internal")[0] == [gate.address()], "our own names are gone")
     at = {"server": gate.address()}
     check(dig(laptop_ns, "laptop.lab.internal", **at) == ([], "REFUSED"), "the exit tells names of its own")
+    check(dig(laptop_ns, "nobody.lab.internal", **at) == ([], "REFUSED"), "the exit tells which names there are")
     check(dig(other_ns, NAME, "A", "+time=1", **at)[1] == "none", "the exit answers who may not use the internet there")
     check(dig(other_ns, NAME, "A", "+time=1", "+tcp", **at)[1] == "none", "and by TCP")
     check(dig(home_dns, NAME, "A", "+time=1", server=exit_ns.address(4, "wan"))[1] == "none", "an open resolver")

@@ -5,6 +5,9 @@ either of them was started anew; resolv.conf is left alone.
                      upstream ──┘└── coord (with relay)
 """
 
+import signal
+import time
+
 from lab.command import check, wait_until
 from lab.resolvers import Resolved, dig, dnsmasq, glibc
 from lab.warren import coordinator, join
@@ -65,6 +68,16 @@ def scenario(lab):
     wait_until("names are off", lambda: not resolved.query(f"db.{ZONE}"), 5)
     laptop.ctl("set", "names", "yes")
     agree(laptop, db, resolved)
+
+    # Busy for longer than a question to it may take: it is asked again, not given up.
+    resolved.process.popen.send_signal(signal.SIGSTOP)
+    laptop.ctl("set", "names", "no")
+    laptop.ctl("set", "names", "yes")
+    time.sleep(6)
+    resolved.process.popen.send_signal(signal.SIGCONT)
+    agree(laptop, db, resolved)
+    stays_out(laptop_ns, resolved, asked, asked.log().count(ZONE), laptop.tun)
+    wait_until("status has nothing to say", lambda: not laptop.status()["health"], 3)
 
     laptop.process.kill()
     wait_until("a killed daemon's names are gone", lambda: not resolved.query(f"db.{ZONE}"), 2)
