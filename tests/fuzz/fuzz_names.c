@@ -70,7 +70,7 @@ static void fuzz_reply(const struct names_zone *zone, const uint8_t *data, size_
 	static const uint8_t alias[] = "\0\1\1\0\0\1\0\0\0\0\0\0\1a\1x\10internal\0\0\1\0";
 	static const uint8_t split[] = "\0\1\1\0\0\1\0\0\0\0\0\0\4host\4corp\7example\0\0\1\0";
 	static const uint8_t mapped[] =
-		"\0\1\1\0\0\1\0\0\0\0\0\0\0015\0010\00220\00210\7in-addr\4arpa\0\0\14\0";
+		"\0\1\1\0\0\1\0\0\0\0\0\0\0016\0010\00220\00210\7in-addr\4arpa\0\0\14\0";
 	static const struct {
 		const uint8_t *query;
 		size_t len;
