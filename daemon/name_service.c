@@ -45,10 +45,13 @@ const struct names_zone *name_service_make_zone(struct name_service *service)
 {
 	const struct mesh *mesh = service->mesh;
 	struct names_source source = { .network = mesh->membership.network_name };
+	uint8_t secret[NAMES_SECRET_SIZE];
 	struct names_document document;
 
 	if (service->zone || !mesh->membership.enrolled)
 		return service->zone;
+	rng_fill(&mesh->rng, secret, sizeof(secret));
+	source.secret = secret;
 	source.own = &mesh->membership.cert;
 	source.map = mesh->map;
 	source.serial = mesh->map ? (uint32_t)mesh->map->version : 0;

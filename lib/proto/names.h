@@ -22,6 +22,7 @@
 #define NAMES_TTL_S        60
 #define NAMES_NEGATIVE_S   5 /* a node that joins is to be found soon */
 #define NAMES_HEADER_SIZE  12
+#define NAMES_SECRET_SIZE  16
 
 struct names_zone;
 
@@ -31,6 +32,8 @@ struct names_source {
 	const struct netmap *map;              /* its peers, NULL: none */
 	const struct names_document *document; /* NULL: none */
 	uint32_t serial;                       /* of the SOA; grows with the map */
+	/* NAMES_SECRET_SIZE random bytes, where others choose names; NULL: zeros */
+	const uint8_t *secret;
 };
 
 /*

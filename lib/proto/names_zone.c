@@ -12,6 +12,8 @@
 #define SHARED4     0x64400000 /* 100.64.0.0/10, RFC 6598; its reverse names are nobody's outside */
 #define SHARED4_LEN 10
 
+_Static_assert(NAMES_SECRET_SIZE == crypto_shorthash_siphashx24_KEYBYTES, "a key of that hash");
+
 /* --- entries --- */
 
 static void entry_name(struct names_name *name, const struct names_entry *entry)
@@ -410,7 +412,8 @@ int names_zone_new(struct names_zone **out, const struct names_source *source)
 	zone->by_name = map_new(KEY_SIZE, ENTRIES_MAX);
 	zone->reverse = calloc(NAMES_REVERSE_MAX, sizeof(*zone->reverse));
 	zone->serial = source->serial;
-	randombytes_buf(zone->secret, sizeof(zone->secret));
+	if (source->secret)
+		memcpy(zone->secret, source->secret, sizeof(zone->secret));
 	names_name_origin(&zone->origin, source->network);
 	names_name_format(zone->origin_text, &zone->origin);
 	if (!source->own ||

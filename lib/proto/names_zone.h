@@ -43,8 +43,8 @@ struct names_zone {
 	char origin_text[NAMES_TEXT_NAME_SIZE];
 	struct names_name server; /* who answers: this node */
 	uint32_t serial;
-	struct map *by_name; /* by a hash of the name */
-	uint8_t secret[16];  /* of that hash */
+	struct map *by_name;               /* by a hash of the name */
+	uint8_t secret[NAMES_SECRET_SIZE]; /* of that hash */
 	struct names_entry *entries;
 	struct names_name *reverse; /* apexes */
 	size_t reverse_count;

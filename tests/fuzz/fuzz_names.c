@@ -33,7 +33,8 @@ static struct names_zone *make_zone(void)
 	own.route_count = 1;
 	if (names_document_parse(&document, document_text, strlen(document_text), "x", error) < 0)
 		abort();
-	if (names_zone_new(&zone, &(struct names_source){ "x", &own, NULL, &document, 1 }) < 0)
+	if (names_zone_new(&zone, &(struct names_source){ "x", &own, NULL, &document, 1, NULL }) <
+	    0)
 		abort();
 	names_document_clear(&document);
 	return zone;
@@ -135,7 +136,8 @@ static void fuzz_document(const uint8_t *data, size_t size)
 		names_document_clear(&again);
 		free(text);
 	}
-	if (names_zone_new(&zone, &(struct names_source){ "x", NULL, NULL, &document, 1 }) == 0)
+	if (names_zone_new(&zone, &(struct names_source){ "x", NULL, NULL, &document, 1, NULL }) ==
+	    0)
 		names_zone_free(zone);
 	names_document_clear(&document);
 }

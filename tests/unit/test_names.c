@@ -63,7 +63,7 @@ static struct names_zone *make_zone(const char *text)
 	if (names_document_parse(&document, text, strlen(text), "office", error) < 0)
 		fail_msg("%s", error);
 	assert_int_equal(names_zone_new(&zone, &(struct names_source){ "office", &own, map,
-								       &document, 7 }),
+								       &document, 7, NULL }),
 			 0);
 	names_document_clear(&document);
 	netmap_free(map);
