@@ -30,17 +30,25 @@ static int finish(const struct text *text)
 	return text->len < text->size ? (int)text->len : -ENOSPC;
 }
 
+static void put_name(struct text *text, const char *tun, bool stays)
+{
+	put(text, "inet warren_%s_%s", stays ? "block" : "exit", tun);
+}
+
 /* A table is named with its flags, or the kernel takes it for a wish to change them. */
 static void put_table(struct text *text, const char *tun, bool stays, const char *rest)
 {
-	put(text, "table inet warren_%s_%s {%s%s\n", stays ? "block" : "exit", tun,
-	    stays ? "" : "\n\tflags owner", rest);
+	put(text, "table ");
+	put_name(text, tun, stays);
+	put(text, " {%s%s\n", stays ? "" : "\n\tflags owner", rest);
 }
 
 static void put_removal(struct text *text, const char *tun, bool stays)
 {
 	put_table(text, tun, stays, "\n}");
-	put(text, "delete table inet warren_%s_%s\n", stays ? "block" : "exit", tun);
+	put(text, "delete table ");
+	put_name(text, tun, stays);
+	put(text, "\n");
 }
 
 static bool is_inside(const struct prefix *prefix, const struct prefix *wide)
@@ -148,6 +156,14 @@ int block_text(char *out, size_t size, const struct block *block)
 	put_output(&text, block);
 	put_forward(&text, block);
 	put_marks(&text, block);
+	return finish(&text);
+}
+
+int block_table_name(char *out, size_t size, const char *tun, bool stays)
+{
+	struct text text = { out, size, 0 };
+
+	put_name(&text, tun, stays);
 	return finish(&text);
 }
 

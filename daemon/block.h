@@ -31,6 +31,8 @@ struct block {
 
 /* Makes the table, or replaces it in one step. The length, or -ENOSPC. */
 int block_text(char *out, size_t size, const struct block *block);
+/* Its name for nft, with the family: "inet warren_block_warren0". The length, or -ENOSPC. */
+int block_table_name(char *out, size_t size, const char *tun, bool stays);
 /* Takes it away, also when it is not there. The length, or -ENOSPC. */
 int block_remove_text(char *out, size_t size, const char *tun, bool stays);
 

@@ -11,5 +11,10 @@
  * still chosen. The exit code of the program; errors have been printed.
  */
 int cleanup_run(const struct daemon_config *config, bool open);
+/*
+ * `warrend --close`: before the network is there, blocks what the kill switch blocked when the
+ * machine went down; nothing when none was chosen. The exit code of the program.
+ */
+int cleanup_close(const struct daemon_config *config);
 
 #endif

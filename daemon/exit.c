@@ -14,14 +14,19 @@
 #include "daemon/name_service.h"
 #include "daemon/route_report.h"
 #include "daemon/routing.h"
+#include "daemon/rules_watch.h"
 #include "kernel-iface/firewall.h"
+#include "kernel-iface/ifaddr.h"
 #include "kernel-iface/route.h"
 #include "kernel-iface/sysctl.h"
 #include "proto/route_facts.h"
 
 /* Shorter ones are no networks of a link, but somebody who wants more than that. */
-#define LOCAL_LEN4_MIN 8
-#define LOCAL_LEN6_MIN 32
+#define LOCAL_LEN4_MIN   16
+#define LOCAL_LEN6_MIN   32
+#define PRIVATE_LEN4_MIN 8
+
+#define TABLE_NAME_SIZE 64
 
 #define VALID_MARK "net/ipv4/conf/all/src_valid_mark"
 
@@ -33,6 +38,8 @@ struct exit_use {
 	bool keep_local;
 	char name[SETTING_KEY_MAX * 3];
 	char text[2][BLOCK_TEXT_MAX]; /* of the two tables; "": not there */
+	char *seen[2];                /* as the kernel lists them */
+	struct rules_watch *watch;
 	bool offers[2];
 };
 
@@ -59,11 +66,19 @@ bool exit_wanted(const struct mesh *mesh)
 	return mesh->settings.up && mesh->has_membership && get_choice(mesh, &choice) == 0;
 }
 
-bool exit_keeps_local(const struct mesh *mesh)
+static bool keeps_local(const struct mesh *mesh)
 {
 	struct setting choice;
 
 	return get_choice(mesh, &choice) < 0 || option_is_yes(&choice, "keep-local", "yes");
+}
+
+void exit_local_lengths(const struct mesh *mesh, uint32_t out[static 2])
+{
+	bool kept = keeps_local(mesh);
+
+	out[0] = kept ? PRIVATE_LEN4_MIN : 0;
+	out[1] = kept ? LOCAL_LEN6_MIN : 0;
 }
 
 static bool holds_when_dead(const struct mesh *mesh)
@@ -90,29 +105,48 @@ bool exit_may_carry(const struct mesh *mesh, const struct cert *cert, const stru
 
 /* --- what is blocked --- */
 
+static bool holds_address(const struct route *route, const struct iface_addr *held, size_t count)
+{
+	for (size_t i = 0; i < count; i++) {
+		if (held[i].ifindex == route->ifindex &&
+		    prefix_contains(&route->dst, &held[i].addr))
+			return true;
+	}
+	return false;
+}
+
 /*
- * A network of a link, or a private one behind a router of the link: whoever gives out addresses
- * there must not draw the internet past the tunnel by calling it local.
+ * A private network, on a link or behind a router, or the one that this machine itself has a public
+ * address of: whoever gives out addresses and routes must not draw the internet past the tunnel by
+ * calling it local.
  */
-static bool is_local(const struct route *route, uint32_t tunnel)
+static bool is_local(const struct route *route, uint32_t tunnel, const struct iface_addr *held,
+		     size_t count)
 {
 	const struct prefix *dst = &route->dst;
-	unsigned int min = dst->addr.family == AF_INET ? LOCAL_LEN4_MIN : LOCAL_LEN6_MIN;
 
-	return route->ifindex && route->ifindex != tunnel && dst->len >= min &&
-	       (!addr_len(&route->gateway) || addr_is_private(&dst->addr));
+	if (!route->ifindex || route->ifindex == tunnel)
+		return false;
+	if (addr_is_private(&dst->addr))
+		return dst->len >=
+		       (dst->addr.family == AF_INET ? PRIVATE_LEN4_MIN : LOCAL_LEN6_MIN);
+	return dst->len >= (dst->addr.family == AF_INET ? LOCAL_LEN4_MIN : LOCAL_LEN6_MIN) &&
+	       !addr_len(&route->gateway) && holds_address(route, held, count);
 }
 
 static size_t list_locals(const struct mesh *mesh, struct prefix out[static BLOCK_LOCALS_MAX])
 {
 	uint32_t tunnel = mesh->dp ? dataplane_tun_ifindex(mesh->dp) : 0;
 	struct route *routes = calloc(ROUTE_MAX, sizeof(*routes));
-	size_t count = 0, kept = 0;
+	struct iface_addr held[IFADDR_MAX];
+	size_t count = 0, held_count = 0, kept = 0;
 
 	if (routes && route_list(mesh->netlink, routes, ROUTE_MAX, &count) < 0)
 		count = 0;
+	if (count && iface_addr_list(mesh->netlink, held, IFADDR_MAX, &held_count) < 0)
+		held_count = 0;
 	for (size_t i = 0; i < count && kept < BLOCK_LOCALS_MAX; i++) {
-		if (is_local(&routes[i], tunnel))
+		if (is_local(&routes[i], tunnel, held, held_count))
 			out[kept++] = routes[i].dst;
 	}
 	free(routes);
@@ -127,14 +161,40 @@ static void tell_not_blocked(struct mesh *mesh, const char *why)
 			why);
 }
 
-/* The text is applied when it is another than before, or when again says that it may be gone. */
-static void apply(struct mesh *mesh, bool stays, const char *text, bool again)
+/* As the kernel lists it; malloc'd, NULL when it is not there. */
+static char *list_table(struct mesh *mesh, bool stays)
+{
+	char command[TABLE_NAME_SIZE + 16] = "list table ", *listed;
+	size_t used = strlen(command);
+
+	block_table_name(command + used, sizeof(command) - used, mesh->config->tun, stays);
+	return firewall_list(mesh->firewall, command, &listed) < 0 ? NULL : listed;
+}
+
+static bool is_untouched(struct mesh *mesh, bool stays)
+{
+	const char *seen = mesh->exit->seen[stays];
+	char *listed = list_table(mesh, stays);
+	bool same = listed && seen && strcmp(listed, seen) == 0;
+
+	free(listed);
+	return same;
+}
+
+static void note_table(struct mesh *mesh, bool stays, char *listed)
+{
+	free(mesh->exit->seen[stays]);
+	mesh->exit->seen[stays] = listed;
+}
+
+/* The text is applied when it is another than before, or others touched what is there. */
+static void apply(struct mesh *mesh, bool stays, const char *text)
 {
 	char *held = mesh->exit->text[stays];
 	char why[FIREWALL_WHY_SIZE];
 	int err;
 
-	if (!again && strcmp(held, text) == 0)
+	if (strcmp(held, text) == 0 && is_untouched(mesh, stays))
 		return;
 	err = firewall_apply(mesh->firewall, text, why);
 	if (err < 0) {
@@ -145,6 +205,7 @@ static void apply(struct mesh *mesh, bool stays, const char *text, bool again)
 	}
 	mesh_set_health(mesh, HEALTH_BLOCK, NULL);
 	strcpy(held, text);
+	note_table(mesh, stays, list_table(mesh, stays));
 }
 
 static void open_table(struct mesh *mesh, bool stays)
@@ -158,9 +219,10 @@ static void open_table(struct mesh *mesh, bool stays)
 	if (firewall_apply(mesh->firewall, text, why) < 0 && mesh->exit->text[stays][0])
 		log_error("exit-not-opened error=\"%s\"", why);
 	mesh->exit->text[stays][0] = '\0';
+	note_table(mesh, stays, NULL);
 }
 
-static void block(struct mesh *mesh, bool again)
+static void block(struct mesh *mesh)
 {
 	struct prefix locals[BLOCK_LOCALS_MAX];
 	struct block block = {
@@ -171,27 +233,48 @@ static void block(struct mesh *mesh, bool again)
 	};
 	char text[BLOCK_TEXT_MAX];
 
-	if (exit_keeps_local(mesh))
+	if (keeps_local(mesh))
 		block.local_count = list_locals(mesh, locals);
 	for (int stays = 1; stays >= 0; stays--) {
 		block.stays = stays;
 		if (stays && !holds_when_dead(mesh))
 			continue;
 		if (block_text(text, sizeof(text), &block) > 0)
-			apply(mesh, stays, text, again && stays);
+			apply(mesh, stays, text);
 	}
 }
 
 /* The new table comes before the old one goes. */
-static void update_block(struct mesh *mesh, bool again)
+static void update_block(struct mesh *mesh)
 {
 	if (exit_wanted(mesh))
-		block(mesh, again);
+		block(mesh);
 	else
 		open_table(mesh, false);
 	if (!exit_wanted(mesh) || !holds_when_dead(mesh))
 		open_table(mesh, true);
 	mesh->exit->begun = true;
+}
+
+static void on_rules_changed(void *arg)
+{
+	struct mesh *mesh = arg;
+
+	if (exit_wanted(mesh))
+		update_block(mesh);
+}
+
+/* Others may empty all of nftables at any time, and the next moment may be the daemon's last. */
+static void update_watch(struct mesh *mesh)
+{
+	struct exit_use *use = mesh->exit;
+
+	if (use->wanted && !use->watch)
+		use->watch = rules_watch_new(mesh->loop, on_rules_changed, mesh);
+	if (use->wanted)
+		return;
+	rules_watch_free(use->watch);
+	use->watch = NULL;
 }
 
 /* So that the kernel's check of the way home looks at the mark too. */
@@ -267,7 +350,7 @@ void exit_carrier_changed(struct mesh *mesh, int family, struct mesh_peer *peer)
 static bool note_choice(struct mesh *mesh)
 {
 	struct exit_use *use = mesh->exit;
-	bool wanted = exit_wanted(mesh), keep_local = exit_keeps_local(mesh);
+	bool wanted = exit_wanted(mesh), keep_local = keeps_local(mesh);
 	struct setting choice = { .value = "" };
 	bool changed;
 
@@ -320,7 +403,7 @@ int exit_begin(struct mesh *mesh)
 	mesh->exit = calloc(1, sizeof(*mesh->exit));
 	if (!mesh->exit)
 		return -ENOMEM;
-	update_block(mesh, true);
+	update_block(mesh);
 	update_valid_mark(mesh);
 	return 0;
 }
@@ -330,15 +413,24 @@ void exit_update(struct mesh *mesh)
 	bool changed = note_choice(mesh);
 
 	if (mesh->exit->wanted)
-		update_block(mesh, true);
+		update_block(mesh);
 	update_valid_mark(mesh);
 	if (changed)
 		routing_map_changed(mesh);
 	if (!mesh->exit->wanted)
-		update_block(mesh, false);
+		update_block(mesh);
+	update_watch(mesh);
 	update_offer(mesh);
 	tell_names(mesh);
 	tell_health(mesh);
+}
+
+void exit_unwatch(struct mesh *mesh)
+{
+	if (!mesh->exit)
+		return;
+	rules_watch_free(mesh->exit->watch);
+	mesh->exit->watch = NULL;
 }
 
 void exit_end(struct mesh *mesh)
@@ -346,8 +438,26 @@ void exit_end(struct mesh *mesh)
 	if (!mesh->exit)
 		return;
 	open_table(mesh, false);
+	note_table(mesh, true, NULL);
 	free(mesh->exit);
 	mesh->exit = NULL;
+}
+
+int exit_close(struct mesh *mesh)
+{
+	struct block block = { .tun = mesh->config->tun,
+			       .mark = mesh->config->fwmark,
+			       .stays = true };
+	char text[BLOCK_TEXT_MAX], why[FIREWALL_WHY_SIZE];
+	int err;
+
+	if (!exit_wanted(mesh) || !holds_when_dead(mesh))
+		return 0;
+	block_text(text, sizeof(text), &block);
+	err = firewall_apply(mesh->firewall, text, why);
+	if (err < 0)
+		tell_not_blocked(mesh, why);
+	return err;
 }
 
 int exit_open(const char *tun)

@@ -24,8 +24,11 @@ struct route_report;
 
 /* `set exit-node` names one, or auto, and this node is up in a network. */
 bool exit_wanted(const struct mesh *mesh);
-/* Networks that this machine has a route to besides the default one stay beside the tunnel. */
-bool exit_keeps_local(const struct mesh *mesh);
+/*
+ * The shortest prefixes, in v4 and v6, for which the machine's own routes are followed while an
+ * exit is wanted: others divide the internet, however many there are. 0: none is followed.
+ */
+void exit_local_lengths(const struct mesh *mesh, uint32_t out[static 2]);
 /* May this peer carry the prefixes of length 0 for us? By the user's choice and its certificate. */
 bool exit_may_carry(const struct mesh *mesh, const struct cert *cert, const struct prefix *prefix);
 
@@ -42,8 +45,12 @@ int exit_begin(struct mesh *mesh);
  * this machine changed, and now and then, since others may have removed what we made.
  */
 void exit_update(struct mesh *mesh);
+/* Nothing of others is waited for any more: the loop is about to end. */
+void exit_unwatch(struct mesh *mesh);
 /* The daemon ends: all is taken back but what the kill switch blocks. */
 void exit_end(struct mesh *mesh);
+/* `warrend --close`: what the kill switch blocks, but for local networks. 0 or -errno. */
+int exit_close(struct mesh *mesh);
 /* `warrend --cleanup --open`: nothing is blocked any more. 0 or -errno. */
 int exit_open(const char *tun);
 

@@ -30,6 +30,8 @@ int main(int argc, char **argv)
 	}
 	if (options.self_test)
 		return self_test_print(stdout);
+	if (options.close)
+		return cleanup_close(&options.config);
 	if (options.cleanup)
 		return cleanup_run(&options.config, options.open);
 	prctl(PR_SET_DUMPABLE, 0); /* keys stay out of core dumps and other users' debuggers */

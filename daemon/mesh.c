@@ -539,6 +539,7 @@ static int close_all(struct mesh *mesh)
 	if (mesh->relays)
 		mesh_stop(mesh);
 	name_service_free(mesh->names);
+	exit_unwatch(mesh);
 	router_free(mesh->router);
 	routing_free(mesh->routing);
 	reporter_free(mesh->reporter);

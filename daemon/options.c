@@ -10,6 +10,7 @@ static const char help[] =
 	"       warrend --standalone [--tun NAME] [--port N] [--workers N]\n"
 	"       warrend --self-test\n"
 	"       warrend --cleanup [--open] [--state DIR] [--tun NAME]\n"
+	"       warrend --close [--state DIR] [--tun NAME]\n"
 	"\n"
 	"Runs a node of a Warren mesh; `warren up` joins it to a network.\n"
 	"\n"
@@ -23,6 +24,7 @@ static const char help[] =
 	"  --log-level L    error, warn, info or debug\n"
 	"  --cleanup        puts back what a daemon that is gone left changed, and ends\n"
 	"  --open           with --cleanup: ends what the kill switch blocks, too\n"
+	"  --close          blocks what the kill switch blocks, before there is a network, and ends\n"
 	"  --self-test      tests and times the machine's ciphers, and ends\n"
 	"  --help, --version\n";
 
@@ -36,7 +38,7 @@ static enum options_result usage(const char *what, const char *why)
 static bool is_flag(const char *key)
 {
 	return strcmp(key, "standalone") == 0 || strcmp(key, "self-test") == 0 ||
-	       strcmp(key, "cleanup") == 0 || strcmp(key, "open") == 0;
+	       strcmp(key, "cleanup") == 0 || strcmp(key, "open") == 0 || strcmp(key, "close") == 0;
 }
 
 /* Splits --KEY VALUE or --KEY=VALUE at argv[*i]. False when it is neither. */
@@ -97,6 +99,10 @@ static enum options_result apply(struct options *options, const char *key, const
 		options->open = true;
 		return OPTIONS_RUN;
 	}
+	if (strcmp(key, "close") == 0 && !value) {
+		options->close = true;
+		return OPTIONS_RUN;
+	}
 	if (strcmp(key, "config") == 0)
 		return OPTIONS_RUN;
 	why = daemon_config_set(&options->config, key, value ? value : "");
@@ -155,5 +161,7 @@ enum options_result options_parse(struct options *options, int argc, char **argv
 	}
 	if (result == OPTIONS_RUN && options->open && !options->cleanup)
 		return usage("--open", "goes with --cleanup");
+	if (result == OPTIONS_RUN && options->close && options->cleanup)
+		return usage("--close", "does not go with --cleanup");
 	return result;
 }

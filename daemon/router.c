@@ -4,7 +4,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/log.h"
@@ -20,11 +19,10 @@
 #include "daemon/route_report.h"
 #include "daemon/router_lan.h"
 #include "daemon/router_rules.h"
+#include "daemon/rules_watch.h"
 #include "kernel-iface/firewall.h"
 
 #define PROBLEM_SIZE 240
-/* Others change their rules in bursts. */
-#define SETTLE_NS (NS_PER_S / 2)
 /* What peers are told may be lost: it is told again after each of these. */
 static const uint64_t retell_ns[] = { NS_PER_S / 4, NS_PER_S, 4 * NS_PER_S, 15 * NS_PER_S };
 
@@ -35,10 +33,7 @@ struct router {
 	char *applied;          /* the rules in force; NULL: none */
 	bool forwards4;         /* we saw to it */
 	bool forwards6;
-	int watch_fd; /* of changes of any table, while we carry; negative: closed */
-	struct loop_watch *watch;
-	struct loop_timer settled;
-	bool settling;
+	struct rules_watch *watch; /* while we carry */
 	char problem[PROBLEM_SIZE];
 	struct router_lan lan;
 	struct loop_timer lan_timer;
@@ -47,15 +42,6 @@ struct router {
 	uint32_t told; /* which of our certificate's routes lead nowhere, as peers know it */
 	uint32_t told_serial;
 };
-
-static void on_settled(void *arg, uint64_t now_ns)
-{
-	struct router *router = arg;
-
-	(void)now_ns;
-	router->settling = false;
-	router_update(router->mesh);
-}
 
 static void on_lan_timer(void *arg, uint64_t now_ns);
 static void on_retell(void *arg, uint64_t now_ns);
@@ -67,8 +53,6 @@ struct router *router_new(struct mesh *mesh)
 	if (!router)
 		return NULL;
 	router->mesh = mesh;
-	router->watch_fd = -1;
-	loop_timer_init(&router->settled, mesh->loop, on_settled, router);
 	loop_timer_init(&router->lan_timer, mesh->loop, on_lan_timer, router);
 	loop_timer_init(&router->retell, mesh->loop, on_retell, router);
 	return router;
@@ -76,38 +60,24 @@ struct router *router_new(struct mesh *mesh)
 
 /* --- others' rules --- */
 
-static void on_rules_changed(void *arg, int revents)
+static void on_rules_changed(void *arg)
 {
 	struct router *router = arg;
 
-	(void)revents;
-	firewall_watch_drain(router->watch_fd);
-	if (!router->settling)
-		loop_timer_set(&router->settled, loop_now_ns(router->mesh->loop) + SETTLE_NS);
-	router->settling = true;
+	router_update(router->mesh);
 }
 
 /* Without it they are looked at from time to time all the same. */
 static void watch(struct router *router)
 {
-	if (router->watch_fd >= 0 || firewall_watch_open(&router->watch_fd) < 0)
-		return;
-	if (loop_watch_new(&router->watch, router->mesh->loop, router->watch_fd, UV_READABLE,
-			   on_rules_changed, router) == 0)
-		return;
-	close(router->watch_fd);
-	router->watch_fd = -1;
+	if (!router->watch)
+		router->watch = rules_watch_new(router->mesh->loop, on_rules_changed, router);
 }
 
 static void stop_watching(struct router *router)
 {
-	loop_timer_clear(&router->settled);
-	router->settling = false;
-	loop_watch_free(router->watch);
+	rules_watch_free(router->watch);
 	router->watch = NULL;
-	if (router->watch_fd >= 0)
-		close(router->watch_fd);
-	router->watch_fd = -1;
 }
 
 /* --- what is offered --- */

@@ -121,9 +121,12 @@ static void set_table(struct routing *routing)
 {
 	struct mesh *mesh = routing->mesh;
 	struct routing_route *routes;
+	uint32_t local[2] = { 1, 1 }; /* all but default routes */
 	size_t count = 0;
 	int err;
 
+	if (exit_wanted(mesh))
+		exit_local_lengths(mesh, local);
 	routes = calloc(routing->entry_count + 1, sizeof(*routes));
 	if (!routes)
 		return;
@@ -137,8 +140,7 @@ static void set_table(struct routing *routing)
 						      : 0,
 			};
 	}
-	err = routing_table_set(&routing->table, mesh, routes, count,
-				!exit_wanted(mesh) || exit_keeps_local(mesh));
+	err = routing_table_set(&routing->table, mesh, routes, count, local);
 	routing->table_changed = err < 0;
 	if (err < 0)
 		log_error("routes-not-set count=%zu error=\"%s\"", count, strerror(-err));
@@ -262,7 +264,7 @@ void routing_free(struct routing *routing)
 	if (!routing)
 		return;
 	loop_timer_clear(&routing->timer);
-	routing_table_set(&routing->table, routing->mesh, NULL, 0, true);
+	routing_table_set(&routing->table, routing->mesh, NULL, 0, (uint32_t[2]){ 0 });
 	routing_table_clear(&routing->table);
 	while ((carrier = map_next(routing->carriers, &cursor)))
 		free(carrier);

@@ -43,14 +43,14 @@ static void take(struct mesh *mesh, const struct routing_route *route)
 /* --- rules --- */
 
 static struct rule rule_of(const struct routing_table *table, const struct mesh *mesh, int family,
-			   uint32_t priority)
+			   uint32_t priority, uint32_t narrow)
 {
 	struct rule rule = { .family = family, .priority = priority, .table = RT_TABLE_MAIN };
 
 	if (priority == ROUTING_RULE_MARK)
 		rule.mark = mesh->config->fwmark;
 	else if (priority == ROUTING_RULE_LOCAL)
-		rule.no_default = true;
+		rule.narrow = narrow;
 	else
 		rule.table = table->number;
 	return rule;
@@ -65,9 +65,9 @@ static struct leftover_rule leftover_of(const struct rule *rule)
 }
 
 static int add_rule(const struct routing_table *table, struct mesh *mesh, int family,
-		    uint32_t priority)
+		    uint32_t priority, uint32_t narrow)
 {
-	struct rule rule = rule_of(table, mesh, family, priority);
+	struct rule rule = rule_of(table, mesh, family, priority, narrow);
 	struct leftover_rule leftover = leftover_of(&rule);
 	int err = leftovers_note_rule(mesh->leftovers, &leftover);
 
@@ -77,37 +77,55 @@ static int add_rule(const struct routing_table *table, struct mesh *mesh, int fa
 static void remove_rule(const struct routing_table *table, struct mesh *mesh, int family,
 			uint32_t priority)
 {
-	struct rule rule = rule_of(table, mesh, family, priority);
+	struct rule rule = rule_of(table, mesh, family, priority, 0);
 	struct leftover_rule leftover = leftover_of(&rule);
 
 	(void)rule_remove(mesh->netlink, &rule);
 	(void)leftovers_undo_rule(mesh->leftovers, &leftover);
 }
 
-/* What must not go into the tunnel is kept out before anything is led there. */
-static int set_rules(struct routing_table *table, struct mesh *mesh, int which, bool wanted,
-		     bool local)
+/* The one that asks the main table: the new one is there before the old one goes. */
+static int set_local_rule(struct routing_table *table, struct mesh *mesh, int which,
+			  uint32_t narrow)
 {
 	const int family = which ? AF_INET6 : AF_INET;
+	uint32_t former = table->local[which];
+	struct rule old = rule_of(table, mesh, family, ROUTING_RULE_LOCAL, former);
 	int err = 0;
 
-	local = local && wanted;
-	if (wanted && (table->lost || !table->rules[which]))
-		err = add_rule(table, mesh, family, ROUTING_RULE_MARK);
-	if (err == 0 && local && (table->lost || !table->local[which]))
-		err = add_rule(table, mesh, family, ROUTING_RULE_LOCAL);
-	if (err == 0 && wanted && (table->lost || !table->rules[which]))
-		err = add_rule(table, mesh, family, ROUTING_RULE_TABLE);
+	if (narrow && (table->lost || narrow != former))
+		err = add_rule(table, mesh, family, ROUTING_RULE_LOCAL, narrow);
+	if (err < 0 || narrow == former)
+		return err;
+	if (former)
+		(void)rule_remove(mesh->netlink, &old);
+	if (!narrow) {
+		struct leftover_rule leftover = leftover_of(&old);
+
+		(void)leftovers_undo_rule(mesh->leftovers, &leftover);
+	}
+	table->local[which] = narrow;
+	return 0;
+}
+
+/* What must not go into the tunnel is kept out before anything is led there. */
+static int set_rules(struct routing_table *table, struct mesh *mesh, int which, bool wanted,
+		     uint32_t narrow)
+{
+	const int family = which ? AF_INET6 : AF_INET;
+	bool missing = wanted && (table->lost || !table->rules[which]);
+	int err = missing ? add_rule(table, mesh, family, ROUTING_RULE_MARK, 0) : 0;
+
 	if (!wanted && table->rules[which])
 		remove_rule(table, mesh, family, ROUTING_RULE_TABLE);
-	if (!local && table->local[which])
-		remove_rule(table, mesh, family, ROUTING_RULE_LOCAL);
+	if (err == 0)
+		err = set_local_rule(table, mesh, which, wanted ? narrow : 0);
+	if (err == 0 && missing)
+		err = add_rule(table, mesh, family, ROUTING_RULE_TABLE, 0);
 	if (!wanted && table->rules[which])
 		remove_rule(table, mesh, family, ROUTING_RULE_MARK);
-	if (err == 0) {
+	if (err == 0)
 		table->rules[which] = wanted;
-		table->local[which] = local;
-	}
 	return err;
 }
 
@@ -122,12 +140,13 @@ static bool has_family(const struct routing_route *routes, size_t count, int fam
 	return false;
 }
 
-static int set_all_rules(struct routing_table *table, struct mesh *mesh, bool local)
+static int set_all_rules(struct routing_table *table, struct mesh *mesh,
+			 const uint32_t local[static 2])
 {
-	int err4 =
-		set_rules(table, mesh, 0, has_family(table->routes, table->count, AF_INET), local);
-	int err6 =
-		set_rules(table, mesh, 1, has_family(table->routes, table->count, AF_INET6), local);
+	int err4 = set_rules(table, mesh, 0, has_family(table->routes, table->count, AF_INET),
+			     local[0]);
+	int err6 = set_rules(table, mesh, 1, has_family(table->routes, table->count, AF_INET6),
+			     local[1]);
 
 	return err4 ? err4 : err6;
 }
@@ -172,7 +191,7 @@ static void follow_device(struct routing_table *table, struct mesh *mesh)
 }
 
 int routing_table_set(struct routing_table *table, struct mesh *mesh, struct routing_route *routes,
-		      size_t count, bool keep_local)
+		      size_t count, const uint32_t local[static 2])
 {
 	int err, rules_err;
 
@@ -181,7 +200,7 @@ int routing_table_set(struct routing_table *table, struct mesh *mesh, struct rou
 	free(table->routes);
 	table->routes = routes;
 	table->count = count;
-	rules_err = set_all_rules(table, mesh, keep_local);
+	rules_err = set_all_rules(table, mesh, local);
 	err = err ? err : rules_err;
 	table->lost = err < 0;
 	return err;
@@ -204,13 +223,13 @@ bool routing_table_holds(struct routing_table *table, struct mesh *mesh)
 		int which = rule->family == AF_INET6;
 
 		if (rule->priority == ROUTING_RULE_LOCAL)
-			found += table->local[which];
+			found += table->local[which] != 0;
 		else if (rule->priority == ROUTING_RULE_MARK || rule->table == table->number)
 			found += table->rules[which];
 	}
 	free(list);
 	for (int which = 0; which < 2; which++)
-		found -= 2u * table->rules[which] + table->local[which];
+		found -= 2u * table->rules[which] + (table->local[which] != 0);
 	table->lost |= found != 0;
 	return found == 0;
 }

@@ -54,6 +54,21 @@ static uint32_t table_of(const struct rtmsg *rt, const struct nlmsghdr *msg)
 	return rt->rtm_table;
 }
 
+/* A gateway of the other family. */
+static void get_via(struct ip_addr *out, const struct nlattr *attr)
+{
+	const struct rtvia *via = mnl_attr_get_payload(attr);
+	size_t len = mnl_attr_get_payload_len(attr);
+
+	if (len < sizeof(*via))
+		return;
+	len -= sizeof(*via);
+	if (via->rtvia_family == AF_INET6 && len >= 16)
+		*out = addr_from_bytes(AF_INET6, via->rtvia_addr);
+	else if (via->rtvia_family == AF_INET && len >= 4)
+		*out = addr_from_bytes(AF_INET, via->rtvia_addr);
+}
+
 static int read_route(void *arg, const struct nlmsghdr *msg)
 {
 	const struct rtmsg *rt = mnl_nlmsg_get_payload(msg);
@@ -79,6 +94,8 @@ static int read_route(void *arg, const struct nlmsghdr *msg)
 			netlink_get_addr(&route.dst.addr, rt->rtm_family, attr);
 		else if (type == RTA_GATEWAY)
 			netlink_get_addr(&route.gateway, rt->rtm_family, attr);
+		else if (type == RTA_VIA)
+			get_via(&route.gateway, attr);
 		else if (type == RTA_OIF)
 			route.ifindex = mnl_attr_get_u32(attr);
 		else if (type == RTA_PRIORITY)

@@ -8,8 +8,6 @@
 #include "kernel-iface/netlink.h"
 #include "kernel-iface/route.h"
 
-#define NO_SUPPRESSION UINT32_MAX
-
 static struct nlmsghdr *build(struct netlink_request *request, uint16_t type, uint16_t flags,
 			      const struct rule *rule)
 {
@@ -29,8 +27,8 @@ static struct nlmsghdr *build(struct netlink_request *request, uint16_t type, ui
 		mnl_attr_put_u32(msg, FRA_FWMARK, rule->mark);
 		mnl_attr_put_u32(msg, FRA_FWMASK, UINT32_MAX);
 	}
-	if (rule->no_default)
-		mnl_attr_put_u32(msg, FRA_SUPPRESS_PREFIXLEN, 0);
+	if (rule->narrow)
+		mnl_attr_put_u32(msg, FRA_SUPPRESS_PREFIXLEN, rule->narrow - 1);
 	return msg;
 }
 
@@ -70,7 +68,7 @@ static int read_rule(void *arg, const struct nlmsghdr *msg)
 		else if (type == FRA_FWMARK)
 			rule.mark = mnl_attr_get_u32(attr);
 		else if (type == FRA_SUPPRESS_PREFIXLEN)
-			rule.no_default = mnl_attr_get_u32(attr) != NO_SUPPRESSION;
+			rule.narrow = mnl_attr_get_u32(attr) + 1; /* 0: not given */
 		else if (type == FRA_PROTOCOL)
 			protocol = mnl_attr_get_u8(attr);
 	}

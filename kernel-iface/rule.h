@@ -1,7 +1,6 @@
 #ifndef WARREN_KERNEL_IFACE_RULE_H
 #define WARREN_KERNEL_IFACE_RULE_H
 
-#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -14,7 +13,8 @@ struct rule {
 	uint32_t priority; /* lower ones are asked first */
 	uint32_t mark;     /* only packets with this mark; 0: all */
 	uint32_t table;
-	bool no_default; /* what the table says by its default route alone does not count */
+	uint32_t narrow; /* only what the table says of prefixes of this length or more counts; 0:
+			    all */
 };
 
 /* The most rules a listing looks at. */

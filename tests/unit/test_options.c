@@ -74,6 +74,8 @@ static void test_usage_errors(void **state)
 		"warrend --self-test=yes",
 		"warrend --standalone x",
 		"warrend --open",
+		"warrend --close --cleanup",
+		"warrend --close=yes",
 		"warrend --cleanup=yes",
 		"warrend --workers 65",
 		"warrend --config",

@@ -40,9 +40,9 @@ static int teardown(void **state)
 	return 0;
 }
 
-static const struct rule mark = { AF_INET, 5200, 0x5752, RT_TABLE_MAIN, false };
-static const struct rule local = { AF_INET6, 5210, 0, RT_TABLE_MAIN, true };
-static const struct rule table = { AF_INET, 5220, 0, TABLE, false };
+static const struct rule mark = { AF_INET, 5200, 0x5752, RT_TABLE_MAIN, 0 };
+static const struct rule local = { AF_INET6, 5210, 0, RT_TABLE_MAIN, 1 };
+static const struct rule table = { AF_INET, 5220, 0, TABLE, 0 };
 
 static void test_rules(void **state)
 {
