@@ -380,6 +380,11 @@ int dataplane_set_own(struct dataplane *dp, const struct ip_addr own[static 2])
 	return 0;
 }
 
+void dataplane_set_carrying(struct dataplane *dp, bool carries)
+{
+	atomic_store(&dp->carries, carries);
+}
+
 int dataplane_index_new(struct dp_peer *peer, uint32_t *index)
 {
 	struct dataplane *dp = peer->dp;

@@ -201,6 +201,11 @@ void dataplane_set_flows(struct dataplane *dp, struct filter_flows *flows);
  * its own. 0 or -ENOMEM.
  */
 int dataplane_set_own(struct dataplane *dp, const struct ip_addr own[static 2]);
+/*
+ * May filtered packets be for others than these addresses? Only while the kernel has the rules of
+ * what is handed on; not at first.
+ */
+void dataplane_set_carrying(struct dataplane *dp, bool carries);
 
 /*
  * Prefixes from which the peer may send besides those that are routed to it: what it carries, also

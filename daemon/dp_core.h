@@ -3,6 +3,7 @@
 
 #include <stdatomic.h>
 #include <stdint.h>
+#include <string.h>
 
 #include "daemon/dataplane.h"
 #include "daemon/dp_engine.h"
@@ -64,6 +65,7 @@ struct dataplane {
 	struct filter_flows *flows;     /* under RCU, borrowed */
 	struct dp_carriers *carriers;   /* under RCU; NULL: nothing is behind anybody */
 	struct dp_own *own;             /* under RCU; NULL: everything that we send is ours */
+	atomic_bool carries; /* the kernel checks what goes on to networks behind this node */
 
 	struct dp_queue input; /* what streams brought since the last turn, to be opened together */
 	struct map *peers;     /* id to peer */
@@ -74,6 +76,16 @@ struct dataplane {
 	struct loop_watch *watches[2]; /* the control engine's sockets */
 	int wake_fd;
 };
+
+/* Is it the packet's source, or destination, as inner_source and inner_destination tell them? */
+static inline bool dp_own_has(const struct dp_own *own, const uint8_t *packet,
+			      const uint8_t *address)
+{
+	uint8_t version = packet[0] >> 4;
+	const struct ip_addr *addr = &own->addr[version == 6];
+
+	return addr->family && memcmp(address, addr->bytes, version == 6 ? 16 : 4) == 0;
+}
 
 static inline struct dp_engine *dp_control_engine(const struct dataplane *dp)
 {

@@ -63,12 +63,23 @@ static void stop_merging(struct dp_engine *engine, size_t index)
 	}
 }
 
+/* What is not for this host goes on, unless nobody is there who checks that. */
+static bool has_receiver(const struct dataplane *dp, const uint8_t *packet)
+{
+	const struct dp_own *own = dp_rcu_load(dp->own);
+
+	return !own || dp_own_has(own, packet, inner_destination(packet)) ||
+	       atomic_load_explicit(&dp->carries, memory_order_relaxed);
+}
+
 static bool passes(struct dp_engine *engine, const struct dp_peer *peer,
 		   const struct dp_rules *rules, const uint8_t *packet, size_t len)
 {
 	struct filter_tuple tuple;
 	bool related;
 
+	if (!has_receiver(engine->dp, packet))
+		return false;
 	if (filter_tuple_parse(&tuple, &related, packet, len) < 0)
 		return false;
 	tuple.carrier = related ? 0 : dp_carrier_id(peer, &tuple.src);

@@ -215,14 +215,6 @@ static void send_plan(struct dp_engine *engine, struct dp_way *way, struct segme
 	}
 }
 
-static bool is_own(const struct dp_own *own, const uint8_t *packet)
-{
-	uint8_t version = packet[0] >> 4;
-	const struct ip_addr *addr = &own->addr[version == 6];
-
-	return addr->family && memcmp(inner_source(packet), addr->bytes, addr_size(version)) == 0;
-}
-
 /*
  * What this host sends from its own address may go, and answers are let back in by the flow that it
  * begins or keeps. What comes from networks behind it needs leave, unless it answers. *carrier: in
@@ -238,7 +230,7 @@ static bool pass_flow(struct dp_engine *engine, struct dp_peer *peer, struct fil
 
 	if (!flows)
 		return true;
-	if (own && !is_own(own, packet))
+	if (own && !dp_own_has(own, packet, inner_source(packet)))
 		rules = dp_rcu_load(peer->rules);
 	if (filter_tuple_parse(tuple, &related, packet, len) < 0)
 		return !rules;

@@ -448,7 +448,9 @@ void router_update(struct mesh *mesh)
 	make_plan(mesh, &plan);
 	if (!router_plan_is_empty(&plan)) {
 		start(mesh->router, &plan);
+		dataplane_set_carrying(mesh->dp, mesh->router->applied);
 	} else {
+		dataplane_set_carrying(mesh->dp, false);
 		mesh->router->problem[0] = '\0';
 		mesh_set_health(mesh, HEALTH_FOREIGN_RULES, NULL);
 		stop(mesh->router, &plan);
@@ -477,6 +479,8 @@ void router_free(struct router *router)
 	loop_timer_clear(&router->lan_timer);
 	loop_timer_clear(&router->retell);
 	nothing.tun = router->mesh->dp ? dataplane_tun_name(router->mesh->dp) : "";
+	if (router->mesh->dp)
+		dataplane_set_carrying(router->mesh->dp, false);
 	stop(router, &nothing);
 	free(router->applied);
 	free(router);
