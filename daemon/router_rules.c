@@ -132,9 +132,15 @@ static void put_input(FILE *out, const struct router_plan *plan)
 	fprintf(out, "\t\tiifname \"%s\" drop\n\t}\n", plan->tun);
 }
 
+static const struct ip_addr *own_address(const struct router_plan *plan, int family)
+{
+	return family == AF_INET ? &plan->address4 : &plan->address6;
+}
+
 static void put_from_mesh(FILE *out, const struct router_plan *plan)
 {
 	static const int families[] = { AF_INET, AF_INET6 };
+	char text[ADDR_TEXT_SIZE];
 	size_t i;
 
 	fputs("\tchain from_mesh {\n", out);
@@ -146,6 +152,11 @@ static void put_from_mesh(FILE *out, const struct router_plan *plan)
 		if (any(plan, families[i], CARRIED))
 			fprintf(out, "\t\t%s daddr @carried%s accept\n", proto(families[i]),
 				digit(families[i]));
+		/* What somebody here hands on from our own address: a container's port. */
+		if (own_address(plan, families[i])->family)
+			fprintf(out, "\t\tct status dnat ct original %s daddr %s accept\n",
+				proto(families[i]),
+				addr_format(text, own_address(plan, families[i])));
 	}
 	if (plan->exit4)
 		fputs("\t\tct state != invalid ip daddr != { " PRIVATE4 " } accept\n", out);
@@ -154,13 +165,30 @@ static void put_from_mesh(FILE *out, const struct router_plan *plan)
 	fputs("\t\tdrop\n\t}\n", out);
 }
 
+/*
+ * Nobody else sends from our own address, whatever flow of ours it would fit in; v6 asks nobody
+ * else. FTP is followed in what goes this way alone: the LAN's other traffic may be others' matter.
+ */
 static void put_to_mesh(FILE *out, const struct router_plan *plan)
 {
-	fputs("\tchain to_mesh {\n\t\tct state established,related accept\n", out);
-	if (any(plan, AF_INET, CARRIED))
-		fputs("\t\tip saddr @carried4 accept\n", out);
-	if (any(plan, AF_INET6, CARRIED))
-		fputs("\t\tip6 saddr @carried6 accept\n", out);
+	static const int families[] = { AF_INET, AF_INET6 };
+	char text[ADDR_TEXT_SIZE];
+	size_t i;
+
+	fputs("\tchain to_mesh {\n", out);
+	for (i = 0; i < 2; i++) {
+		if (own_address(plan, families[i])->family)
+			fprintf(out, "\t\t%s saddr %s drop\n", proto(families[i]),
+				addr_format(text, own_address(plan, families[i])));
+	}
+	fputs("\t\tct state established,related accept\n", out);
+	if (plan->ftp)
+		fputs("\t\ttcp dport 21 ct helper set \"ftp\"\n", out);
+	for (i = 0; i < 2; i++) {
+		if (any(plan, families[i], CARRIED))
+			fprintf(out, "\t\t%s saddr @carried%s accept\n", proto(families[i]),
+				digit(families[i]));
+	}
 	fputs("\t\tdrop\n\t}\n", out);
 }
 
@@ -176,6 +204,30 @@ static void put_forward(FILE *out, const struct router_plan *plan)
 		"\t\toifname \"%s\" jump to_mesh\n"
 		"\t}\n",
 		plan->tun, plan->tun, plan->tun, plan->tun);
+}
+
+/*
+ * Whose address stays as it is, is translated to itself: otherwise others' rules that come later,
+ * made for the way out to the internet, would hide hosts of the LAN behind our own address, for
+ * which more is allowed.
+ */
+static void put_source(FILE *out, const struct router_plan *plan, int family)
+{
+	const char *version = proto(family), *n = digit(family);
+
+	if (any(plan, family, MAPPED)) {
+		fprintf(out, "\t\toifname \"%s\" ", plan->tun);
+		put_map(out, plan, family, false);
+	}
+	if (any(plan, family, MASKED))
+		fprintf(out, "\t\tiifname \"%s\" %s daddr @masked%s masquerade\n", plan->tun,
+			version, n);
+	if (!any(plan, family, CARRIED))
+		return;
+	fprintf(out, "\t\toifname \"%s\" %s saddr @carried%s snat %s to %s saddr\n", plan->tun,
+		version, n, version, version);
+	fprintf(out, "\t\tiifname \"%s\" %s daddr @carried%s snat %s to %s saddr\n", plan->tun,
+		version, n, version, version);
 }
 
 static void put_translation(FILE *out, const struct router_plan *plan)
@@ -195,19 +247,8 @@ static void put_translation(FILE *out, const struct router_plan *plan)
 	fputs("\t}\n\tchain postrouting {\n\t\ttype nat hook postrouting priority srcnat - 5; "
 	      "policy accept;\n",
 	      out);
-	for (i = 0; i < 2; i++) {
-		if (any(plan, families[i], MAPPED)) {
-			fprintf(out, "\t\toifname \"%s\" ", plan->tun);
-			put_map(out, plan, families[i], false);
-		}
-		if (any(plan, families[i], MASKED))
-			fprintf(out, "\t\tiifname \"%s\" %s daddr @masked%s masquerade\n",
-				plan->tun, proto(families[i]), digit(families[i]));
-		/* As they are, also where they are public and this node is an exit. */
-		if (any(plan, families[i], CARRIED))
-			fprintf(out, "\t\tiifname \"%s\" %s daddr @carried%s accept\n", plan->tun,
-				proto(families[i]), digit(families[i]));
-	}
+	for (i = 0; i < 2; i++)
+		put_source(out, plan, families[i]);
 	if (plan->exit4)
 		fprintf(out,
 			"\t\tiifname \"%s\" oifname != \"%s\" ip daddr != { " PRIVATE4
@@ -220,21 +261,19 @@ static void put_translation(FILE *out, const struct router_plan *plan)
 	fputs("\t}\n", out);
 }
 
-/* Active FTP opens a second connection, back, to an address that is told inside the first. */
+/*
+ * Active FTP opens a second connection, back, to an address that is told inside the first. Before
+ * any translation, which has to be told; where to the LAN's own goes is not known here yet.
+ */
 static void put_helpers(FILE *out, const struct router_plan *plan)
 {
 	if (!plan->ftp)
 		return;
 	fputs("\tct helper ftp {\n\t\ttype \"ftp\" protocol tcp\n\t}\n"
-	      "\tchain helpers {\n\t\ttype filter hook prerouting priority filter - 5; "
+	      "\tchain helpers {\n\t\ttype filter hook prerouting priority mangle; "
 	      "policy accept;\n",
 	      out);
-	fprintf(out, "\t\tiifname \"%s\" tcp dport 21 ct helper set \"ftp\"\n", plan->tun);
-	if (any(plan, AF_INET, CARRIED))
-		fputs("\t\tip saddr @carried4 tcp dport 21 ct helper set \"ftp\"\n", out);
-	if (any(plan, AF_INET6, CARRIED))
-		fputs("\t\tip6 saddr @carried6 tcp dport 21 ct helper set \"ftp\"\n", out);
-	fputs("\t}\n", out);
+	fprintf(out, "\t\tiifname \"%s\" tcp dport 21 ct helper set \"ftp\"\n\t}\n", plan->tun);
 }
 
 char *router_rules(const struct router_plan *plan)
