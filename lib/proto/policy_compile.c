@@ -147,7 +147,10 @@ static int add_destination(const struct making *m, const struct selector *who, u
 	if (who->kind == SELECT_INTERNET)
 		return add_internet(m);
 	err = add_self(m, how);
-	return err == 0 && how & HIT_ROUTE ? add_routes(m, &who->prefix) : err;
+	if (err == 0 && how & HIT_ROUTE)
+		err = add_routes(m, &who->prefix);
+	/* Out on the internet a prefix may be denied; allowed is what is said to be internet. */
+	return err == 0 && m->deny && how & HIT_EXIT ? add_ranges(m, &who->prefix) : err;
 }
 
 /* What the selector names behind the node that starts. */

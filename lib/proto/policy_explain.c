@@ -112,7 +112,8 @@ static bool is_destination(const struct policy *policy, const struct destination
 		return own || deny;
 	if (who->kind != SELECT_PREFIX)
 		return own;
-	return prefix_contains(&who->prefix, &tuple->dst) && (own || carries(to, &tuple->dst));
+	return prefix_contains(&who->prefix, &tuple->dst) &&
+	       (own || carries(to, &tuple->dst) || (deny && is_exit(to, tuple->dst.family)));
 }
 
 /* Blanks become one. */

@@ -210,25 +210,36 @@ static int hit_address(const struct policy *policy, struct policy_hits *hits,
 	return err;
 }
 
+/* How a prefix names what the node carries: HIT_ROUTE, HIT_EXIT. */
+static uint32_t route_how(const struct prefix *prefix, const struct policy_node *node)
+{
+	uint32_t how = 0;
+
+	for (size_t i = 0; i < node->route_count; i++)
+		if (prefix_overlaps(prefix, &node->routes[i]))
+			how |= node->routes[i].len == 0 ? HIT_EXIT : HIT_ROUTE;
+	return how;
+}
+
 static int hit_prefixes(const struct policy *policy, struct policy_hits *hits,
 			const struct policy_node *node)
 {
 	int err = 0;
 
-	for (size_t i = 0; i < policy->prefix_count; i++) {
+	for (size_t i = 0; err == 0 && i < policy->prefix_count; i++) {
 		const struct prefix *prefix = &policy->selectors[policy->prefixes[i]].prefix;
+		uint32_t how = route_how(prefix, node);
 
-		for (size_t j = 0; err == 0 && j < node->route_count; j++) {
-			if (node->routes[j].len == 0 || !prefix_overlaps(prefix, &node->routes[j]))
-				continue;
-			err = add_hit(hits, policy->prefixes[i], HIT_ROUTE);
-			break;
-		}
+		if (how)
+			err = add_hit(hits, policy->prefixes[i], how);
 	}
 	return err;
 }
 
-/* What the node carries for others; that of an exit is the internet, and no prefix. */
+/*
+ * What the node carries for others; that of an exit is the internet, of which a prefix is a part
+ * where something is denied, and only there.
+ */
 static int hit_routes(const struct policy *policy, struct policy_hits *hits,
 		      const struct policy_node *node)
 {
@@ -246,7 +257,7 @@ static int hit_routes(const struct policy *policy, struct policy_hits *hits,
 		err = add_hit(hits, internet - 1, HIT_EXIT);
 	if (err == 0 && carries && any)
 		err = add_hit(hits, any - 1, HIT_ROUTE);
-	return err == 0 && carries ? hit_prefixes(policy, hits, node) : err;
+	return err == 0 && (carries || exit) ? hit_prefixes(policy, hits, node) : err;
 }
 
 uint32_t policy_source_how(const struct policy *policy, const struct policy_rule *rule,

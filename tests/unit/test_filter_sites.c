@@ -176,7 +176,9 @@ static bool model_destination(const struct line *line, size_t node, const struct
 	if (strcmp(selector, "*") == 0)
 		return fits && (line->deny || is_own(node, dst));
 	return fits && (is_own(node, dst) ? names_node(selector, node) || has_prefix(selector, dst)
-					  : is_behind(node, dst) && has_prefix(selector, dst));
+					  : (is_behind(node, dst) ||
+					     (line->deny && is_exit(node, dst->family))) &&
+						    has_prefix(selector, dst));
 }
 
 static bool model(const struct lines *lines, size_t from, size_t to,
