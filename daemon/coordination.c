@@ -17,6 +17,7 @@
 #include "daemon/mesh.h"
 #include "daemon/mesh_map.h"
 #include "daemon/mesh_peer.h"
+#include "daemon/name_service.h"
 #include "daemon/relays.h"
 #include "daemon/reporter.h"
 #include "daemon/rotation.h"
@@ -255,6 +256,7 @@ static void take_certificate(struct mesh *mesh, const struct control_document *d
 	tunnel_configure(mesh);
 	router_update(mesh);
 	rotation_certified(mesh);
+	name_service_refresh(mesh); /* of a new name, or as an exit */
 	/* Rules depend on this node's own groups, tags and addresses. */
 	if (trust_is_strict(&m->trust))
 		mesh_map_govern(mesh);

@@ -162,7 +162,6 @@ static void serve(struct name_service *service)
 	size_t count = own_addresses(mesh, addresses);
 	int err;
 
-	forget_zone(service);
 	if (!count || !name_service_make_zone(service)) {
 		stop(service);
 		mesh_set_health(
@@ -210,6 +209,7 @@ static void on_timer(void *arg, uint64_t now_ns)
 void name_service_begin(struct mesh *mesh)
 {
 	mesh->names->begun = true;
+	forget_zone(mesh->names);
 	settle(mesh->names);
 }
 
@@ -236,6 +236,7 @@ void name_service_refresh(struct mesh *mesh)
 
 void name_service_apply(struct mesh *mesh)
 {
+	forget_zone(mesh->names);
 	settle(mesh->names);
 }
 

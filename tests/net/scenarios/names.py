@@ -60,6 +60,19 @@ def records(coord, ns):
     wait_until("the record is gone", lambda: dig(ns, f"wiki.{ZONE}")[1] == "NXDOMAIN", 10)
 
 
+def renamed(coord, laptop, gw):
+    """A node knows its own new name, and those who may reach it do."""
+    coord.admin("node", "rename", "laptop", "desk")
+    for ns in (laptop.ns, gw.ns):
+        at = {"server": gw.address()} if ns is gw.ns else {}
+        wait_until(f"the new name is known at {ns.name}", lambda: dig(ns, f"desk.{ZONE}", **at)[0] == [laptop.address()], 3)
+        check(dig(ns, f"laptop.{ZONE}", **at)[1] == "NXDOMAIN", f"the old name is still known at {ns.name}")
+    said = laptop.ns.run("dig", "+short", "-x", laptop.address()).stdout.split()
+    check(said == [f"desk.{ZONE}."], f"reverse: {said}")
+    coord.admin("node", "rename", "desk", "laptop")
+    wait_until("the old name is back", lambda: dig(laptop.ns, f"laptop.{ZONE}")[0] == [laptop.address()], 3)
+
+
 def site(coord, laptop, gw, server_ns):
     """corp.example is known by a server in the office, with the addresses of there."""
     real, ns = server_ns.address(4), laptop.ns
@@ -238,6 +251,7 @@ def scenario(lab):
             "--txt-record=big.example.test," + ",".join(["x" * 200] * 11))
     laptop, gw = join(lab, coord, laptop_ns, office.host("gw"))
     check(not laptop.status()["health"], f"health: {laptop.status()['health']}")
+    renamed(coord, laptop, gw)
     coord.set_policy({"rules": [{"allow": ["laptop"], "to": ["gw:*", f"{SEEN}.0/24:*"]}, {"allow": ["gw"], "to": ["laptop:*"]}]})
     agree(laptop, gw)
     forwards(laptop_ns)
