@@ -9,7 +9,8 @@
 #define PRIVATE4                                                                             \
 	"0.0.0.0/8, 10.0.0.0/8, 100.64.0.0/10, 127.0.0.0/8, 169.254.0.0/16, 172.16.0.0/12, " \
 	"192.168.0.0/16, 224.0.0.0/3"
-#define PUBLIC6 "2000::/3"
+/* Teredo's and 6to4's addresses may name a private one of v4 where tunnels are made for them. */
+#define PUBLIC6 "ip6 daddr 2000::/3 ip6 daddr != { 2001::/32, 2002::/16 }"
 
 const char *router_table_name(char out[static ROUTER_NAME_SIZE], const char *tun)
 {
@@ -161,7 +162,7 @@ static void put_from_mesh(FILE *out, const struct router_plan *plan)
 	if (plan->exit4)
 		fputs("\t\tct state != invalid ip daddr != { " PRIVATE4 " } accept\n", out);
 	if (plan->exit6)
-		fputs("\t\tct state != invalid ip6 daddr " PUBLIC6 " accept\n", out);
+		fputs("\t\tct state != invalid " PUBLIC6 " accept\n", out);
 	fputs("\t\tdrop\n\t}\n", out);
 }
 
@@ -255,8 +256,7 @@ static void put_translation(FILE *out, const struct router_plan *plan)
 			" } masquerade\n",
 			plan->tun, plan->tun);
 	if (plan->exit6)
-		fprintf(out,
-			"\t\tiifname \"%s\" oifname != \"%s\" ip6 daddr " PUBLIC6 " masquerade\n",
+		fprintf(out, "\t\tiifname \"%s\" oifname != \"%s\" " PUBLIC6 " masquerade\n",
 			plan->tun, plan->tun);
 	fputs("\t}\n", out);
 }

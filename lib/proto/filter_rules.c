@@ -261,7 +261,13 @@ static bool span_matches(const struct filter_rules *set, const struct span *span
 
 bool filter_is_internet(const struct ip_addr *addr)
 {
-	return addr_is_unicast(addr) && !addr_is_private(addr);
+	static const uint8_t teredo[4] = { 0x20, 0x01 }, sixtofour[2] = { 0x20, 0x02 };
+
+	if (addr->family != AF_INET6)
+		return addr_is_global(addr);
+	/* 2000::/3 but for forms that name an address of v4, which may be a private one. */
+	return (addr->bytes[0] & 0xe0) == 0x20 && memcmp(addr->bytes, teredo, 4) != 0 &&
+	       memcmp(addr->bytes, sixtofour, 2) != 0;
 }
 
 /* Is the span about this destination at all? */

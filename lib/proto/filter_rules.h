@@ -43,7 +43,7 @@ void filter_rules_free(struct filter_rules *rules);
  */
 bool filter_rules_match(const struct filter_rules *rules, const struct filter_tuple *tuple);
 
-/* Is it out on the internet: unicast, and of no private network? */
+/* Is it out on the internet: unicast, of no private network, and no form that may name one? */
 bool filter_is_internet(const struct ip_addr *addr);
 
 /* Differs between any two rule sets of this process; 0 for NULL. */

@@ -267,6 +267,35 @@ static void test_equals_the_obvious(void **state)
 	}
 }
 
+static void test_internet(void **state)
+{
+	static const char *const inside[] = {
+		"0.1.2.3",         "10.0.0.1",    "100.64.0.1",
+		"127.0.0.1",       "169.254.0.1", "172.16.0.1",
+		"192.168.0.1",     "224.0.0.1",   "240.0.0.1",
+		"255.255.255.255", "::",          "::1",
+		"64:ff9b::a00:1",  "fc00::1",     "fe80::1",
+		"fec0::1",         "ff02::1",     "2001::1",
+		"2001:0:a00:1::",  "2002:a00::",  "2002:c633:6401::1",
+	};
+	static const char *const outside[] = { "1.1.1.1",     "198.51.100.1", "172.32.0.1",
+					       "2001:db8::1", "2001:1::1",    "2600::1",
+					       "2003::1" };
+	struct ip_addr addr;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(inside) / sizeof(*inside); i++) {
+		assert_int_equal(addr_parse(&addr, inside[i]), 0);
+		if (filter_is_internet(&addr))
+			fail_msg("%s is no address of the internet", inside[i]);
+	}
+	for (size_t i = 0; i < sizeof(outside) / sizeof(*outside); i++) {
+		assert_int_equal(addr_parse(&addr, outside[i]), 0);
+		if (!filter_is_internet(&addr))
+			fail_msg("%s is one of the internet", outside[i]);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -276,6 +305,7 @@ int main(void)
 		cmocka_unit_test(test_fragments_need_all_ports),
 		cmocka_unit_test(test_ranges_merge),
 		cmocka_unit_test(test_bounds),
+		cmocka_unit_test(test_internet),
 		cmocka_unit_test(test_equals_the_obvious),
 	};
 

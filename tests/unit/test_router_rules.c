@@ -54,6 +54,23 @@ static void apply(const struct router_plan *plan)
 	free(text);
 }
 
+/* Not even by addresses that name those of v4 for somebody else's tunnels. */
+static void an_exit_leads_to_the_internet_alone(void **state)
+{
+	struct router_plan plan = { .tun = "warren0", .exit4 = true, .exit6 = true };
+	const char *public6 = "ip6 daddr 2000::/3 ip6 daddr != { 2001::/32, 2002::/16 }";
+	char *text = router_rules(&plan), *found;
+
+	(void)state;
+	assert_non_null(text);
+	found = strstr(text, public6);
+	assert_non_null(found);
+	found = strstr(found + strlen(public6), public6);
+	assert_non_null(found);
+	assert_null(strstr(found + strlen(public6), "ip6 daddr"));
+	free(text);
+}
+
 /* The kernel takes it, once and again, and nft(8) does. */
 static void the_kernel_takes_every_plan(void **state)
 {
@@ -237,6 +254,7 @@ int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 	const struct CMUnitTest tests[] = {
+		TEST(an_exit_leads_to_the_internet_alone),
 		TEST(the_kernel_takes_every_plan),
 		TEST(without_anything_to_carry_there_is_no_table),
 		TEST(the_table_is_ours_alone),
