@@ -141,7 +141,7 @@ static size_t list_locals(const struct mesh *mesh, struct prefix out[static BLOC
 	struct iface_addr held[IFADDR_MAX];
 	size_t count = 0, held_count = 0, kept = 0;
 
-	if (routes && route_list(mesh->netlink, routes, ROUTE_MAX, &count) < 0)
+	if (routes && route_list_others(mesh->netlink, routes, ROUTE_MAX, &count) < 0)
 		count = 0;
 	if (count && iface_addr_list(mesh->netlink, held, IFADDR_MAX, &held_count) < 0)
 		held_count = 0;

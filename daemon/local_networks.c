@@ -46,7 +46,7 @@ static int list_gateways(struct local_networks *local, struct netlink *nl)
 {
 	struct route *routes = calloc(ROUTE_MAX, sizeof(*routes));
 	size_t count, i;
-	int err = routes ? route_list(nl, routes, ROUTE_MAX, &count) : -ENOMEM;
+	int err = routes ? route_list_others(nl, routes, ROUTE_MAX, &count) : -ENOMEM;
 
 	for (i = 0; err == 0 && i < count && local->gateway_count < LOCAL_GATEWAYS_MAX; i++) {
 		if (addr_len(&routes[i].gateway) && !is_gateway(local, &routes[i].gateway))

@@ -105,7 +105,7 @@ int host_view_read(struct host_view *host, struct netlink *nl, uint32_t tunnel)
 	struct host_view *found = calloc(1, sizeof(*found));
 	struct route *routes = calloc(ROUTE_MAX, sizeof(*routes));
 	size_t count;
-	int err = found && routes ? route_list(nl, routes, ROUTE_MAX, &count) : -ENOMEM;
+	int err = found && routes ? route_list_others(nl, routes, ROUTE_MAX, &count) : -ENOMEM;
 
 	if (err == 0)
 		err = read_networks(found, nl, tunnel, routes, count);

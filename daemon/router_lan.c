@@ -120,7 +120,7 @@ bool router_lan_look(struct router_lan *lan, struct netlink *nl, uint32_t tunnel
 	routes = calloc(ROUTE_MAX, sizeof(*routes));
 	runs = calloc(ROUTE_MAX, sizeof(*runs));
 	/* What cannot be seen is taken to be as it was. */
-	if (routes && runs && route_list(nl, routes, ROUTE_MAX, &count) == 0) {
+	if (routes && runs && route_list_others(nl, routes, ROUTE_MAX, &count) == 0) {
 		find_running(routes, runs, count, nl);
 		for (size_t i = 0; i < lan->count; i++)
 			changed |= router_lan_step(lan, i,

@@ -22,11 +22,11 @@
 /* --- who carries what --- */
 
 static size_t list_candidates(const struct routing *routing, const struct entry *entry,
-			      struct carrier_candidate out[static ROUTING_CARRIERS_MAX])
+			      struct carrier_candidate *out)
 {
 	size_t count = 0;
 
-	for (size_t i = 0; i < entry->count && count < ROUTING_CARRIERS_MAX; i++) {
+	for (size_t i = 0; i < entry->count; i++) {
 		const struct offer *offer = &routing->offers[entry->first + i];
 		const struct carrier *carrier = offer->carrier;
 		const struct path_current *path;
@@ -72,7 +72,7 @@ static void tell_change(struct routing *routing, const struct entry *entry)
 
 static void choose(struct routing *routing, struct entry *entry, uint64_t now_ns)
 {
-	struct carrier_candidate candidates[ROUTING_CARRIERS_MAX];
+	struct carrier_candidate *candidates = routing->candidates;
 	size_t count =
 		routing_entry_usable(entry) ? list_candidates(routing, entry, candidates) : 0;
 	struct carrier *former = entry->current;
@@ -273,6 +273,7 @@ void routing_free(struct routing *routing)
 	free(routing->overlay.addrs);
 	free(routing->offers);
 	free(routing->entries);
+	free(routing->candidates);
 	free(routing);
 }
 
@@ -285,6 +286,7 @@ static void read_host(struct routing *routing)
 
 	if (err < 0)
 		log_warn("networks-not-listed error=\"%s\"", strerror(-err));
+	routing->host_known = err == 0;
 }
 
 void routing_map_changed(struct mesh *mesh)
@@ -297,7 +299,8 @@ void routing_map_changed(struct mesh *mesh)
 		log_error("routes-not-read error=\"out of memory\"");
 		return;
 	}
-	if (routing->entry_count)
+	/* Of thousands of nodes every one brings a map; the host has not changed by that. */
+	if (routing->entry_count && !routing->host_known)
 		read_host(routing);
 	routing_find_conflicts(routing);
 	evaluate(routing);
@@ -329,7 +332,10 @@ void routing_network_changed(struct mesh *mesh)
 {
 	struct routing *routing = mesh->routing;
 
-	if (!routing || !routing->entry_count)
+	if (!routing)
+		return;
+	routing->host_known = false;
+	if (!routing->entry_count)
 		return;
 	read_host(routing);
 	routing_find_conflicts(routing);
@@ -342,6 +348,7 @@ void routing_restore(struct mesh *mesh)
 
 	if (!routing)
 		return;
+	routing->host_known = false; /* what was the device may be another's number */
 	routing_table_forget(&routing->table);
 	routing->table_changed = true;
 	evaluate(routing);

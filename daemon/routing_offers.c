@@ -275,19 +275,23 @@ int routing_offers_read(struct routing *routing)
 {
 	struct reading reading = { 0 };
 	struct overlay_view overlay = { 0 };
+	struct carrier_candidate *candidates = NULL;
 	struct entry *entries = NULL;
 	size_t count;
 	int err = read_offers(routing, &reading);
 
-	if (err == 0)
+	if (err == 0 && reading.count)
 		err = read_overlay(routing->mesh, &overlay);
 	if (err == 0) {
 		entries = calloc(reading.count + 2, sizeof(*entries));
-		err = entries ? 0 : -ENOMEM;
+		candidates = calloc(reading.count + 1, sizeof(*candidates));
+		err = entries && candidates ? 0 : -ENOMEM;
 	}
 	if (err < 0) {
 		free(reading.offers);
 		free(overlay.addrs);
+		free(entries);
+		free(candidates);
 		return err;
 	}
 	count = group(routing, &reading, entries);
@@ -295,6 +299,8 @@ int routing_offers_read(struct routing *routing)
 	free(routing->offers);
 	free(routing->entries);
 	free(routing->overlay.addrs);
+	free(routing->candidates);
+	routing->candidates = candidates;
 	routing->offers = reading.offers;
 	routing->offer_count = reading.count;
 	routing->entries = entries;

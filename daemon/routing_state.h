@@ -11,9 +11,6 @@
 /* What routing.c, routing_offers.c, routing_carrier.c and routing_report.c share; nobody else
  * includes this. */
 
-/* Of one prefix so many may carry; more are not asked. */
-#define ROUTING_CARRIERS_MAX 64
-
 struct dp_peer;
 struct map;
 
@@ -71,7 +68,9 @@ struct routing {
 	size_t offer_count;
 	struct entry *entries; /* by prefix */
 	size_t entry_count;
+	struct carrier_candidate *candidates; /* room for those of one prefix */
 	struct host_view host;
+	bool host_known; /* it is as the host is: every change was followed */
 	struct overlay_view overlay;
 	struct routing_table table;
 	bool table_changed; /* what it should hold may differ from what it does */

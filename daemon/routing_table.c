@@ -206,10 +206,25 @@ int routing_table_set(struct routing_table *table, struct mesh *mesh, struct rou
 	return err;
 }
 
+static bool holds(const struct rule *list, size_t count, const struct rule *wanted)
+{
+	for (size_t i = 0; i < count; i++) {
+		if (list[i].family == wanted->family && list[i].priority == wanted->priority &&
+		    list[i].table == wanted->table && list[i].mark == wanted->mark &&
+		    list[i].narrow == wanted->narrow)
+			return true;
+	}
+	return false;
+}
+
+/* Another daemon in this namespace has rules of its own; those that are the same it shares. */
 bool routing_table_holds(struct routing_table *table, struct mesh *mesh)
 {
+	static const uint32_t priorities[] = { ROUTING_RULE_MARK, ROUTING_RULE_LOCAL,
+					       ROUTING_RULE_TABLE };
+	bool all = true;
 	struct rule *list;
-	size_t count, found = 0;
+	size_t count;
 
 	if (!table->rules[0] && !table->rules[1])
 		return true;
@@ -218,20 +233,17 @@ bool routing_table_holds(struct routing_table *table, struct mesh *mesh)
 		free(list);
 		return true; /* nobody knows */
 	}
-	for (size_t i = 0; i < count; i++) {
-		const struct rule *rule = &list[i];
-		int which = rule->family == AF_INET6;
+	for (size_t i = 0; i < 2 * sizeof(priorities) / sizeof(*priorities); i++) {
+		int which = i % 2;
+		struct rule rule = rule_of(table, mesh, which ? AF_INET6 : AF_INET,
+					   priorities[i / 2], table->local[which]);
 
-		if (rule->priority == ROUTING_RULE_LOCAL)
-			found += table->local[which] != 0;
-		else if (rule->priority == ROUTING_RULE_MARK || rule->table == table->number)
-			found += table->rules[which];
+		if (rule.priority == ROUTING_RULE_LOCAL ? table->local[which] : table->rules[which])
+			all &= holds(list, count, &rule);
 	}
 	free(list);
-	for (int which = 0; which < 2; which++)
-		found -= 2u * table->rules[which] + (table->local[which] != 0);
-	table->lost |= found != 0;
-	return found == 0;
+	table->lost |= !all;
+	return all;
 }
 
 void routing_table_forget(struct routing_table *table)

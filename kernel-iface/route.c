@@ -35,6 +35,7 @@ struct listing {
 	struct route *out;
 	size_t max;
 	size_t count;
+	bool others; /* not those of our protocol */
 };
 
 static void restart_listing(void *arg)
@@ -80,6 +81,7 @@ static int read_route(void *arg, const struct nlmsghdr *msg)
 		return 0;
 	if ((rt->rtm_family != AF_INET && rt->rtm_family != AF_INET6) ||
 	    (rt->rtm_flags & RTM_F_CLONED) || table_of(rt, msg) != RT_TABLE_MAIN ||
+	    (listing->others && rt->rtm_protocol == ROUTE_PROTOCOL) ||
 	    listing->count == listing->max)
 		return 0;
 	/* The default route comes without a destination. */
@@ -158,9 +160,9 @@ int route_choose(struct netlink *nl, const struct ip_addr *to, uint32_t ifindex,
 	return err;
 }
 
-int route_list(struct netlink *nl, struct route *out, size_t max, size_t *count)
+static int list(struct netlink *nl, struct route *out, size_t max, bool others, size_t *count)
 {
-	struct listing listing = { .out = out, .max = max };
+	struct listing listing = { .out = out, .max = max, .others = others };
 	struct netlink_request request;
 	struct nlmsghdr *msg;
 	void *extra;
@@ -174,15 +176,25 @@ int route_list(struct netlink *nl, struct route *out, size_t max, size_t *count)
 	return err;
 }
 
+int route_list(struct netlink *nl, struct route *out, size_t max, size_t *count)
+{
+	return list(nl, out, max, false, count);
+}
+
+int route_list_others(struct netlink *nl, struct route *out, size_t max, size_t *count)
+{
+	return list(nl, out, max, true, count);
+}
+
 /* The whole table in memory of its own, which the caller frees. */
-static int load(struct netlink *nl, struct route **routes, size_t *count)
+static int load(struct netlink *nl, struct route **routes, bool others, size_t *count)
 {
 	struct route *all = calloc(ROUTE_MAX, sizeof(*all));
 	int err;
 
 	if (!all)
 		return -ENOMEM;
-	err = route_list(nl, all, ROUTE_MAX, count);
+	err = list(nl, all, ROUTE_MAX, others, count);
 	if (err)
 		free(all);
 	else
@@ -195,7 +207,7 @@ int route_default(struct netlink *nl, int family, uint32_t tunnel, struct route 
 	const struct route *best = NULL;
 	struct route *routes;
 	size_t count;
-	int err = load(nl, &routes, &count);
+	int err = load(nl, &routes, true, &count);
 
 	if (err)
 		return err;
@@ -212,19 +224,36 @@ int route_default(struct netlink *nl, int family, uint32_t tunnel, struct route 
 	return best ? 0 : -ENOENT;
 }
 
+struct matching {
+	uint32_t ifindex;
+	const struct prefix *dst;
+	bool found;
+};
+
+static int match_route(void *arg, const struct nlmsghdr *msg)
+{
+	struct matching *matching = arg;
+	struct route route;
+	struct listing one = { .out = &route, .max = 1 };
+	int err = read_route(&one, msg);
+
+	if (!err && one.count)
+		matching->found |= route.protocol == ROUTE_PROTOCOL &&
+				   route.ifindex == matching->ifindex &&
+				   prefix_equal(&route.dst, matching->dst);
+	return err;
+}
+
 static bool have_ours(struct netlink *nl, uint32_t ifindex, const struct prefix *dst)
 {
-	struct route *routes;
-	bool found = false;
-	size_t count;
+	struct matching matching = { .ifindex = ifindex, .dst = dst };
+	struct netlink_request request;
+	struct nlmsghdr *msg;
+	void *extra;
 
-	if (load(nl, &routes, &count))
-		return false;
-	for (size_t i = 0; i < count && !found; i++)
-		found = routes[i].protocol == ROUTE_PROTOCOL && routes[i].ifindex == ifindex &&
-			prefix_equal(&routes[i].dst, dst);
-	free(routes);
-	return found;
+	msg = netlink_request_init(&request, RTM_GETROUTE, NLM_F_DUMP, sizeof(struct rtmsg),
+				   &extra);
+	return netlink_dump(nl, msg, match_route, NULL, &matching) == 0 && matching.found;
 }
 
 int route_add(struct netlink *nl, uint32_t ifindex, const struct prefix *dst,
@@ -332,7 +361,7 @@ int route_cleanup(struct netlink *nl, uint32_t ifindex, size_t *removed)
 	struct route *routes;
 	int err;
 
-	err = load(nl, &routes, &count);
+	err = load(nl, &routes, false, &count);
 	if (err)
 		return err;
 	for (size_t i = 0; i < count && !err; i++) {
@@ -358,7 +387,7 @@ int route_find_overlap(struct netlink *nl, const struct prefix *prefix, uint32_t
 	size_t count;
 	int err;
 
-	err = load(nl, &routes, &count);
+	err = load(nl, &routes, true, &count);
 	if (err)
 		return err;
 	err = -ENOENT;

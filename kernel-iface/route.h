@@ -66,8 +66,12 @@ int route_table_put(struct netlink *nl, uint32_t table, uint32_t ifindex, const 
 int route_table_remove(struct netlink *nl, uint32_t table, uint32_t ifindex,
 		       const struct prefix *dst);
 
-/* The main table, v4 and v6, at most max. 0 or -errno. */
+/*
+ * The main table, v4 and v6, at most max; the second one without those of our protocol, of which
+ * there may be more than anybody has room for. 0 or -errno.
+ */
 int route_list(struct netlink *nl, struct route *out, size_t max, size_t *count);
+int route_list_others(struct netlink *nl, struct route *out, size_t max, size_t *count);
 
 /*
  * The default route of that family (AF_INET, AF_INET6) with the least metric that has a gateway and

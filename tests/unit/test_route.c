@@ -185,6 +185,27 @@ static void test_list_reads_gateway_and_metric(void **state)
 	netns_run("ip route del default; ip route del 198.51.100.0/24");
 }
 
+/* A mesh of thousands: what the host has besides must not be crowded out, nor ours be unknown. */
+static void test_thousands_of_ours_crowd_nothing_out(void **state)
+{
+	static struct route routes[ROUTE_MAX];
+	struct prefix other = net("fd77::/64"), last = net("100.100.19.255");
+	size_t count, seen = 0;
+
+	(void)state;
+	netns_run("for i in $(seq 0 19); do for j in $(seq 0 255); do "
+		  "echo route add 100.100.$i.$j dev alpha proto 87; done; done | ip -batch -");
+	netns_run("ip -6 route add fd77::/64 dev alpha");
+	assert_int_equal(route_list_others(nl, routes, ROUTE_MAX, &count), 0);
+	for (size_t i = 0; i < count; i++) {
+		assert_int_not_equal(routes[i].protocol, ROUTE_PROTOCOL);
+		seen += prefix_equal(&routes[i].dst, &other);
+	}
+	assert_int_equal(seen, 1);
+	assert_int_equal(route_add(nl, alpha, &last, NULL), 0);
+	netns_run("ip route flush proto 87; ip -6 route del fd77::/64");
+}
+
 static void test_find_overlap(void **state)
 {
 	struct prefix pool = net("100.64.0.0/10"), wide = net("192.0.0.0/8"), v6 = net("fd00::/8");
@@ -237,6 +258,7 @@ int main(void)
 		cmocka_unit_test(test_cleanup_takes_only_ours),
 		cmocka_unit_test(test_list_reads_gateway_and_metric),
 		cmocka_unit_test(test_find_overlap),
+		cmocka_unit_test(test_thousands_of_ours_crowd_nothing_out),
 		cmocka_unit_test(test_the_gateway),
 	};
 

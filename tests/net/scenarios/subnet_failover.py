@@ -143,6 +143,7 @@ def back(laptop, gw):
 def try_failover(laptop, gateways, nas, coord, wire):
     gw1, gw2, gw3 = gateways
     wait_until("the highest weight carries it", lambda: carrier(laptop) == "gw1", 10)
+    try_cold(laptop, gw1)
     ticks = Ticks(laptop.ns, nas, NAS)
     wait_until("data flows", ticks.flows, 10)
     check(by_whom(laptop, gateways) == ["gw1"], "it does not come by the one with the highest weight")
@@ -171,6 +172,18 @@ def try_failover(laptop, gateways, nas, coord, wire):
     fail(ticks, laptop, "killed daemon, by relay", lambda: gw3.process.popen.send_signal(signal.SIGKILL), "gw1")
     try_lan(ticks, laptop, gw1, gw2, wire)
     ticks.running = False
+
+
+def try_cold(laptop, gw1):
+    """The first packet of all goes to a router that has vanished, of which nobody knows yet."""
+    check(not laptop.peer(gw1)["rx_bytes"], "there was traffic before the first packet")
+    gw1.ns.ip("link set wan down")
+    since = time.monotonic()
+    check(laptop.ns.ping(NAS, timeout_s=GAP_S), "the first packet to a router that vanished has no answer")
+    print(f"vanished, idle: {carrier(laptop)} after {time.monotonic() - since:.2f} s")
+    gw1.ns.ip("link set wan up")
+    gw1.ns.ip("route replace default via " + gw1.ns.gateway)
+    back(laptop, gw1)
 
 
 def own_line(gw):
