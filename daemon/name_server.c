@@ -232,6 +232,25 @@ static void on_connection(void *arg, int revents)
 		connection_free(connection);
 }
 
+/* Makes room: whoever has many gives up the one that was idle for longest, else everybody does. */
+static void close_one_too_many(struct name_server *server, const struct ip_addr *from)
+{
+	struct connection *oldest = NULL, *connection;
+	size_t count = 0;
+
+	TAILQ_FOREACH(connection, &server->connections, entry)
+	{
+		if (!addr_equal(&connection->from.addr, from))
+			continue;
+		oldest = oldest ? oldest : connection;
+		count++;
+	}
+	if (count > NAME_SERVER_FROM_ONE_MAX)
+		connection_free(oldest);
+	else if (server->connection_count > NAME_SERVER_CONNECTIONS_MAX)
+		connection_free(TAILQ_FIRST(&server->connections));
+}
+
 static void connection_new(struct name_server *server, int fd, const struct endpoint *from)
 {
 	struct connection *connection = calloc(1, sizeof(*connection));
@@ -252,8 +271,7 @@ static void connection_new(struct name_server *server, int fd, const struct endp
 		return;
 	}
 	connection_used(connection);
-	if (server->connection_count > NAME_SERVER_CONNECTIONS_MAX)
-		connection_free(TAILQ_FIRST(&server->connections));
+	close_one_too_many(server, &from->addr);
 }
 
 /* --- answers --- */

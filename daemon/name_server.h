@@ -22,6 +22,7 @@ struct name_client;
 #define NAME_SERVER_ADDRESSES_MAX   2
 #define NAME_SERVER_CLIENTS_MAX     512 /* that wait */
 #define NAME_SERVER_CONNECTIONS_MAX 64
+#define NAME_SERVER_FROM_ONE_MAX    24 /* of them from one address, so that nobody has all */
 #define NAME_SERVER_IDLE_S          10 /* then a connection is closed (RFC 7766, 6.2.3) */
 #define NAME_SERVER_QUERY_MAX       4096
 

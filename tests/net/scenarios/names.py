@@ -224,8 +224,16 @@ def ends(laptop, original):
 
 
 def troubles(laptop):
-    """Another server has the port; resolv.conf cannot be written."""
+    """A link to nowhere; another server has the port; resolv.conf cannot be written."""
     ns = laptop.ns
+    ns.run("ln", "-sfn", "/nowhere/resolv.conf", FILE)
+    wait_until("a link to nowhere is replaced", lambda: "# warren" in ns.run("cat", FILE, expect=None).stdout, 3)
+    check(dig(ns, f"laptop.{ZONE}")[0] == [laptop.address()], "no names in place of a link to nowhere")
+    laptop.ctl("set", "names", "no")
+    check(ns.run("readlink", FILE).stdout.strip() == "/nowhere/resolv.conf", "the link to nowhere is not back")
+    ns.run("rm", FILE)
+    ns.write(FILE, "nameserver 192.0.2.53\n")
+    laptop.ctl("set", "names", "yes")
     laptop.ctl("set", "names", "no")
     with ns.socket() as taken:
         taken.bind((laptop.address(), 53))

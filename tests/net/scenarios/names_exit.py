@@ -5,12 +5,33 @@ it tells them none of our names; and afterwards one's own servers are asked agai
         coord (with relay) ──┤ └── home-dns, exit-dns
 """
 
+import contextlib
+import socket
+import struct
+
 from lab.command import check, wait_until
 from lab.resolvers import dig, dnsmasq
 from lab.warren import coordinator, join
 
 TIMEOUT_S = 90
 NAME = "www.example.test"
+
+
+def patient(laptop_ns, gate):
+    """Many connections of one who may use the exit leave those of others alone."""
+    with contextlib.ExitStack() as stack:
+        def connect(ns):
+            sock = stack.enter_context(ns.socket(kind=socket.SOCK_STREAM))
+            sock.settimeout(3)
+            sock.connect((gate.address(), 53))
+            return sock
+        mine = connect(gate.ns)
+        theirs = [connect(laptop_ns) for _ in range(80)]
+        question = struct.pack("!HHHHHH", 7, 0x0100, 1, 0, 0, 0) + b"\x06laptop\x03lab\x08internal\x00\x00\x01\x00\x01"
+        mine.send(struct.pack("!H", len(question)) + question)
+        answer = mine.recv(512)
+        check(answer[2:4] == question[:2], f"the exit's own connection ended: {answer}")
+        check(theirs[0].recv(512) == b"", "one address may have all connections")
 
 
 def scenario(lab):
@@ -41,6 +62,8 @@ def scenario(lab):
     check(dig(other_ns, NAME, "A", "+time=1", "+tcp", **at)[1] == "none", "and by TCP")
     check(dig(home_dns, NAME, "A", "+time=1", server=exit_ns.address(4, "wan"))[1] == "none", "an open resolver")
     check(dig(exit_ns, "laptop.lab.internal")[0] == [laptop.address()], "the exit itself has no names")
+
+    patient(laptop_ns, gate)
 
     gate.process.kill()  # nobody can be asked now: not here either
     check(dig(laptop_ns, NAME, "A", "+time=2")[0] == [], "a name was asked beside the exit")
