@@ -22,6 +22,7 @@
 #include "daemon/reporter.h"
 #include "daemon/rotation.h"
 #include "daemon/router.h"
+#include "daemon/routing.h"
 #include "daemon/signalling.h"
 #include "daemon/tunnel.h"
 #include "io/ws.h"
@@ -260,6 +261,8 @@ static void take_certificate(struct mesh *mesh, const struct control_document *d
 	/* Rules depend on this node's own groups, tags and addresses. */
 	if (trust_is_strict(&m->trust))
 		mesh_map_govern(mesh);
+	/* What this node carries now it does not send to others who do. */
+	routing_map_changed(mesh);
 }
 
 static void ask_for_whole_map(struct mesh *mesh)

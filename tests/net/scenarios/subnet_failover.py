@@ -16,9 +16,10 @@ from lab.warren import coordinator, join
 
 TIMEOUT_S = 150
 LAN, NAS = "10.20.0.0/24", "10.20.0.9"
+FAR = "10.99.0.0/16"  # on nobody's link
 GAP_S = 3.0
 POLICY = {"rules": [{"allow": ["*"], "to": ["*:*"]}, {"allow": ["laptop"], "to": [f"{LAN}:*"]},
-                    {"allow": [LAN], "to": ["laptop:*"]}]}
+                    {"allow": [LAN], "to": ["laptop:*"]}, {"allow": ["gw2"], "to": [f"{FAR}:*"]}]}
 
 
 def site(lab):
@@ -241,6 +242,21 @@ def try_symmetry(laptop, gateways, nas, coord):
     sniffer.running = ticks.running = False
 
 
+def try_own(gateways, coord):
+    """What a router is given to carry it does not send to another one any more."""
+    gw1, gw2, _ = gateways
+
+    def sent():
+        return FAR in gw2.ns.run("ip", "-4", "route", "show", "table", "all").stdout
+
+    for gw, used in ((gw1, True), (gw2, False)):
+        gw.ctl("set", "routes", f"{LAN},{FAR}")
+        coord.admin("route", "approve", gw.name, FAR)
+        wait_until(f"gw2 {'uses' if used else 'carries'} {FAR}", lambda used=used: sent() == used, 5)
+    for gw, weight in zip(gateways, (200, 150, 100)):
+        gw.ctl("set", "routes", LAN, "--weight", weight)
+
+
 def scenario(lab):
     coord = coordinator(lab)
     wire, hosts, nas = site(lab)
@@ -251,5 +267,6 @@ def scenario(lab):
     for gw, weight in zip(gateways, (200, 150, 100)):
         gw.ctl("set", "routes", LAN, "--weight", weight)
         coord.admin("route", "approve", gw.name, LAN)
+    try_own(gateways, coord)
     try_failover(laptop, gateways, nas, coord, wire)
     try_symmetry(laptop, gateways, nas, coord)
