@@ -33,6 +33,22 @@ const char *route_approval_problem(const struct network *network, const struct p
 	return problem;
 }
 
+/*
+ * Did an admin take back some of it, under another length? What was approved in advance for more
+ * than that does not bring it back.
+ */
+static bool is_taken_back(const struct node_routes *routes, const struct prefix *prefix)
+{
+	for (size_t i = 0; i < routes->decided_count; i++) {
+		const struct route_decision *decision = &routes->decided[i];
+
+		if (!decision->approved && prefix_overlaps(&decision->prefix, prefix) &&
+		    route_is_exit(&decision->prefix) == route_is_exit(prefix))
+			return true;
+	}
+	return false;
+}
+
 /* By whom it is approved; NULL: by nobody. */
 static const char *approver(const struct network *network, const struct node *node,
 			    const struct prefix *prefix)
@@ -42,6 +58,8 @@ static const char *approver(const struct network *network, const struct node *no
 
 	if (decision)
 		return decision->approved ? "admin" : NULL;
+	if (is_taken_back(&node->routes, prefix))
+		return NULL;
 	if (route_list_covers(&node->routes.advance, prefix))
 		return "key";
 	view = node_policy_view(node);

@@ -424,6 +424,13 @@ static void test_the_policy_approves_in_advance(void **state)
 	assert_string_equal(told(&gw, "10.20.0.0/16"), "approved");
 	REVOKE("10.20.0.0/16");
 	assert_string_equal(seen(&laptop, &gw), "::/0");
+	/* Neither in parts nor with more around it. */
+	OFFER(&gw, "10.20.128.0/17", "10.16.0.0/12", "10.21.0.0/16", "::/0");
+	assert_string_equal(seen(&laptop, &gw), "10.21.0.0/16,::/0");
+	assert_true(strncmp(told(&gw, "10.20.128.0/17"), "waiting: ", 9) == 0);
+	APPROVE("10.20.128.0/17");
+	assert_string_equal(seen(&laptop, &gw), "10.20.128.0/17,10.21.0.0/16,::/0");
+	REVOKE("10.20.128.0/17");
 	/* And what only it approved goes with it. */
 	set_policy(without);
 	assert_string_equal(seen(&laptop, &gw), "");
