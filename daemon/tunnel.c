@@ -1,6 +1,7 @@
 #include "daemon/tunnel.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/log.h"
@@ -13,6 +14,7 @@
 #include "kernel-iface/link.h"
 #include "kernel-iface/monitor.h"
 #include "kernel-iface/route.h"
+#include "kernel-iface/sysctl.h"
 #include "proto/inner.h"
 
 /* No route of IPv6 says less (RFC 8200, 5). */
@@ -75,6 +77,20 @@ static int remove_old_addresses(struct mesh *mesh)
 	return err;
 }
 
+/* Where new devices get no IPv6, ours does: what is switched off is the way out beside it. */
+static int add_address(struct mesh *mesh, const struct ip_addr *own)
+{
+	unsigned int len = (unsigned int)addr_len(own) * 8;
+	int err = iface_addr_add(mesh->netlink, ifindex_of(mesh), own, len);
+	char name[64];
+
+	if (err != -EACCES || own->family != AF_INET6)
+		return err;
+	snprintf(name, sizeof(name), "net/ipv6/conf/%s/disable_ipv6", dataplane_tun_name(mesh->dp));
+	err = sysctl_set(name, "0");
+	return err < 0 ? err : iface_addr_add(mesh->netlink, ifindex_of(mesh), own, len);
+}
+
 int tunnel_configure(struct mesh *mesh)
 {
 	const struct cert *cert = &mesh->membership.cert;
@@ -88,8 +104,7 @@ int tunnel_configure(struct mesh *mesh)
 		const struct ip_addr *own = tunnel_own_address(mesh, which);
 
 		if (own)
-			err = iface_addr_add(mesh->netlink, ifindex_of(mesh), own,
-					     (unsigned int)addr_len(own) * 8);
+			err = add_address(mesh, own);
 	}
 	if (err == 0)
 		err = link_set_up(mesh->netlink, ifindex_of(mesh), 0);
