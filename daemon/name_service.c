@@ -195,7 +195,12 @@ static void settle(struct name_service *service)
 		return;
 	}
 	stop(service);
-	mesh_set_health(mesh, HEALTH_DNS, NULL);
+	mesh_set_health(
+		mesh, HEALTH_DNS,
+		service->begun && service->exit_wanted
+			? "dns: names are off, so this machine asks its own servers, and what "
+			  "is not behind the exit node is held back; `warren set names yes`"
+			: NULL);
 }
 
 static void on_timer(void *arg, uint64_t now_ns)
