@@ -237,10 +237,16 @@ static void want_one(struct admin_request *request, struct wanted *wanted, const
 static void get_wanted(struct admin_request *request, struct wanted *wanted,
 		       const struct node *node, bool approve)
 {
-	json_t *array = json_fields_array(&request->fields, "prefixes", CERT_ROUTES_MAX);
+	json_t *array = json_fields_array(&request->fields, "prefixes", SIZE_MAX);
 	json_t *value;
 	size_t i;
 
+	if (json_array_size(array) > CERT_ROUTES_MAX) {
+		admin_fail(request, ADMIN_INVALID,
+			   "that are more than %d prefixes; name fewer at once, or all",
+			   CERT_ROUTES_MAX);
+		return;
+	}
 	request->fields.failed |= json_array_size(array) == 0;
 	json_array_foreach (array, i, value) {
 		const char *text = json_string_value(value);

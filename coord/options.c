@@ -691,6 +691,15 @@ static bool is_oidc_set(int argc, char **argv)
 	return false;
 }
 
+/* What would be good, where the option's name does not say it. */
+static const char *value_hint(int option)
+{
+	return option == OPTION_ROUTES
+		       ? "; want prefixes such as 10.20.0.0/16,fd00:20::/64, at most 14 and without "
+			 "host bits; the internet is --exit"
+		       : "";
+}
+
 int coord_options_parse(struct options *options, int argc, char **argv)
 {
 	uint64_t used = 0;
@@ -719,8 +728,8 @@ int coord_options_parse(struct options *options, int argc, char **argv)
 			return 1;
 		}
 		if (take_option(options, option, optarg) < 0)
-			return complain("--%s: \"%s\" is no good value", option_name(option),
-					optarg);
+			return complain("--%s: \"%.60s\" is no good value%s", option_name(option),
+					optarg, value_hint(option));
 		used |= MASK(option);
 	}
 	return take_command(options, argc - optind, argv + optind, used);

@@ -77,7 +77,10 @@ static int take_setting(struct setting *setting, int argc, char **argv)
 		else
 			code = report(LOCAL_USAGE, "set: too many arguments: write set KEY VALUE");
 	}
-	if (code == LOCAL_OK && (!setting->key || !setting->value))
+	if (code == LOCAL_OK && setting->key && !setting->value)
+		code = report(LOCAL_USAGE, "set: %.40s wants a value: write set %.40s VALUE",
+			      setting->key, setting->key);
+	if (code == LOCAL_OK && !setting->key)
 		code = report(LOCAL_USAGE, "set: write set KEY VALUE, such as set routes none");
 	if (code == LOCAL_OK && strlen(setting->value) > SETTING_VALUE_MAX)
 		code = report(LOCAL_USAGE, "set: a value has at most %d characters",

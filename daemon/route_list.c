@@ -73,10 +73,16 @@ static size_t find(const struct route_list *list, const struct prefix *route)
 static int add(struct route_list *list, const struct prefix *route, const struct prefix *real,
 	       char why[static SETTING_WHY_SIZE])
 {
-	char text[PREFIX_TEXT_SIZE];
+	char text[PREFIX_TEXT_SIZE], other[PREFIX_TEXT_SIZE];
 
 	if (find(list, route) < list->count)
 		return refuse(why, "%s is there twice; write it once", prefix_format(text, route));
+	for (size_t i = 0; i < list->count; i++) {
+		if (prefix_overlaps(&list->routes[i], route))
+			return refuse(why, "%s and %s overlap; offer the wider one alone",
+				      prefix_format(other, &list->routes[i]),
+				      prefix_format(text, route));
+	}
 	if (list->count == CERT_ROUTES_MAX)
 		return refuse(why, "a node offers up to %d prefixes; offer wider ones",
 			      CERT_ROUTES_MAX);

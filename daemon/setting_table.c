@@ -15,8 +15,8 @@
 #include "daemon/speed_service.h"
 
 static const struct setting_row rows[] = {
-	{ "routes", "PREFIX,…|none [--map REAL=SEEN]… [--snat yes|no] [--weight 1..255]", "none",
-	  " map snat weight ", router_check_setting, router_apply_setting },
+	{ "routes", "PREFIX,...|none [--map REAL=SEEN]... [--snat yes|no] [--weight 1..255]",
+	  "none", " map snat weight ", router_check_setting, router_apply_setting },
 	{ "exit-node", "NAME|auto|none [--keep-local yes|no] [--kill-switch yes|no]", "none",
 	  " keep-local kill-switch ", exit_check_node, exit_update },
 	{ "accept-routes", "yes|no", "yes", NULL, NULL, routing_map_changed },
@@ -144,7 +144,7 @@ void setting_handle(void *arg, struct local_request *request)
 
 	if (setting_decode(&setting, local_request_body(request)) < 0) {
 		local_reply_error(request, LOCAL_USAGE,
-				  "set: write set KEY VALUE [--OPTION VALUE]…, up to %d options",
+				  "set: write set KEY VALUE [--OPTION VALUE]..., up to %d options",
 				  SETTING_OPTIONS_MAX);
 		return;
 	}

@@ -79,7 +79,7 @@ static int parse_group(const struct context *context, struct policy_group *group
 
 		if (!is_member(member))
 			return fail(context, member ? member : name,
-				    "group %s: \"%.60s\" is no node name and no user:…", name,
+				    "group %s: \"%.60s\" is no node name and no user:NAME", name,
 				    member ? member : "?");
 		group->members[group->member_count] = strdup(member);
 		if (!group->members[group->member_count++])

@@ -304,6 +304,11 @@ static void test_a_list_that_is_none_is_refused_whole(void **state)
 
 static void test_bad_decisions(void **state)
 {
+	char request[2048] = "{\"verb\":\"route-approve\",\"name\":\"gw\",\"prefixes\":[\"all\"";
+
+	for (int i = 0; i < 32; i++)
+		snprintf(request + strlen(request), 32, ",\"10.%d.0.0/16\"", i);
+	strcat(request, "]}");
 	(void)state;
 	refused("{\"verb\":\"route-approve\",\"name\":\"ghost\",\"prefixes\":[\"all\"]}",
 		ADMIN_NOT_FOUND, "no node ghost");
@@ -316,6 +321,7 @@ static void test_bad_decisions(void **state)
 	refused("{\"verb\":\"route-approve\",\"name\":\"gw\",\"prefixes\":[]}", ADMIN_INVALID,
 		NULL);
 	refused("{\"verb\":\"route-approve\",\"name\":\"gw\"}", ADMIN_INVALID, NULL);
+	refused(request, ADMIN_INVALID, "more than 32 prefixes");
 	refused("{\"verb\":\"route-approve\",\"prefixes\":[\"10.0.0.0/8\"]}", ADMIN_INVALID, NULL);
 	/* One bad one, and none of the others. */
 	refused("{\"verb\":\"route-approve\",\"name\":\"gw\",\"prefixes\":"

@@ -106,6 +106,8 @@ static void what_can_be_no_route_is_refused(void **state)
 		{ "ff00::/8", "multicast" },
 		{ "128.0.0.0/1", "link-local" }, /* as much as the other half of the internet */
 		{ "10.0.0.0/8,10.0.0.0/8", "twice" },
+		{ "10.1.0.0/16,10.1.2.0/24", "10.1.0.0/16 and 10.1.2.0/24 overlap" },
+		{ "fd00:20::/64,10.0.0.0/8,fd00::/16", "fd00:20::/64 and fd00::/16 overlap" },
 		{ "10.0.0.0/8,", "is no prefix" },
 		{ "", "is no prefix" },
 		{ ",", "is no prefix" },
