@@ -11,7 +11,7 @@ struct options {
 	bool standalone;
 	bool self_test;
 	bool cleanup;
-	bool open;        /* with cleanup: the kill switch too */
+	bool open; /* with cleanup: the kill switch too */
 	bool close;
 	bool state_given; /* by file or command line, not the default */
 };
