@@ -155,7 +155,7 @@ static int next_reply(struct exchange *exchange, struct local_reply *reply)
 static int report_exchange(int err)
 {
 	if (err == -ETIMEDOUT)
-		return LOCAL_TIMEOUT;
+		return CLIENT_SILENCE;
 	if (err == -ECONNRESET)
 		return report(LOCAL_UNREACHABLE, "the daemon ended while answering: see journalctl "
 						 "-u warren");
@@ -220,9 +220,10 @@ static int call_object(const struct client *client, const char *verb, json_t **o
 	int code = client_call(client, local_plain_encode(verb), CLIENT_PATIENCE_MS, NULL, NULL,
 			       &reply);
 
-	if (code == LOCAL_TIMEOUT)
-		report(code, "the daemon did not answer within %d s: see journalctl -u warren",
-		       CLIENT_PATIENCE_MS / 1000);
+	if (code == CLIENT_SILENCE)
+		code = report(LOCAL_TIMEOUT,
+			      "the daemon did not answer within %d s: see journalctl -u warren",
+			      CLIENT_PATIENCE_MS / 1000);
 	if (code)
 		return code;
 	*object = json_incref(json_object_get(reply, verb));
@@ -269,9 +270,10 @@ int client_resolve(const struct client *client, const char *name, json_t **answe
 			       answer);
 	json_t *addresses;
 
-	if (code == LOCAL_TIMEOUT)
-		report(code, "%s: the daemon did not answer within %d s: see journalctl -u warren",
-		       name, CLIENT_PATIENCE_MS / 1000);
+	if (code == CLIENT_SILENCE)
+		code = report(LOCAL_TIMEOUT,
+			      "%s: the daemon did not answer within %d s: see journalctl -u warren",
+			      name, CLIENT_PATIENCE_MS / 1000);
 	addresses = json_object_get(*answer, "addresses");
 	if (!code && json_is_array(addresses) && json_array_size(addresses) == 0)
 		code = resolve_elsewhere(name, addresses);

@@ -15,13 +15,14 @@ struct client {
 };
 
 #define CLIENT_PATIENCE_MS 10000 /* for verbs that the daemon answers from memory */
+#define CLIENT_SILENCE     (-1) /* no exit code: no answer came in time, and nothing is said of it */
 
 /*
  * Sends request (taken over) and waits for the final line; progress(arg, fields), which may be NULL
  * for verbs without progress, is called for every line before it and ends the wait by returning
  * false. *reply gets the object of success (new reference), NULL when progress ended it.
- * LOCAL_OK, or the exit code after one line on stderr. LOCAL_TIMEOUT after timeout_ms is silent:
- * the verb knows better what to say.
+ * LOCAL_OK, or the exit code after one line on stderr, or CLIENT_SILENCE after timeout_ms: the verb
+ * knows better what to say, and that its exit code is LOCAL_TIMEOUT.
  */
 int client_call(const struct client *client, json_t *request, uint64_t timeout_ms,
 		bool (*progress)(void *arg, const json_t *fields), void *arg, json_t **reply);

@@ -130,7 +130,7 @@ static int begin(struct speed_run *run)
 	run->begun_ns = clock_now_ns();
 	run->paths = json_array();
 	code = ask_path(run, FIRST_ANSWER_MS);
-	if (code && code != LOCAL_TIMEOUT)
+	if (code && code != CLIENT_SILENCE)
 		return code;
 	if (code || json_array_size(run->paths) == 0)
 		return report(LOCAL_TIMEOUT, "%s does not answer: warren status says how it stands",

@@ -15,8 +15,8 @@ static void add_part(json_t *bug, const struct client *client, const char *verb,
 	json_t *reply = NULL;
 	int code = client_call(client, local_plain_encode(verb), patience_ms, NULL, NULL, &reply);
 
-	if (code == LOCAL_TIMEOUT)
-		report(code, "%s: the daemon did not answer", verb);
+	if (code == CLIENT_SILENCE)
+		report(LOCAL_TIMEOUT, "%s: the daemon did not answer", verb);
 	json_object_set_new(bug, verb, code == LOCAL_OK ? reply : json_null());
 }
 

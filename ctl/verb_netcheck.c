@@ -39,7 +39,7 @@ int verb_netcheck(const struct client *client, int argc, char **argv)
 		return LOCAL_USAGE;
 	code = client_call(client, local_plain_encode("netcheck"), NETCHECK_TIMEOUT_MS, NULL, NULL,
 			   &reply);
-	if (code == LOCAL_TIMEOUT)
+	if (code == CLIENT_SILENCE)
 		return report(LOCAL_TIMEOUT, "netcheck: no result within %d s: try again",
 			      NETCHECK_TIMEOUT_MS / 1000);
 	if (code)

@@ -82,5 +82,5 @@ int verb_ping(const struct client *client, int argc, char **argv)
 			   overall_ms(timeout_ms, count, ping.until_direct), show_reply, &run,
 			   &reply);
 	json_decref(reply);
-	return code && code != LOCAL_TIMEOUT ? code : conclude(&run, ping.until_direct);
+	return code && code != CLIENT_SILENCE ? code : conclude(&run, ping.until_direct);
 }

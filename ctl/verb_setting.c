@@ -15,9 +15,9 @@ static int call(const struct client *client, const char *verb, json_t *request, 
 {
 	int code = client_call(client, request, CLIENT_PATIENCE_MS, NULL, NULL, reply);
 
-	if (code == LOCAL_TIMEOUT)
-		report(LOCAL_TIMEOUT, "%s: the daemon did not answer: see journalctl -u warren",
-		       verb);
+	if (code == CLIENT_SILENCE)
+		code = report(LOCAL_TIMEOUT,
+			      "%s: the daemon did not answer: see journalctl -u warren", verb);
 	return code;
 }
 

@@ -152,7 +152,7 @@ int verb_up(const struct client *client, int argc, char **argv)
 	code = client_call(client, local_up_encode(&(struct local_up){ token, options.hostname }),
 			   options.timeout_ms, show_stage, &stages, &reply);
 	token_free(token);
-	if (code == LOCAL_TIMEOUT)
+	if (code == CLIENT_SILENCE)
 		code = report_timeout(&stages, options.timeout_ms);
 	if (code == LOCAL_OK)
 		print_connected(reply);
@@ -171,9 +171,9 @@ static int run_plain(const struct client *client, int argc, char **argv)
 		return LOCAL_USAGE;
 	code = client_call(client, local_plain_encode(argv[0]), CLIENT_PATIENCE_MS, NULL, NULL,
 			   &reply);
-	if (code == LOCAL_TIMEOUT)
-		report(LOCAL_TIMEOUT, "%s: the daemon did not answer: see journalctl -u warren",
-		       argv[0]);
+	if (code == CLIENT_SILENCE)
+		code = report(LOCAL_TIMEOUT,
+			      "%s: the daemon did not answer: see journalctl -u warren", argv[0]);
 	json_decref(reply);
 	return code;
 }

@@ -49,8 +49,9 @@ int verb_metrics(const struct client *client, int argc, char **argv)
 		return LOCAL_USAGE;
 	code = client_call(client, local_plain_encode("metrics"), CLIENT_PATIENCE_MS, NULL, NULL,
 			   &reply);
-	if (code == LOCAL_TIMEOUT)
-		report(code, "metrics: the daemon did not answer: see journalctl -u warren");
+	if (code == CLIENT_SILENCE)
+		code = report(LOCAL_TIMEOUT,
+			      "metrics: the daemon did not answer: see journalctl -u warren");
 	if (code == LOCAL_OK)
 		print_lines(status_text(reply, "text", ""));
 	json_decref(reply);

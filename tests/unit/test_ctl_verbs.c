@@ -89,6 +89,8 @@ static void do_ping(void *arg, struct local_request *request)
 		pong(request, "direct");
 	if (strcmp(ping.name, "nobody") == 0)
 		local_reply_error(request, LOCAL_FAILURE, "no node is called nobody: look\033");
+	else if (strcmp(ping.name, "stopped") == 0)
+		local_reply_error(request, LOCAL_TIMEOUT, "this node is not connected");
 	else
 		local_reply_end(request, NULL);
 }
@@ -135,6 +137,8 @@ static void do_resolve(void *arg, struct local_request *request)
 	is_address = addr_parse(&addr, name) == 0;
 	if (strcmp(name, "nobody") == 0)
 		local_reply_error(request, LOCAL_FAILURE, "no node and no record is called nobody");
+	else if (strcmp(name, "stopped") == 0)
+		local_reply_error(request, LOCAL_TIMEOUT, "this node is not connected");
 	else
 		local_reply_end(request,
 				json_pack("{s:[s], s:s?, s:s?, s:b, s:b}", "addresses",
@@ -452,6 +456,22 @@ static void test_nodes_and_settings(void **state)
 	assert_int_equal(run(verb_down, "down"), 0);
 }
 
+/* The daemon's own "not connected" is all that is said, and no daemon's silence. */
+static void test_a_stopped_node(void **state)
+{
+	(void)state;
+	assert_int_equal(run(verb_ping, "ping stopped"), 5);
+	assert_one_error("not connected");
+	assert_int_equal(run(verb_whois, "whois stopped"), 5);
+	assert_one_error("not connected");
+	assert_int_equal(run(verb_ip, "ip stopped"), 5);
+	assert_one_error("not connected");
+	assert_int_equal(run(verb_speed, "speed stopped"), 5);
+	assert_one_error("not connected");
+	assert_int_equal(run(verb_nc, "nc stopped 22"), 5);
+	assert_one_error("not connected");
+}
+
 static void test_whois_behind_routers(void **state)
 {
 	(void)state;
@@ -638,6 +658,7 @@ int main(void)
 		TEST(test_up_timeout),
 		TEST(test_nodes_and_settings),
 		TEST(test_bugreport),
+		TEST(test_a_stopped_node),
 		TEST(test_whois_behind_routers),
 		TEST(test_routes_verb),
 		TEST(test_nc),
