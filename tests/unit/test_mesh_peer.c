@@ -212,6 +212,12 @@ void routing_peer_changed(struct mesh *mesh, struct mesh_peer *peer)
 	(void)peer;
 }
 
+void router_tell(struct mesh *mesh, struct mesh_peer *peer)
+{
+	(void)mesh;
+	(void)peer;
+}
+
 size_t speed_service_rules(const struct mesh *mesh, struct filter_rule out[static 2])
 {
 	(void)mesh;
