@@ -49,6 +49,10 @@ void routes_text_print(const json_t *routes, FILE *out, bool colour)
 	struct table *table;
 	size_t i;
 
+	if (json_array_size(list) == 0 && json_is_false(json_object_get(routes, "up"))) {
+		fputs("no routes: this node is not connected; sudo warren up connects it\n", out);
+		return;
+	}
 	if (json_array_size(list) == 0) {
 		fputs("no routes: nobody offers one; sudo warren set routes PREFIX offers one from "
 		      "here\n",

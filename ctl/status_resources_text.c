@@ -22,7 +22,7 @@ static void print_text(FILE *out, const char *text)
 /* Prefixes of peers; one of several routers for a prefix is enough. */
 static void print_routes(const json_t *routes, FILE *out)
 {
-	size_t all = 0, used = 0;
+	size_t all = 0, used = 0, home = 0;
 
 	for (size_t i = 0; i < json_array_size(routes); i++) {
 		const json_t *route = json_array_get(routes, i);
@@ -31,9 +31,12 @@ static void print_routes(const json_t *routes, FILE *out)
 			continue;
 		all++;
 		used += is_set(route, "used");
+		home += strncmp(status_text(route, "why", ""), "at-home", 7) == 0;
 	}
 	if (all)
 		fprintf(out, " · routes %zu of %zu used", used, all);
+	if (home)
+		fprintf(out, ", %zu at home", home);
 }
 
 /* "exit fra", "exit fra (v4)", "exit fra and ams", or "no exit" while one is wanted. */

@@ -111,13 +111,14 @@ json_t *route_report_json(const struct route_report *report)
 
 void route_report_handle(void *arg, struct local_request *request)
 {
+	const struct mesh *mesh = arg;
 	struct route_report report;
 	json_t *json;
 
 	route_report_make(&report, arg);
 	json = route_report_json(&report);
 	route_report_clear(&report);
-	if (json)
+	if (json && json_object_set_new(json, "up", json_boolean(mesh->settings.up)) == 0)
 		local_reply_end(request, json_pack("{s:o}", "routes", json));
 	else
 		local_reply_error(request, LOCAL_FAILURE, "out of memory");

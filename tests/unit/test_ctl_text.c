@@ -212,6 +212,9 @@ static void test_routes(void **state)
 	text = print_routes("{\"schema\":1,\"routes\":[]}");
 	assert_non_null(strstr(text, "no routes: nobody offers one"));
 	free(text);
+	text = print_routes("{\"schema\":1,\"routes\":[],\"up\":false}");
+	assert_non_null(strstr(text, "this node is not connected"));
+	free(text);
 	text = print_routes("{\"routes\":[1,{},{\"prefix\":\"\\u001b[2J\",\"weight\":\"x\"}]}");
 	assert_null(strchr(text, '\033'));
 	free(text);
@@ -252,7 +255,8 @@ static void test_status_resources(void **state)
 		 "\"resolv.conf\",\"domain\":\"acme.internal\"},\"conflicts\":[]}",
 		 (int)(strlen(sample) - 1), sample, route_lines);
 	text = print_status(json, true, false);
-	assert_non_null(strstr(text, "offline 1 · routes 1 of 3 used · exit db1 (v4)\n"));
+	assert_non_null(
+		strstr(text, "offline 1 · routes 1 of 3 used, 1 at home · exit db1 (v4)\n"));
 	assert_non_null(strstr(
 		text,
 		"\n  routes     10.77.1.0/24 = 192.168.1.0/24 not used: waits for an admin's approval\n"));
