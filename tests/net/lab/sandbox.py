@@ -18,12 +18,15 @@ def wrap(argv):
 
 
 def prepare():
-    """Called first inside: a /run of our own, so that parallel runs do not meet."""
+    """Called first inside: a /run of our own, so that parallel runs do not meet, and an /etc to which
+    daemons may write, since they look after resolv.conf."""
     for command in (["mount", "--make-rprivate", "/"], ["mount", "-t", "tmpfs", "tmpfs", "/run"],
                     ["mount", "-t", "tmpfs", "tmpfs", "/dev/shm"]):
         subprocess.run(command, check=True)
-    for folder in ("netns", "sshd", "warren", "wireguard"):
+    for folder in ("netns", "sshd", "warren", "wireguard", "etc", "etc.work"):
         os.mkdir(os.path.join("/run", folder))
+    subprocess.run(["mount", "-t", "overlay", "overlay", "-o",
+                    "lowerdir=/etc,upperdir=/run/etc,workdir=/run/etc.work", "/etc"], check=True)
 
 
 def why_not():
