@@ -91,16 +91,11 @@ static bool holds_when_dead(const struct mesh *mesh)
 bool exit_may_carry(const struct mesh *mesh, const struct cert *cert, const struct prefix *prefix)
 {
 	struct setting choice;
-	size_t i;
 
 	if (!route_is_exit(prefix) || !exit_wanted(mesh) || get_choice(mesh, &choice) < 0 ||
 	    (strcmp(choice.value, "auto") != 0 && strcmp(choice.value, cert->name) != 0))
 		return false;
-	for (i = 0; i < cert->route_count; i++) {
-		if (prefix_equal(&cert->routes[i], prefix))
-			return true;
-	}
-	return false;
+	return cert_carries(cert, prefix);
 }
 
 /* --- what is blocked --- */

@@ -163,23 +163,11 @@ void router_apply_setting(struct mesh *mesh)
 
 /* --- what is carried --- */
 
-static bool is_certified(const struct mesh *mesh, const struct prefix *route)
-{
-	const struct cert *cert = &mesh->membership.cert;
-	size_t i;
-
-	for (i = 0; i < cert->route_count; i++) {
-		if (prefix_equal(&cert->routes[i], route))
-			return true;
-	}
-	return false;
-}
-
 static bool is_exit(const struct mesh *mesh, uint8_t family)
 {
 	const struct prefix whole = { .addr.family = family };
 
-	return is_certified(mesh, &whole);
+	return cert_carries(&mesh->membership.cert, &whole);
 }
 
 /* What is both offered and approved, while this node is up. */
@@ -197,7 +185,7 @@ static void make_plan(const struct mesh *mesh, struct router_plan *plan)
 	plan->exit4 = mesh->route_offer.exit4 && is_exit(mesh, AF_INET);
 	plan->exit6 = mesh->route_offer.exit6 && is_exit(mesh, AF_INET6);
 	for (i = 0; i < list->count; i++) {
-		if (!is_certified(mesh, &list->routes[i]))
+		if (!cert_carries(cert, &list->routes[i]))
 			continue;
 		plan->routes[plan->route_count++] = (struct router_route){
 			list->routes[i], route_real(&list->routes[i], &list->facts[i]), list->snat
@@ -532,7 +520,8 @@ void router_report(struct route_report *report, const struct mesh *mesh)
 					   .snat = list->snat,
 					   .weight = list->facts[i].weight,
 					   .offered = true,
-					   .approved = is_certified(mesh, &list->routes[i]) };
+					   .approved = cert_carries(&mesh->membership.cert,
+								    &list->routes[i]) };
 
 		explain(mesh, &line);
 		route_report_add(report, &line);

@@ -317,18 +317,6 @@ bool routing_entry_usable(const struct entry *entry)
 	return !entry->off && !entry->conflict.whole;
 }
 
-/* We carry the same ourselves. */
-static bool is_own(const struct mesh *mesh, const struct prefix *prefix)
-{
-	const struct cert *own = &mesh->membership.cert;
-
-	for (size_t i = 0; i < own->route_count; i++) {
-		if (prefix_equal(&own->routes[i], prefix))
-			return true;
-	}
-	return false;
-}
-
 /* Is one of its routers reached, by no tunnel and no relay, at an address inside the prefix? */
 static bool is_site(const struct routing *routing, const struct entry *entry)
 {
@@ -376,7 +364,8 @@ static void judge(struct routing *routing, struct entry *entry)
 
 	entry->off = NULL;
 	find_conflict(routing, entry);
-	if (!exit && is_own(mesh, &entry->prefix) && entry->conflict.kind != ROUTE_CONFLICT_OVERLAY)
+	if (!exit && cert_carries(&mesh->membership.cert, &entry->prefix) &&
+	    entry->conflict.kind != ROUTE_CONFLICT_OVERLAY)
 		entry->conflict = (struct route_conflict){ ROUTE_CONFLICT_AT_HOME, true,
 							   "which it carries itself" };
 	if (!exit && !tunnel_own_address(mesh, entry->prefix.addr.family == AF_INET6))

@@ -130,17 +130,6 @@ static void say(char why[static ROUTE_WHY_SIZE], const struct routing_view *view
 		snprintf(why, ROUTE_WHY_SIZE, "%s", view->why);
 }
 
-static bool is_own(const struct mesh *mesh, const struct prefix *prefix)
-{
-	const struct cert *own = &mesh->membership.cert;
-
-	for (size_t i = 0; i < own->route_count; i++) {
-		if (prefix_equal(&own->routes[i], prefix))
-			return true;
-	}
-	return false;
-}
-
 void routing_report(struct route_report *report, const struct mesh *mesh)
 {
 	const struct routing *routing = mesh->routing;
@@ -161,7 +150,8 @@ void routing_report(struct route_report *report, const struct mesh *mesh)
 		line.used = view.state == ROUTING_USED;
 		line.conflict =
 			is_conflict(routing, offer) && (line.used || view.state == ROUTING_HIDDEN);
-		if (view.state == ROUTING_OFF && is_own(mesh, &offer->prefix))
+		if (view.state == ROUTING_OFF &&
+		    cert_carries(&mesh->membership.cert, &offer->prefix))
 			snprintf(line.why, sizeof(line.why), "own: this node carries it itself");
 		else
 			say(line.why, &view, line.conflict);

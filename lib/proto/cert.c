@@ -541,6 +541,15 @@ int cert_verify(struct cert *out, const uint8_t *data, size_t len, const struct 
 	return 0;
 }
 
+bool cert_carries(const struct cert *cert, const struct prefix *route)
+{
+	for (size_t i = 0; i < cert->route_count; i++) {
+		if (prefix_equal(&cert->routes[i], route))
+			return true;
+	}
+	return false;
+}
+
 int cert_check_time(const struct cert *cert, uint64_t now_s)
 {
 	if (now_s < cert->not_before_s)

@@ -76,6 +76,9 @@ int cert_verify(struct cert *cert, const uint8_t *data, size_t len, const struct
 /* 0, -EAGAIN: not valid yet, -EKEYEXPIRED. */
 int cert_check_time(const struct cert *cert, uint64_t now_s);
 
+/* Does it say that its node carries just this prefix? */
+bool cert_carries(const struct cert *cert, const struct prefix *route);
+
 /* A lower-case DNS label: letters, digits, inner hyphens. */
 int cert_name_check(const char *name);
 /* A tag or group name: letters, digits, '-', '_', '.', 1 to CERT_LABEL_MAX bytes. 0 or -EINVAL. */
